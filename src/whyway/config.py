@@ -1,0 +1,274 @@
+"""Every dial of the stack: one tree of frozen dataclasses, where each default stands once.
+
+YAML files and `--key=value` override by dotted name (`safety.emergency_brake_mps2=7`); an unknown key, a wrong type or a value
+out of range is a `ConfigError` of one line that names the remedy. `config_hash` identifies a configuration in logs and reports.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; its text is one line with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleConfig:
+    """The ego: CommonRoad vehicle 2 (BMW 320i), from the CommonRoad vehicle models, table of parameters."""
+
+    length_m: float = 4.508
+    width_m: float = 1.61
+    wheelbase_m: float = 2.5789
+    steer_max_rad: float = 1.066
+    steer_rate_max_rps: float = 0.4
+    a_max_mps2: float = 11.5
+    v_switch_mps: float = 7.319
+    v_max_mps: float = 50.8
+
+    @property
+    def center_offset_m(self) -> float:
+        """From `base_link` (rear axle) forward to the box's centre: the axles stand symmetric in the box."""
+        return self.wheelbase_m / 2
+
+
+@dataclass(frozen=True, slots=True)
+class IdmConfig:
+    """Intelligent Driver Model: desired headway and gap, comfortable acceleration and braking."""
+
+    headway_s: float = 1.4
+    s0_m: float = 2.5
+    a_mps2: float = 1.5
+    b_mps2: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SensorConfig:
+    """What lies between truth and driver: range, field of view, occlusion, noise, missed and false detections."""
+
+    enabled: bool = True
+    """Off: every road user is detected exactly."""
+    range_m: float = 100.0
+    field_of_view_rad: float = 2 * math.pi
+    occlusion: bool = True
+    position_sigma_m: float = 0.1
+    yaw_sigma_rad: float = 0.01
+    speed_sigma_mps: float = 0.15
+    size_sigma_m: float = 0.05
+    miss_probability: float = 0.01
+    false_per_cycle: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class PerceptionConfig:
+    """Tracker and prediction."""
+
+    gate_m: float = 4.0
+    confirm_hits: int = 2
+    coast_s: float = 2.0
+    """How long a track survives unseen."""
+    process_acceleration_mps2: float = 3.0
+    horizon_s: float = 5.0
+    prediction_dt_s: float = 0.5
+    history_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonConfig:
+    """The rule expert's proposals and thresholds."""
+
+    idm: IdmConfig = field(default_factory=IdmConfig)
+    horizon_s: float = 5.0
+    max_critical_objects: int = 8
+    max_causes: int = 3
+    lateral_acceleration_mps2: float = 2.0
+    """Comfortable in curves: sets the speed for a curvature."""
+    comfort_brake_mps2: float = 2.0
+    politeness: float = 0.2
+    lane_change_gain_mps2: float = 0.3
+    safe_brake_mps2: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConfig:
+    """Waypoints."""
+
+    horizon_s: float = 8.0
+    dt_s: float = 0.1
+    lane_change_s: float = 5.0
+    jerk_mps3: float = 3.0
+    a_min_mps2: float = -6.0
+    a_max_mps2: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlConfig:
+    """Path and speed follower."""
+
+    lookahead_s: float = 0.8
+    lookahead_min_m: float = 3.0
+    speed_gain_1ps: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyConfig:
+    """The supervisor's limits. Tight on purpose: a plan beyond them is refused."""
+
+    enabled: bool = True
+    odometry_timeout_s: float = 0.25
+    scene_timeout_s: float = 0.25
+    plan_timeout_s: float = 0.35
+    a_lon_min_mps2: float = -8.0
+    a_lon_max_mps2: float = 3.0
+    a_lat_max_mps2: float = 4.89
+    jerk_max_mps3: float = 20.0
+    yaw_rate_max_rps: float = 0.95
+    emergency_brake_mps2: float = 7.0
+    minimal_risk_brake_mps2: float = 3.5
+    reaction_s: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficConfig:
+    """The simulator's other road users."""
+
+    idm: IdmConfig = field(default_factory=IdmConfig)
+    vehicles: int = 14
+    pedestrians: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SimConfig:
+    """The simulated world."""
+
+    dt_s: float = 0.1
+    traffic: TrafficConfig = field(default_factory=TrafficConfig)
+    sensor: SensorConfig = field(default_factory=SensorConfig)
+    command_timeout_s: float = 0.3
+    """The vehicle interface brakes when no command has come for so long."""
+    command_timeout_brake_mps2: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodesConfig:
+    """How the ROS nodes wait for each other."""
+
+    realtime: bool = False
+    """Off: lock-step, the world waits for the command of each cycle."""
+    stage_deadline_s: float = 2.0
+    """Lock-step: how long control waits for a plan before it calls a stage dead (wall clock)."""
+    restart_limit: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole tree."""
+
+    vehicle: VehicleConfig = field(default_factory=VehicleConfig)
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    reason: ReasonConfig = field(default_factory=ReasonConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+    sim: SimConfig = field(default_factory=SimConfig)
+    nodes: NodesConfig = field(default_factory=NodesConfig)
+
+
+C = TypeVar("C")
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of every dial of a tree, in order of declaration (these are the ROS parameters)."""
+    for f in dataclasses.fields(config):
+        name, value = f"{prefix}{f.name}", getattr(config, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
+    """The tree with values replaced; keys are dotted names or nested mappings.
+
+    Raises:
+      ConfigError: an unknown key or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(type(config))
+    changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        head, _, rest = str(key).partition(".")
+        if head not in hints:
+            close = difflib.get_close_matches(head, hints, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(hints)}"
+            raise ConfigError(f"{where}: unknown key {head!r}; {hint}")
+        if dataclasses.is_dataclass(hints[head]):
+            if not rest and not isinstance(value, Mapping):
+                raise ConfigError(f"{where}.{head}: is a section, not a value; set one of its keys, e.g. {head}.{next(leaves(getattr(config, head)))[0]}")
+            nested.setdefault(head, {}).update({rest: value} if rest else value)
+        elif rest:
+            raise ConfigError(f"{where}.{head}: has no key {rest!r}; it is a {hints[head].__name__}")
+        else:
+            changes[head] = _coerce(value, hints[head], f"{where}.{head}")
+    for head, inner in nested.items():
+        changes[head] = override(getattr(config, head), inner, f"{where}.{head}")
+    try:
+        return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _coerce(value: Any, kind: type, where: str) -> Any:
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    raise ConfigError(f"{where}: {value!r} is not a {'finite number' if kind is float else kind.__name__}")
+
+
+def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
+    """The default tree, with a YAML file and then `key=value` texts laid over it.
+
+    Raises:
+      ConfigError: a file that cannot be read or a key or value that does not belong.
+    """
+    config = Config()
+    if path is not None:
+        try:
+            data = yaml.safe_load(path.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+        if data is not None and not isinstance(data, Mapping):
+            raise ConfigError(f"{path}: expected keys and values, found a {type(data).__name__}")
+        config = override(config, data or {}, str(path))
+    for text in overrides:
+        key, equals, raw = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{text!r}: write it as key=value, e.g. safety.reaction_s=0.3")
+        config = override(config, {key.strip().lstrip("-"): yaml.safe_load(raw)}, "command line")
+    return config
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """The tree as nested plain values."""
+    return dataclasses.asdict(config)
+
+
+def config_hash(config: Any) -> str:
+    """The first 16 hex digits of the SHA-256 of the tree, written as sorted JSON."""
+    return hashlib.sha256(json.dumps(as_dict(config), sort_keys=True).encode()).hexdigest()[:16]
