@@ -74,11 +74,20 @@ class SensorConfig:
 class PerceptionConfig:
     """Tracker and prediction."""
 
-    gate_m: float = 4.0
-    confirm_hits: int = 2
-    coast_s: float = 2.0
-    """How long a track survives unseen."""
+    position_sigma_m: float = 0.12
+    velocity_sigma_mps: float = 0.2
+    """What the tracker believes of its detectors' noise."""
     process_acceleration_mps2: float = 3.0
+    gate_m: float = 4.0
+    """No detection farther from a track's predicted place belongs to it."""
+    confirm_hits: int = 2
+    sure_probability: float = 0.9
+    """A new detection at least so sure, and within `sure_range_m`, is believed at once."""
+    sure_range_m: float = 15.0
+    coast_s: float = 1.0
+    """How long a track survives unseen where it should be seen."""
+    occluded_coast_s: float = 4.0
+    """How long it survives behind something, or beside the ego."""
     horizon_s: float = 5.0
     prediction_dt_s: float = 0.5
     history_s: float = 2.0
@@ -116,9 +125,16 @@ class PlanConfig:
 class ControlConfig:
     """Path and speed follower."""
 
-    lookahead_s: float = 0.8
-    lookahead_min_m: float = 3.0
+    period_s: float = 0.1
+    """One command every so often."""
+    preview_s: float = 2.5
+    """How far ahead along the plan's path the steering looks."""
+    settle_s: float = 0.35
+    """Offsets from the path die out over about twice this time, or twice `settle_min_m` when slow."""
+    settle_min_m: float = 1.5
     speed_gain_1ps: float = 0.8
+    hold_brake_mps2: float = 2.0
+    """At standstill, while the plan stays there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,11 @@ class SafetyConfig:
     odometry_timeout_s: float = 0.25
     scene_timeout_s: float = 0.25
     plan_timeout_s: float = 0.35
+    healthy_s: float = 1.0
+    """A minimal-risk stop ends at standstill once every input has been well for so long."""
+    start_distance_m: float = 1.5
+    start_heading_rad: float = 0.6
+    """How far a plan may be from the ego when it is driven."""
     a_lon_min_mps2: float = -8.0
     a_lon_max_mps2: float = 3.0
     a_lat_max_mps2: float = 4.89
@@ -137,6 +158,15 @@ class SafetyConfig:
     emergency_brake_mps2: float = 7.0
     minimal_risk_brake_mps2: float = 3.5
     reaction_s: float = 0.2
+    horizon_s: float = 4.0
+    """How far ahead the plan is swept against all objects."""
+    required_brake_mps2: float = 3.8
+    """Emergency braking starts when gentler braking than this would no longer do ..."""
+    ttc_min_s: float = 0.6
+    """... or contact is nearer than this."""
+    other_brake_mps2: float = 3.0
+    """A road user that crosses is trusted to give way as long as this braking stops it short of the ego's path."""
+    existence_min: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
