@@ -94,16 +94,39 @@ class PerceptionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionLimits:
+    """Acceleration and jerk a plan keeps to; the emergency jerk only when it has to brake hard."""
+
+    a_min_mps2: float = -6.0
+    a_max_mps2: float = 2.0
+    jerk_mps3: float = 3.0
+    emergency_jerk_mps3: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrivingConfig:
+    """How the expert and the planner drive: one set of dials for both, so that what is reasoned is what is planned."""
+
+    idm: IdmConfig = field(default_factory=IdmConfig)
+    limits: MotionLimits = field(default_factory=MotionLimits)
+    lateral_acceleration_mps2: float = 2.0
+    """Comfortable in curves: sets the speed for a curvature."""
+    comfort_brake_mps2: float = 1.5
+    """With which limits, curves and halts ahead are approached."""
+    corridor_margin_m: float = 0.3
+    """Beside the ego's flanks: whoever comes closer is in the way."""
+    lane_change_s: float = 5.0
+    step_s: float = 0.2
+    """Time step of rollouts."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReasonConfig:
     """The rule expert's proposals and thresholds."""
 
-    idm: IdmConfig = field(default_factory=IdmConfig)
     horizon_s: float = 5.0
     max_critical_objects: int = 8
     max_causes: int = 3
-    lateral_acceleration_mps2: float = 2.0
-    """Comfortable in curves: sets the speed for a curvature."""
-    comfort_brake_mps2: float = 2.0
     politeness: float = 0.2
     lane_change_gain_mps2: float = 0.3
     safe_brake_mps2: float = 3.0
@@ -115,10 +138,6 @@ class PlanConfig:
 
     horizon_s: float = 8.0
     dt_s: float = 0.1
-    lane_change_s: float = 5.0
-    jerk_mps3: float = 3.0
-    a_min_mps2: float = -6.0
-    a_max_mps2: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +226,7 @@ class Config:
 
     vehicle: VehicleConfig = field(default_factory=VehicleConfig)
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    driving: DrivingConfig = field(default_factory=DrivingConfig)
     reason: ReasonConfig = field(default_factory=ReasonConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     control: ControlConfig = field(default_factory=ControlConfig)

@@ -6,13 +6,18 @@ Everything is written for arrays with any leading axes (numpy or torch through t
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
+from numpy.typing import NDArray
 
-from whyway.config import IdmConfig, VehicleConfig
+from whyway.config import IdmConfig, MotionLimits, VehicleConfig
+from whyway.types import Floats, Ints
 
 Array = Any
+Bools = NDArray[np.bool_]
 
 
 def actuate(
@@ -83,3 +88,141 @@ def idm_interaction(v_mps: Array, gap_m: Array, lead_v_mps: Array, idm: IdmConfi
     )
     gap = xp.clip(gap_m, 0.1, None)
     return -idm.a_mps2 * (desired / gap) ** 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Obstacles:
+    """H predicted obstacles on a path at T times, in arc length ahead of `base_link` now."""
+
+    rear_m: Floats
+    """(H, T) nearest point of the obstacle."""
+    v_mps: Floats
+    """(H, T) speed along the path; negative comes towards us."""
+    blocks: Bools
+    """(H, T) whether it is in the way then."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeedProfile:
+    """The speed a path allows, sampled every `step_m` from `base_link` on."""
+
+    step_m: float
+    allowed_mps: Floats
+
+    def at(self, ahead_m: Floats) -> Floats:
+        """Speed at distances `(...)`; beyond the end, the last one."""
+        at = ahead_m / self.step_m
+        i = np.clip(at.astype(np.int64), 0, len(self.allowed_mps) - 2)
+        f = np.clip(at - i, 0.0, 1.0)
+        low, high = self.allowed_mps[i], self.allowed_mps[i + 1]
+        return low + f * (high - low)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollout:
+    """P motions along a path at T times; `binding` is the obstacle that holds the car back: its row, or FREE or HALT."""
+
+    t_s: Floats
+    ahead_m: Floats
+    v_mps: Floats
+    a_mps2: Floats
+    binding: Ints
+    pressure_mps2: Floats
+    """(P, T) how much less the binding term allows than the free road does."""
+
+
+FREE, HALT = -1, -2
+SPEED_TIME_S = 0.7
+"""Time constant with which a speed above the allowed one is corrected."""
+SPEED_BRAKE_MPS2 = 2.5
+"""Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
+HALT_GAP_M = 0.5
+"""How far before a halt the IDM comes to rest."""
+
+
+def roll_out(
+    v_mps: float, a_mps2: float, profile: SpeedProfile, cap_mps: Floats, halt_m: Floats, obstacles: Obstacles,
+    idm: IdmConfig, limits: MotionLimits, front_m: float, t_s: Floats,
+) -> Rollout:  # fmt: skip
+    """Drive P proposals along a path for T times: the slowest of free road, halt and obstacles decides, within jerk limits.
+
+    The free road and each interaction are IDM's terms, combined by their minimum instead of their sum (Treiber & Kesting 2013,
+    section 11.3.7: the equilibrium gap is then exactly s0 + v T), so that one term is *the* reason at every instant.
+
+    Args:
+      v_mps: speed now.
+      a_mps2: acceleration now: jerk counts from here.
+      profile: speed the path allows.
+      cap_mps: (P,) speed no proposal exceeds.
+      halt_m: (P,) where `base_link` has to stand at the latest; inf for nowhere.
+      obstacles: what is on the path, (H, T).
+      idm: headway, gap, acceleration, braking.
+      limits: acceleration and jerk.
+      front_m: from `base_link` to the front bumper.
+      t_s: (T,) evenly spaced times from 0.
+
+    Returns:
+      Positions, speeds, accelerations (P, T); O(P H T).
+    """
+    count, steps = len(cap_mps), len(t_s)
+    dt = float(t_s[1] - t_s[0])
+    s, v, a = np.zeros(count), np.full(count, max(v_mps, 0.0)), np.full(count, a_mps2)
+    out_s, out_v, out_a = (np.empty((count, steps)) for _ in range(3))
+    binding = np.full((count, steps), FREE, dtype=np.int64)
+    pressure = np.zeros((count, steps))
+    rows = np.arange(count)
+    for k in range(steps):
+        target = np.minimum(profile.at(s + v * SPEED_TIME_S), cap_mps)
+        ratio = v / np.maximum(target, 0.1)
+        wanted = np.where(
+            v <= target, idm.a_mps2 * (1.0 - ratio**4), np.maximum((target - v) / SPEED_TIME_S, -SPEED_BRAKE_MPS2)
+        )
+        free = wanted.copy()
+        halt = np.full(count, np.inf)
+        if np.isfinite(halt_m).any():
+            to_go = np.maximum(halt_m - s, 0.0)
+            halt = idm.a_mps2 + idm_interaction(v, to_go + idm.s0_m - HALT_GAP_M, np.zeros(count), idm)
+            halt = np.where(np.isfinite(halt_m), halt, np.inf)
+            held = halt < wanted
+            binding[held, k] = HALT
+            wanted = np.minimum(wanted, halt)
+        if len(obstacles.rear_m):
+            gap = obstacles.rear_m[None, :, k] - (s[:, None] + front_m)
+            terms = idm.a_mps2 + idm_interaction(v[:, None], gap, obstacles.v_mps[None, :, k], idm)
+            # an obstacle that we have already reached the middle of does not hold us back any more
+            counts = obstacles.blocks[None, :, k] & (gap > -front_m)
+            terms = np.where(counts, terms, np.inf)
+            worst = np.argmin(terms, axis=1)
+            term = terms[rows, worst]
+            held = term < wanted
+            binding[held, k] = worst[held]
+            wanted = np.minimum(wanted, term)
+        pressure[:, k] = np.maximum(free - wanted, 0.0)
+        wanted = np.clip(wanted, limits.a_min_mps2, limits.a_max_mps2)
+        # the harder the braking that is called for, the quicker it may build up
+        fall = np.where(wanted < -3.0, limits.emergency_jerk_mps3, limits.jerk_mps3)
+        a = np.clip(wanted, a - fall * dt, a + limits.jerk_mps3 * dt)
+        a = np.maximum(a, -v / dt)
+        out_s[:, k], out_v[:, k], out_a[:, k] = s, v, a
+        s = s + v * dt + 0.5 * a * dt * dt
+        v = np.maximum(v + a * dt, 0.0)
+    return Rollout(t_s, out_s, out_v, out_a, binding, pressure)
+
+
+def comfortable_profile(
+    limit_mps: Floats, curvature_1pm: Floats, step_m: float, a_lat_mps2: float, brake_mps2: float
+) -> SpeedProfile:
+    """The speed a path allows when limits and curves (v^2 k <= a_lat) ahead are braked for in time at `brake_mps2`.
+
+    Args:
+      limit_mps: (K,) speed limits along the path.
+      curvature_1pm: (K,) its curvature.
+      step_m: distance of the samples.
+      a_lat_mps2: lateral acceleration allowed.
+      brake_mps2: deceleration with which slower stretches are approached.
+    """
+    squared = np.minimum(limit_mps**2, a_lat_mps2 / np.maximum(np.abs(curvature_1pm), 1e-6))
+    reach = 2.0 * brake_mps2 * step_m * np.arange(len(squared))
+    # v(s)^2 = min over s' >= s of v(s')^2 + 2 b (s' - s), as a running minimum from behind
+    ahead = np.minimum.accumulate((squared + reach)[::-1])[::-1] - reach
+    return SpeedProfile(step_m, np.sqrt(ahead))
