@@ -1,0 +1,1 @@
+"""Roads: CommonRoad files and our own town -> `LaneMap` and `Route`; `Road` answers questions about them."""

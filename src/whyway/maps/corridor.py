@@ -1,0 +1,323 @@
+"""The way ahead as one manoeuvre sees it: a path from `base_link`, and who is predicted to be in it, when and where.
+
+Reasoner and planner look through the same corridor; the planner's holds only the objects a trace cites. Arrays are (H, T): one row
+per predicted hypothesis, one column per time. Distances are ahead of `base_link` now, along the path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whyway.config import DrivingConfig, VehicleConfig
+from whyway.geometry import Polyline, wrap_angle
+from whyway.maps.road import LanePath, Road
+from whyway.motion import Bools, Obstacles, SpeedProfile, comfortable_profile
+from whyway.types import Direction, EgoState, Floats, Ints, Lateral, ObjectClass, TrackedObject
+
+BEHIND_M = 60.0
+"""How far behind the ego objects are looked at."""
+UNLIKELY = 0.1
+"""Hypotheses less probable than this are left out."""
+ACROSS_RAD = math.radians(50.0)
+"""Heading relative to the path beyond which an object crosses it rather than drives along it."""
+ANTICIPATE_S = 2.0
+"""How long before it enters, somebody who drives along counts as being in the way."""
+CENTRED = 0.4
+"""Share of the half width beyond which the ego counts as still moving into its lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the ego is: lane, arc length along it and offset to the left of its centre."""
+
+    lane_id: int
+    s_m: float
+    d_m: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manoeuvre:
+    """A lateral decision made concrete: the path to follow and where on it the ego is."""
+
+    lateral: Lateral
+    direction: Direction
+    path: LanePath
+    s_m: float
+    d_m: float
+    leaving: LanePath | None = None
+    """The lane's path that a lane change leaves, and the ego's arc length on it."""
+    leaving_s_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corridor:
+    """Who is predicted to be where, relative to a manoeuvre's path."""
+
+    t_s: Floats
+    ids: Ints
+    """(H,) the object each row is a hypothesis of."""
+    probability: Floats
+    """(H,)"""
+    ahead_m: Floats
+    """(H, T) the box's centre."""
+    aside_m: Floats
+    """(H, T) left of the path, less the manoeuvre's own offset there."""
+    along_mps: Floats
+    """(H, T) speed along the path."""
+    relative_yaw_rad: Floats
+    """(H, T) heading relative to the path."""
+    half_length_m: Floats
+    """(H, T) half the extent along the path."""
+    half_width_m: Floats
+    """(H, T) half the extent across it."""
+    inside: Bools
+    """(H, T) whether it is in the way."""
+    crosses: Bools
+    """(H,) whether it goes across, or comes towards us, rather than along."""
+    leaves: Bools
+    """(H,) row of the lane that is being left."""
+
+    def only(self, keep: Bools) -> Corridor:
+        """The same with only some rows."""
+        return Corridor(
+            self.t_s, self.ids[keep], self.probability[keep], self.ahead_m[keep], self.aside_m[keep],
+            self.along_mps[keep], self.relative_yaw_rad[keep], self.half_length_m[keep], self.half_width_m[keep],
+            self.inside[keep], self.crosses[keep], self.leaves[keep],
+        )  # fmt: skip
+
+    def obstacles(self) -> Obstacles:
+        """What holds the ego back: whoever is in the way, or drives along and is about to be."""
+        blocks = self.inside.copy()
+        if len(blocks) and blocks.shape[1] > 1:
+            early = int(round(ANTICIPATE_S / (self.t_s[1] - self.t_s[0])))
+            enters = np.argmax(self.inside, axis=1)
+            columns = np.arange(blocks.shape[1])
+            soon = (columns[None, :] >= (enters - early)[:, None]) & (
+                columns[None, :] < enters[:, None]
+            )
+            along = self.inside.any(axis=1) & ~self.crosses & (self.probability >= 0.3)
+            # whoever is beside or behind us now is not ahead of us: that is the follower's part
+            ahead_now = self.ahead_m[:, 0] - self.half_length_m[:, 0] > 0.0
+            blocks |= soon & (along & ahead_now)[:, None]
+        return Obstacles(self.ahead_m - self.half_length_m, self.along_mps, blocks)
+
+
+def place_of(road: Road, ego: EgoState) -> Place | None:
+    """The ego's lane; None off the lanes."""
+    found = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
+    return None if found is None else Place(*found)
+
+
+def manoeuvre(
+    road: Road, place: Place, lateral: Lateral, direction: Direction, length_m: float
+) -> Manoeuvre | None:
+    """What a lateral decision means here; None where it means nothing (no lane on that side).
+
+    A lane change is said from its beginning to its end, over the border between the lanes: an ego that has its new lane but is still
+    off its centre, on the side it came from, goes on into that lane rather than one further.
+    """
+
+    def on(lane_id: int, s_m: float, d_m: float) -> Manoeuvre:
+        return Manoeuvre(lateral, direction, road.path_from(lane_id, s_m + length_m), s_m, d_m)
+
+    if lateral != Lateral.LANE_CHANGE:
+        return on(place.lane_id, place.s_m, place.d_m)
+    left, right = road.neighbours(place.lane_id)
+    neighbour = left if direction == Direction.LEFT else right
+    half = float(road.lanes[place.lane_id].width_at(place.s_m)) / 2
+    came_from = -1.0 if direction == Direction.LEFT else 1.0
+    if place.d_m * came_from > CENTRED * half or neighbour == 0:
+        finishing = place.d_m * came_from > CENTRED * half
+        return on(place.lane_id, place.s_m, place.d_m) if finishing else None
+    here = road.lanes[place.lane_id].center.at(place.s_m, place.d_m)
+    s, d = road.lanes[neighbour].center.project(here[0], here[1])
+    path = road.path_from(neighbour, float(s) + length_m)
+    leaving = road.path_from(place.lane_id, place.s_m + length_m)
+    return Manoeuvre(lateral, direction, path, float(s), float(d), leaving, place.s_m)
+
+
+def change_time_s(offset_m: float, driving: DrivingConfig) -> float:
+    """How long moving over by an offset takes: a lane's width in `lane_change_s`, less for less."""
+    return float(
+        np.clip(driving.lane_change_s * math.sqrt(abs(offset_m) / 3.5), 2.0, driving.lane_change_s)
+    )
+
+
+def offset_at(t_s: Any, offset_m: float, driving: DrivingConfig) -> Floats:
+    """What is left of an offset at times `(...)`, on the way to the centre with least jerk."""
+    u = np.clip(np.asarray(t_s) / change_time_s(offset_m, driving), 0.0, 1.0)
+    left: Floats = offset_m * (1.0 - u**3 * (10.0 - 15.0 * u + 6.0 * u * u))
+    return left
+
+
+def profile_along(
+    m: Manoeuvre,
+    driving: DrivingConfig,
+    length_m: float,
+    *,
+    limits: bool = True,
+    curves: bool = True,
+) -> SpeedProfile:
+    """The speed the manoeuvre's path allows from `base_link` on; without `limits`, up to 30 % above them."""
+    s = m.s_m + np.arange(0.0, length_m, 1.0)
+    limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
+    curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
+    return comfortable_profile(
+        limit, curvature, 1.0, driving.lateral_acceleration_mps2, driving.comfort_brake_mps2
+    )
+
+
+def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:
+    # heading change over 6 m: kinks of hand-drawn maps are not curves
+    yaw = np.interp(np.stack([s_m - 3.0, s_m + 3.0]), line.s_m, line.yaw_rad)
+    change: Floats = (yaw[1] - yaw[0]) / 6.0
+    return change
+
+
+def look(
+    m: Manoeuvre,
+    ego: EgoState,
+    objects: Sequence[TrackedObject],
+    vehicle: VehicleConfig,
+    driving: DrivingConfig,
+    t_s: Floats,
+) -> Corridor:
+    """Who is in the way of a manoeuvre, by every likely hypothesis. O(hypotheses x predicted steps x path points)."""
+    near = [o for o in objects if _reachable(o, ego, float(t_s[-1]))]
+    rows = _Rows.of(near, t_s)
+    corridor = _relative(m.path, m.s_m, m.d_m, rows, vehicle, driving, t_s)
+    if m.leaving is None:
+        return corridor
+    crossing_s = 0.5 * change_time_s(m.d_m, driving)
+    old = _relative(m.leaving, m.leaving_s_m, 0.0, rows, vehicle, driving, t_s)
+    return _joined(corridor, old, old.inside & (t_s <= crossing_s))
+
+
+def _reachable(o: TrackedObject, ego: EgoState, horizon_s: float) -> bool:
+    # the speed two cars may close at, and the stopping distance behind the horizon
+    reach = horizon_s * (abs(ego.v_mps) + math.hypot(o.vx_mps, o.vy_mps)) + 30.0
+    return math.hypot(o.x_m - ego.x_m, o.y_m - ego.y_m) < reach
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Hypotheses as arrays: (H, K) poses at the predictions' own times, K the longest."""
+
+    ids: Ints
+    probability: Floats
+    length_m: Floats
+    width_m: Floats
+    x_m: Floats
+    y_m: Floats
+    yaw_rad: Floats
+    v_mps: Floats
+    dt_s: float
+
+    @staticmethod
+    def of(objects: Sequence[TrackedObject], t_s: Floats) -> _Rows:
+        picked = [(o, p) for o in objects for p in o.predictions if p.probability >= UNLIKELY]
+        dt = picked[0][1].dt_s if picked else 0.5
+        count = min((len(p.x_m) for _, p in picked), default=1) + 1
+        table = np.empty((4, len(picked), count))
+        for row, (o, p) in enumerate(picked):
+            table[:, row, 0] = o.x_m, o.y_m, o.yaw_rad, math.hypot(o.vx_mps, o.vy_mps)
+            table[0, row, 1:], table[1, row, 1:] = p.x_m[: count - 1], p.y_m[: count - 1]
+            table[2, row, 1:], table[3, row, 1:] = p.yaw_rad[: count - 1], p.v_mps[: count - 1]
+        return _Rows(
+            np.array([o.id for o, _ in picked], dtype=np.int64),
+            np.array([p.probability for _, p in picked]),
+            np.array([o.length_m for o, _ in picked]),
+            np.array(
+                [
+                    max(o.width_m, 0.5) if o.object_class == ObjectClass.PEDESTRIAN else o.width_m
+                    for o, _ in picked
+                ]
+            ),
+            *table,
+            dt,
+        )
+
+
+def _relative(
+    path: LanePath,
+    s0_m: float,
+    d0_m: float,
+    rows: _Rows,
+    vehicle: VehicleConfig,
+    driving: DrivingConfig,
+    t_s: Floats,
+) -> Corridor:
+    line = _stretch(path.center, s0_m - BEHIND_M, s0_m + 200.0)
+    s, d = line.project(rows.x_m, rows.y_m) if len(rows.ids) else (rows.x_m, rows.y_m)
+    yaw_line = np.interp(s, line.s_m, line.yaw_rad)
+    relative_yaw = np.asarray(wrap_angle(rows.yaw_rad - yaw_line))
+    speed = rows.v_mps * np.cos(relative_yaw)
+    weights = _time_weights(rows.x_m.shape[1], rows.dt_s, t_s)
+    ahead, aside, speed = (s - s0_m) @ weights, d @ weights, speed @ weights
+    # headings are wrapped, so they are taken from the nearest predicted step instead of interpolated
+    nearest = np.clip(np.rint(t_s / rows.dt_s).astype(np.int64), 0, rows.x_m.shape[1] - 1)
+    relative_yaw = relative_yaw[:, nearest]
+    c, sn = np.abs(np.cos(relative_yaw)), np.abs(np.sin(relative_yaw))
+    half_l, half_w = rows.length_m[:, None] / 2, rows.width_m[:, None] / 2
+    along, across = c * half_l + sn * half_w, sn * half_l + c * half_w
+    aside = aside - offset_at(t_s, d0_m, driving)
+    room = vehicle.width_m / 2 + driving.corridor_margin_m
+    inside = np.abs(aside) < room + across
+    enters = np.argmax(inside, axis=1)
+    heading = np.abs(relative_yaw[np.arange(len(enters)), enters]) if len(enters) else np.zeros(0)
+    standing = np.abs(rows.v_mps[:, 0]) < 0.3
+    crosses = inside.any(axis=1) & (heading > ACROSS_RAD) & ~standing
+    return Corridor(
+        t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw, along, across, inside, crosses,
+        np.zeros(len(rows.ids), dtype=np.bool_),
+    )  # fmt: skip
+
+
+def _stretch(line: Polyline, from_s_m: float, to_s_m: float) -> Polyline:
+    """Every second point of a part of a line: half the work, and 1 cm off in the tightest turn."""
+    first = max(0, int(np.searchsorted(line.s_m, from_s_m)) - 1)
+    last = min(len(line.s_m), int(np.searchsorted(line.s_m, to_s_m)) + 2)
+    last = max(last, first + 2)
+    first = min(first, last - 2)
+    index = np.unique(
+        np.append(np.arange(first, min(last, len(line.s_m)), 2), min(last, len(line.s_m)) - 1)
+    )
+    if len(index) < 2:
+        index = np.array([max(0, len(line.s_m) - 2), len(line.s_m) - 1])
+    return Polyline(
+        line.x_m[index],
+        line.y_m[index],
+        line.s_m[index],
+        line.yaw_rad[index],
+        line.curvature_1pm[index],
+    )
+
+
+def _time_weights(count: int, dt_s: float, t_s: Floats) -> Floats:
+    """(count, T) matrix that interpolates values at `k dt_s` to times; beyond the last one it goes on at the last rate."""
+    at = t_s / dt_s
+    i = np.clip(at.astype(np.int64), 0, max(count - 2, 0))
+    f = at - i
+    weights = np.zeros((count, len(t_s)))
+    columns = np.arange(len(t_s))
+    weights[i, columns] += 1.0 - f
+    weights[np.minimum(i + 1, count - 1), columns] += f
+    return weights
+
+
+def _joined(a: Corridor, b: Corridor, b_inside: Bools) -> Corridor:
+    """Rows of `a`, then the rows of `b` that are in the way at some time."""
+    b = b.only(np.ones(len(b.ids), dtype=np.bool_))
+    keep = b_inside.any(axis=1)
+    both = lambda x, y: np.concatenate([x, y[keep]])  # noqa: E731
+    return Corridor(
+        a.t_s, both(a.ids, b.ids), both(a.probability, b.probability), both(a.ahead_m, b.ahead_m),
+        both(a.aside_m, b.aside_m), both(a.along_mps, b.along_mps), both(a.relative_yaw_rad, b.relative_yaw_rad),
+        both(a.half_length_m, b.half_length_m), both(a.half_width_m, b.half_width_m), both(a.inside, b_inside),
+        both(a.crosses, b.crosses), both(a.leaves, np.ones(len(b.ids), dtype=np.bool_)),
+    )  # fmt: skip

@@ -1,0 +1,273 @@
+"""`Road`: one map and one route, and every question the stages ask about them. Immutable; answers are cached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+from whyway.maps.grid import Bools, LaneGrid
+from whyway.maps.lanes import RoadLane
+from whyway.maps.path import LanePath, join, project_near
+from whyway.types import Crossing, Direction, Floats, LaneKind, LaneMap, Route, StopLine
+
+__all__ = ["DRIVABLE", "LanePath", "Road", "RoadLane"]
+
+DRIVABLE = (
+    LaneKind.DRIVING, LaneKind.SHOULDER, LaneKind.BIKE, LaneKind.PARKING, LaneKind.CROSSWALK,
+)  # fmt: skip
+"""Kinds of lane a car may physically be on."""
+
+_ROUND_UP_M = 25.0
+"""Path lengths are rounded up to this, so that few different paths are built and cached."""
+
+_ROUTE_BONUS_M = 0.5
+
+P = TypeVar("P", StopLine, Crossing)
+
+
+class Road:
+    """A map with a route through it.
+
+    Raises:
+      ValueError: the route is empty or names a lane the map does not have.
+    """
+
+    def __init__(self, lane_map: LaneMap, route: Route) -> None:
+        self.lane_map = lane_map
+        self.route = route
+        self.lanes: Mapping[int, RoadLane] = {lane.id: RoadLane(lane) for lane in lane_map.lanes}
+        self.route_ids: tuple[int, ...] = tuple(int(i) for i in route.lane_ids)
+        unknown = [i for i in self.route_ids if i not in self.lanes]
+        if unknown or not self.route_ids:
+            what = (
+                f"names lanes {unknown} that map {lane_map.name!r} does not have"
+                if unknown
+                else "has no lanes"
+            )
+            raise ValueError(f"the route {what}; make it with maps.routes.find_route on this map")
+        self._route_set = frozenset(self.route_ids)
+        self._grid = LaneGrid(lane_map.lanes)
+        index = self._grid.index
+        lanes = lane_map.lanes
+        kinds = np.array([lane.kind for lane in lanes], dtype=np.int64)[index]
+        self._ids = np.array([lane.id for lane in lanes], dtype=np.int64)[index]
+        self._kinds = kinds
+        self._drivable: Bools = np.isin(kinds, DRIVABLE)
+        self._allowed: dict[tuple[LaneKind, ...], Bools] = {}
+        self._in_junction: Bools = np.array([lane.in_junction for lane in lanes], dtype=np.bool_)[
+            index
+        ]
+        self._route_bonus = np.where(np.isin(self._ids, self.route_ids), _ROUTE_BONUS_M, 0.0)
+        self._stop_lines = _by_lane(lane_map.stop_lines)
+        self._crossings = _by_lane(lane_map.crossings)
+        # caches belong to the object, so they go when it goes
+        self._path = lru_cache(maxsize=512)(self._build_path)
+        self._branches = lru_cache(maxsize=512)(self._build_branches)
+
+    # ------------------------------------------------------------------------------------------- where is a point
+
+    def lanes_at(self, x_m: float, y_m: float, margin_m: float = 0.0) -> tuple[int, ...]:
+        """Lanes whose polygon contains the point or comes within `margin_m` (at most 5 m) of it; those of the route first."""
+        pieces = self._grid.covering(x_m, y_m, margin_m)
+        found = dict.fromkeys(self._ids[pieces].tolist())
+        return tuple(sorted(found, key=lambda i: i not in self._route_set))
+
+    def locate(
+        self,
+        x_m: float,
+        y_m: float,
+        yaw_rad: float,
+        kinds: Sequence[LaneKind] = (LaneKind.DRIVING,),
+    ) -> tuple[int, float, float] | None:
+        """The lane a vehicle at a pose is on, with its `s_m` and `d_m` (left positive) there; None if none is within 5 m.
+
+        The lane that goes its way wins over a nearer one that does not; of equals, the route's.
+        """
+        kinds = tuple(kinds)
+        if kinds not in self._allowed:
+            self._allowed[kinds] = np.isin(self._kinds, kinds)
+        piece = self._grid.best(x_m, y_m, yaw_rad, self._allowed[kinds], self._route_bonus)
+        if piece < 0:
+            return None
+        lane_id = int(self._ids[piece])
+        return (lane_id, *self.lanes[lane_id].project(x_m, y_m))
+
+    def off_road(self, x_m: Any, y_m: Any, margin_m: float = 0.3) -> Bools:
+        """Whether points `(...)` lie further than `margin_m` from every lane a car may be on.
+
+        Maps made from OpenStreetMap leave slits between the lanes of a junction: hence the margin.
+        """
+        x, y = np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
+        covered = self._grid.covered(x.reshape(-1), y.reshape(-1), margin_m, self._drivable)
+        result: Bools = ~covered.reshape(x.shape)
+        return result
+
+    def oncoming(self, x_m: float, y_m: float, yaw_rad: float) -> bool:
+        """Whether the point lies in lanes of opposite heading only, outside junctions."""
+        pieces = self._grid.covering(x_m, y_m)
+        pieces = pieces[self._kinds[pieces] == LaneKind.DRIVING]
+        if len(pieces) == 0 or bool(self._in_junction[pieces].any()):
+            return False
+        ahead = self._grid.ux[pieces] * math.cos(yaw_rad) + self._grid.uy[pieces] * math.sin(
+            yaw_rad
+        )
+        return bool((ahead < 0.0).all())
+
+    # -------------------------------------------------------------------------------------------------- neighbours
+
+    def neighbours(self, lane_id: int) -> tuple[int, int]:
+        """Left and right neighbour of the same direction; 0 where there is none."""
+        lane = self.lanes[lane_id].lane
+        return lane.left_id, lane.right_id
+
+    def next_route_lane_change(self, lane_id: int) -> tuple[Direction, float] | None:
+        """The side to which the route needs a lane change from a lane, and how far from the lane's *start* it must be done.
+
+        None where the lane leads on along the route by itself, and where the route cannot be reached by neighbours.
+        """
+        return self._next_change(lane_id)
+
+    @cached_property
+    def _next_change(self) -> Any:
+        return lru_cache(maxsize=None)(self._find_change)
+
+    def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
+        distance, current = 0.0, lane_id
+        for _ in range(len(self.lanes)):
+            distance += self.lanes[current].length_m
+            if current in self._route_set:
+                i = max(k for k, r in enumerate(self.route_ids) if r == current)
+                if i + 1 == len(self.route_ids):
+                    return None
+                side = self._side(current, self.route_ids[i + 1])
+                if side is not Direction.NONE:
+                    return side, distance
+                current = self.route_ids[i + 1]
+                continue
+            side = self._towards_route(current)
+            nexts = [s for s in self._successors(current) if self._leads_to_route(s)]
+            if not nexts:
+                return None if side is Direction.NONE else (side, distance)
+            current = nexts[0]
+        return None
+
+    def _side(self, lane_id: int, other_id: int) -> Direction:
+        left, right = self.neighbours(lane_id)
+        if other_id in (0, lane_id):
+            return Direction.NONE
+        return (
+            Direction.LEFT
+            if other_id == left
+            else Direction.RIGHT
+            if other_id == right
+            else Direction.NONE
+        )
+
+    def _towards_route(self, lane_id: int) -> Direction:
+        """The side on which a lane of the route lies, over any number of neighbours; the nearer one."""
+        for count in range(1, 8):
+            for side, step in ((Direction.LEFT, 0), (Direction.RIGHT, 1)):
+                current = lane_id
+                for _ in range(count):
+                    current = self.neighbours(current)[step] if current in self.lanes else 0
+                if current in self._route_set:
+                    return side
+        return Direction.NONE
+
+    def _leads_to_route(self, lane_id: int) -> bool:
+        return lane_id in self._route_set or self._towards_route(lane_id) is not Direction.NONE
+
+    def _successors(self, lane_id: int) -> list[int]:
+        """Successors that exist, the straightest first (turning less, then the smaller id)."""
+        found = [int(s) for s in self.lanes[lane_id].lane.successor_ids if int(s) in self.lanes]
+        return sorted(found, key=lambda s: (round(abs(self.lanes[s].turn_rad), 2), s))
+
+    # ------------------------------------------------------------------------------------------------------- paths
+
+    def path_from(self, lane_id: int, length_m: float, on_route: bool = True) -> LanePath:
+        """The way on from the start of a lane, at least `length_m` long where the map is; it never changes lanes.
+
+        With `on_route`, at a fork it takes the branch on the route or beside it; otherwise (or elsewhere) the straightest.
+        """
+        return self._path(lane_id, math.ceil(length_m / _ROUND_UP_M), on_route)
+
+    def _build_path(self, lane_id: int, length: int, on_route: bool) -> LanePath:
+        ids, total = [lane_id], self.lanes[lane_id].length_m
+        while total < length * _ROUND_UP_M:
+            nexts = self._successors(ids[-1])
+            if not nexts:
+                break
+            ids.append(self._fork(nexts, ids[-1]) if on_route else nexts[0])
+            total += self.lanes[ids[-1]].length_m
+        return self._join(ids)
+
+    def _fork(self, nexts: list[int], lane_id: int) -> int:
+        after = {
+            b for a, b in zip(self.route_ids, self.route_ids[1:], strict=False) if a == lane_id
+        }
+        ranked = [[s for s in nexts if s in after], [s for s in nexts if s in self._route_set]]
+        ranked.append([s for s in nexts if self._leads_to_route(s)])
+        return next((found[0] for found in ranked if found), nexts[0])
+
+    def branches_from(
+        self, lane_id: int, length_m: float, max_paths: int = 4
+    ) -> tuple[LanePath, ...]:
+        """Every way on from the start of a lane, at least `length_m` long where the map is; the straightest first."""
+        return self._branches(lane_id, math.ceil(length_m / _ROUND_UP_M), max_paths)
+
+    def _build_branches(self, lane_id: int, length: int, max_paths: int) -> tuple[LanePath, ...]:
+        done: list[list[int]] = []
+        open_ = [([lane_id], self.lanes[lane_id].length_m)]
+        while open_ and len(done) < max_paths:
+            ids, total = open_.pop()
+            nexts = [s for s in self._successors(ids[-1]) if s not in ids]
+            if total >= length * _ROUND_UP_M or not nexts:
+                done.append(ids)
+                continue
+            open_ += [([*ids, s], total + self.lanes[s].length_m) for s in reversed(nexts)]
+        return tuple(self._join(ids) for ids in done)
+
+    def _join(self, lane_ids: Sequence[int]) -> LanePath:
+        return join(lane_ids, self.lanes, self._stop_lines, self._crossings)
+
+    # ------------------------------------------------------------------------------------------------------- route
+
+    @cached_property
+    def route_path(self) -> LanePath:
+        """The whole route as one line; a lane change moves over in the first part of the lanes that are neighbours."""
+        return self._join(self.route_ids)
+
+    def route_progress(
+        self, x_m: float, y_m: float, near_s: float | None = None
+    ) -> tuple[float, float]:
+        """`s_m`, `d_m` along `route_path.center`; with `near_s`, searched from 30 m before it to 60 m behind it only.
+
+        Pass the last answer as `near_s`: a route may cross itself.
+        """
+        center = self.route_path.center
+        low, high = (0.0, center.length_m) if near_s is None else (near_s - 30.0, near_s + 60.0)
+        s, d = project_near(center, x_m, y_m, low, high)
+        return float(s), float(d)
+
+    @cached_property
+    def route_length_m(self) -> float:
+        """From the start of the route to the goal point."""
+        s, _ = self.route_path.center.project(self.route.goal_x_m, self.route.goal_y_m)
+        return float(s)
+
+    def heading_at(self, x_m: Floats, y_m: Floats) -> Floats:
+        """Heading of the route at points `(...)`, for what lies beside it."""
+        s, _ = self.route_path.center.project(x_m, y_m)
+        return self.route_path.center.at(s)[2]
+
+
+def _by_lane(parts: Sequence[P]) -> dict[int, list[P]]:
+    found: dict[int, list[P]] = {}
+    for part in parts:
+        for lane_id in part.lane_ids.tolist():
+            found.setdefault(int(lane_id), []).append(part)
+    return found

@@ -1,0 +1,133 @@
+"""XML from strangers: size limited, no entities, no network; every fault is a `SceneError` of one line."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from lxml import etree
+
+from whyway.types import Floats
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Largest file read, unpacked; the largest of the public CommonRoad scenes has 12 MB."""
+
+
+class SceneError(ValueError):
+    """A scene file that cannot be used; its text is one line with the remedy."""
+
+
+def read_xml(path: Path) -> etree._Element:
+    """The root element of an XML file, plain or gzipped.
+
+    Raises:
+      SceneError: not there, cut off, too large, not XML, or with a document type (entities).
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SceneError(f"{path}: no such file; give a CommonRoad .xml or .xml.gz") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise SceneError(
+            f"{path}: the gzip data is cut off or damaged; fetch the file again"
+        ) from None
+    except OSError as error:
+        raise SceneError(
+            f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise SceneError(f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut the scene down")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        reason = " ".join(str(error.msg).split())[:160]
+        raise SceneError(f"{path}: not well-formed XML ({reason}); fetch the file again") from None
+    if root.getroottree().docinfo.doctype:
+        raise SceneError(
+            f"{path}: has a document type declaration, which no scene needs; remove the <!DOCTYPE ...>"
+        )
+    return root
+
+
+def number(element: etree._Element | None, tag: str | None = None) -> float:
+    """The finite number an element (or its child `tag`) holds.
+
+    Raises:
+      SceneError: it is missing or holds something else.
+    """
+    found = element if tag is None or element is None else element.find(tag)
+    if found is None:
+        where = "" if element is None else f" in <{element.tag}> line {element.sourceline}"
+        raise SceneError(f"<{tag or 'element'}> is missing{where}")
+    try:
+        value = float(found.text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SceneError(
+            f"<{found.tag}> line {found.sourceline} holds {(found.text or '')[:40]!r}, not a finite number"
+        )
+    return value
+
+
+def integer(text: str | None, what: str, element: etree._Element) -> int:
+    """The 63-bit integer in a text.
+
+    Raises:
+      SceneError: it is missing or holds something else.
+    """
+    try:
+        value = int(text or "")
+    except ValueError:
+        value = 1 << 63
+    if abs(value) >= 1 << 63:
+        raise SceneError(
+            f"<{element.tag}> line {element.sourceline}: {what} is {(text or '')[:40]!r}, not an integer"
+        )
+    return value
+
+
+def numbers(elements: list[etree._Element]) -> Floats:
+    """The finite numbers that many elements hold, in one go.
+
+    Raises:
+      SceneError: one of them holds something else.
+    """
+    try:
+        values = np.array([e.text for e in elements], dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    if not np.isfinite(values).all():
+        for element in elements:
+            number(element)
+    return values
+
+
+def points(element: etree._Element | None, what: str, at_least: int = 2) -> tuple[Floats, Floats]:
+    """x, y of the `<point>`s of an element.
+
+    Raises:
+      SceneError: fewer than `at_least`, or a coordinate that is no finite number.
+    """
+    if element is None:
+        raise SceneError(f"{what} is missing")
+    xs, ys = element.findall("point/x"), element.findall("point/y")
+    if len(xs) != len(ys) or len(xs) < at_least:
+        raise SceneError(
+            f"{what} line {element.sourceline} has {len(xs)} points, needs at least {at_least} with x and y"
+        )
+    return numbers(xs), numbers(ys)
