@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -372,7 +373,7 @@ def from_cdr(data: bytes, cls: type[T]) -> T:
     # not store.deserialize_cdr: it refuses bytes left over, and rclpy leaves four for every empty sequence
     try:
         message, end = read(memoryview(data)[4:], 0, message_def.cls, store)
-    except (struct.error, UnicodeDecodeError, ValueError) as error:
+    except (SerdeError, struct.error, ValueError, IndexError) as error:
         raise ValueError(f"{name}: {len(data)} bytes of CDR do not hold one: {error}") from error
     if end > len(data) - 4:
         raise ValueError(f"{name}: cut off after {len(data)} of {end + 4} bytes")
