@@ -127,9 +127,9 @@ class LaneGrid:
         dx, dy = self._middle_x[pieces] - x_m, self._middle_y[pieces] - y_m
         close = self._radius[pieces] + margin_m
         pieces = pieces[dx * dx + dy * dy <= close * close]
-        if len(pieces) == 0:
-            return pieces
-        return pieces[_within(x_m, y_m, self.x_m[pieces], self.y_m[pieces], margin_m)]
+        within = _within(x_m, y_m, self.x_m[pieces], self.y_m[pieces], margin_m)
+        found: Ints = pieces[within]
+        return found
 
     def covered(self, x_m: Floats, y_m: Floats, margin_m: float, allowed: Bools) -> Bools:
         """Whether each of the points `(P,)` is inside, or within `margin_m` of, one of the pieces `allowed` `(Q,)`."""

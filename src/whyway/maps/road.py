@@ -64,6 +64,7 @@ class Road:
         self._route_bonus = np.where(np.isin(self._ids, self.route_ids), _ROUTE_BONUS_M, 0.0)
         self._stop_lines = _by_lane(lane_map.stop_lines)
         self._crossings = _by_lane(lane_map.crossings)
+        self._changes: dict[int, tuple[Direction, float] | None] = {}
         # caches belong to the object, so they go when it goes
         self._path = lru_cache(maxsize=512)(self._build_path)
         self._branches = lru_cache(maxsize=512)(self._build_branches)
@@ -129,11 +130,9 @@ class Road:
 
         None where the lane leads on along the route by itself, and where the route cannot be reached by neighbours.
         """
-        return self._next_change(lane_id)
-
-    @cached_property
-    def _next_change(self) -> Any:
-        return lru_cache(maxsize=None)(self._find_change)
+        if lane_id not in self._changes:
+            self._changes[lane_id] = self._find_change(lane_id)
+        return self._changes[lane_id]
 
     def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
         distance, current = 0.0, lane_id

@@ -49,7 +49,7 @@ def find_route(
         point = (float(to[0]), float(to[1]))
         goals = frozenset(lanes_near(lane_map, *point))
     else:
-        goals = frozenset({int(to)} if isinstance(to, (int, np.integer)) else {int(i) for i in to})  # type: ignore[arg-type]
+        goals = frozenset({int(to)} if isinstance(to, (int, np.integer)) else {int(i) for i in to})
     for lane_id in {from_lane, *goals}:
         if lane_id not in lanes:
             raise RouteError(

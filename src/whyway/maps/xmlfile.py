@@ -6,6 +6,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lxml import etree
@@ -56,7 +57,8 @@ def read_xml(path: Path) -> etree._Element:
     except etree.XMLSyntaxError as error:
         reason = " ".join(str(error.msg).split())[:160]
         raise SceneError(f"{path}: not well-formed XML ({reason}); fetch the file again") from None
-    if root.getroottree().docinfo.doctype:
+    info: Any = root.getroottree().docinfo
+    if info.doctype:
         raise SceneError(
             f"{path}: has a document type declaration, which no scene needs; remove the <!DOCTYPE ...>"
         )
