@@ -23,6 +23,7 @@ from mcap.writer import Writer
 from zstandard import ZstdError
 
 from whyway.messages import classes, from_cdr, msgdefs, name_of, to_cdr
+from whyway.topics import TOPICS
 from whyway.types import differences
 
 METADATA = "whyway"
@@ -33,7 +34,7 @@ IDENTITY = ("driver", "world", "seed", "config_hash")
 """The entries of `Log.info` that two drives must share to be the same."""
 
 _MAGIC = b"\x89MCAP0\r\n"
-_DAMAGE = (McapError, ZstdError, struct.error, ValueError, KeyError)
+_DAMAGE = (McapError, ZstdError, struct.error, ValueError, KeyError, MemoryError)
 """What reading a file with flipped bits raises (checksums are ValueErrors)."""
 T = TypeVar("T")
 
@@ -83,9 +84,9 @@ class LogWriter:
             )
         self._add(topic, name_of(type(value)), to_cdr(value), stamp)
 
-    def write_cdr(self, topic: str, data: bytes, stamp_ns: int, cls: type[Any]) -> None:
-        """Log a message of class `cls` that is CDR already, as a ROS recorder receives it."""
-        self._add(topic, name_of(cls), data, stamp_ns)
+    def write_cdr(self, topic: str, data: bytes, stamp_ns: int) -> None:
+        """Log a message of a topic of `topics.py` that is CDR already, as a ROS recorder receives it."""
+        self._add(topic, TOPICS[topic].type, data, stamp_ns)
 
     def _add(self, topic: str, name: str, data: bytes, stamp_ns: int) -> None:
         second = stamp_ns // FLUSH_EVERY_NS

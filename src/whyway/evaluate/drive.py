@@ -1,0 +1,215 @@
+"""A log -> arrays that the metrics read: the ego's and everyone's driven path, the lights, the road. From the log alone.
+
+Of the log only `Truth`, `LaneMap` and `Route` are read here. T is the number of truths, A the number of actors ever seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whyway.geometry import box_corners
+from whyway.log import Log
+from whyway.maps.road import Road
+from whyway.types import Floats, Ints, LaneMap, LightColor, ObjectClass, Route, Truth
+
+Bools = NDArray[np.bool_]
+
+AGENTS = frozenset(ObjectClass) - {ObjectClass.UNKNOWN, ObjectClass.HAZARD}
+"""Road users; the rest are things, which cost half as much to run into."""
+
+SHORTEST_S = 1.0
+
+
+class ScoreError(ValueError):
+    """A log that cannot be judged; its text is one line that says what is missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Actors:
+    """Everyone but the ego: box centres, speeds and sizes `(T, A)`, NaN where an actor is not there."""
+
+    ids: Ints
+    is_agent: Bools
+    x_m: Floats
+    y_m: Floats
+    yaw_rad: Floats
+    v_mps: Floats
+    length_m: Floats
+    width_m: Floats
+
+    def between(self, start: int, stop: int) -> Actors:
+        """Those seen between two instants, at those instants only."""
+        seen = ~np.isnan(self.x_m[start:stop]).all(axis=0)
+        parts = (self.x_m, self.y_m, self.yaw_rad, self.v_mps, self.length_m, self.width_m)
+        return Actors(self.ids[seen], self.is_agent[seen], *(p[start:stop, seen] for p in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """What was driven: the ego's `base_link` `(T,)`, everyone else, the lights' colours `(T,)` by id, and the road."""
+
+    stamps_ns: Ints
+    dt_s: float
+    x_m: Floats
+    y_m: Floats
+    yaw_rad: Floats
+    v_mps: Floats
+    a_mps2: Floats
+    yaw_rate_rps: Floats
+    steer_rad: Floats
+    length_m: float
+    width_m: float
+    center_offset_m: float
+    actors: Actors
+    lights: dict[int, Ints]
+    road: Road
+
+    @property
+    def count(self) -> int:
+        """T."""
+        return len(self.stamps_ns)
+
+    @cached_property
+    def t_s(self) -> Floats:
+        """Time since the first instant."""
+        t: Floats = (self.stamps_ns - self.stamps_ns[0]) * 1e-9
+        return t
+
+    @property
+    def duration_s(self) -> float:
+        """From the first instant to the last."""
+        return float(self.t_s[-1])
+
+    def ahead(self, distance_m: float) -> tuple[Floats, Floats]:
+        """Points on the ego's axis, `distance_m` before `base_link`: x, y `(T,)`."""
+        return (
+            self.x_m + distance_m * np.cos(self.yaw_rad),
+            self.y_m + distance_m * np.sin(self.yaw_rad),
+        )
+
+    @cached_property
+    def center(self) -> tuple[Floats, Floats]:
+        """The box's centre: x, y `(T,)`."""
+        return self.ahead(self.center_offset_m)
+
+    @cached_property
+    def front(self) -> tuple[Floats, Floats]:
+        """The front bumper's middle: x, y `(T,)`."""
+        return self.ahead(self.center_offset_m + self.length_m / 2)
+
+    @cached_property
+    def corners(self) -> Floats:
+        """The box's corners `(T, 4, 2)`."""
+        corners: Floats = box_corners(*self.center, self.yaw_rad, self.length_m, self.width_m)
+        return corners
+
+    @cached_property
+    def off_road(self) -> Bools:
+        """Whether a corner is off the road `(T,)`."""
+        off: Bools = self.road.off_road(self.corners[..., 0], self.corners[..., 1]).any(axis=-1)  # type: ignore[assignment]
+        return off
+
+    @cached_property
+    def in_multiple_lanes(self) -> Bools:
+        """Whether the corners lie in more than one lane and no lane holds all four `(T,)`."""
+        return np.array([self._astride(corners) for corners in self.corners], dtype=np.bool_)
+
+    def _astride(self, corners: Floats) -> bool:
+        lanes = [set(self.road.lanes_at(float(x), float(y))) for x, y in corners]
+        return len(set.union(*lanes)) > 1 and not set.intersection(*lanes)
+
+    @cached_property
+    def in_junction(self) -> Bools:
+        """Whether `base_link` is in a junction lane `(T,)`."""
+        lanes = self.road.lanes
+        return np.array(
+            [
+                any(lanes[i].lane.in_junction for i in self.road.lanes_at(float(x), float(y)))
+                for x, y in zip(self.x_m, self.y_m, strict=True)
+            ],
+            dtype=np.bool_,
+        )
+
+    @cached_property
+    def oncoming(self) -> Bools:
+        """Whether the box's centre is in oncoming lanes only `(T,)`."""
+        poses = zip(*self.center, self.yaw_rad, strict=True)
+        return np.array([self.road.oncoming(float(x), float(y), float(a)) for x, y, a in poses])
+
+    @cached_property
+    def route_s_m(self) -> Floats:
+        """How far along the route the box's centre is `(T,)`, followed step by step: a route may cross itself."""
+        s, near = np.empty(self.count), None
+        for i, (x, y) in enumerate(zip(*self.center, strict=True)):
+            near, _ = self.road.route_progress(float(x), float(y), near)
+            s[i] = near
+        return s
+
+    @property
+    def distance_m(self) -> float:
+        """Length of the driven path."""
+        return float(np.hypot(np.diff(self.x_m), np.diff(self.y_m)).sum())
+
+
+def read_drive(log: Log) -> Drive:
+    """Give the arrays of a log.
+
+    Raises:
+      ScoreError: the log holds no map, no route, or less than a second of truth.
+    """
+    maps, routes, truths = log.of(LaneMap), log.of(Route), log.of(Truth)
+    for kind, found in (("LaneMap", maps), ("Route", routes), ("Truth", truths)):
+        if not found:
+            raise ScoreError(f"{log.path}: holds no {kind}: only a drive with one can be judged")
+    truths = tuple({t.stamp_ns: t for t in truths}.values())
+    stamps = np.array([t.stamp_ns for t in truths], dtype=np.int64)
+    if len(stamps) < 2 or (stamps[-1] - stamps[0]) * 1e-9 < SHORTEST_S:
+        raise ScoreError(
+            f"{log.path}: holds less than {SHORTEST_S:g} s of truth: too short to judge"
+        )
+    try:
+        road = Road(maps[-1], routes[-1])
+    except ValueError as error:
+        raise ScoreError(f"{log.path}: {error}") from error
+    return Drive(
+        stamps_ns=stamps,
+        dt_s=float(np.median(np.diff(stamps))) * 1e-9,
+        x_m=np.array([t.ego.x_m for t in truths]),
+        y_m=np.array([t.ego.y_m for t in truths]),
+        yaw_rad=np.array([t.ego.yaw_rad for t in truths]),
+        v_mps=np.array([t.ego.v_mps for t in truths]),
+        a_mps2=np.array([t.ego.a_mps2 for t in truths]),
+        yaw_rate_rps=np.array([t.ego.yaw_rate_rps for t in truths]),
+        steer_rad=np.array([t.ego.steer_rad for t in truths]),
+        length_m=truths[0].ego_length_m,
+        width_m=truths[0].ego_width_m,
+        center_offset_m=truths[0].ego_center_offset_m,
+        actors=_actors(truths),
+        lights=_lights(truths),
+        road=road,
+    )
+
+
+def _actors(truths: tuple[Truth, ...]) -> Actors:
+    first = {a.id: a for t in reversed(truths) for a in t.actors}
+    ids = sorted(first)
+    column = {id_: i for i, id_ in enumerate(ids)}
+    parts = np.full((6, len(truths), len(ids)), np.nan)
+    for row, truth in enumerate(truths):
+        for a in truth.actors:
+            parts[:, row, column[a.id]] = (a.x_m, a.y_m, a.yaw_rad, a.v_mps, a.length_m, a.width_m)
+    is_agent = np.array([first[i].object_class in AGENTS for i in ids], dtype=np.bool_)
+    return Actors(np.array(ids, dtype=np.int64), is_agent, *parts)
+
+
+def _lights(truths: tuple[Truth, ...]) -> dict[int, Ints]:
+    ids = {light.light_id for t in truths for light in t.lights}
+    colors = {i: np.full(len(truths), int(LightColor.UNKNOWN), dtype=np.int64) for i in sorted(ids)}
+    for row, truth in enumerate(truths):
+        for light in truth.lights:
+            colors[light.light_id][row] = int(light.color)
+    return colors

@@ -1,0 +1,209 @@
+"""Log -> `SceneScore`: everything we say about a drive, from its log alone, and as plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whyway.evaluate.drive import Drive, read_drive
+from whyway.evaluate.faithfulness import Faithfulness, faithfulness
+from whyway.evaluate.pdms import DrivingScore, driving_score
+from whyway.evaluate.reference import free_distance
+from whyway.evaluate.supervision import (
+    Happening,
+    Intervention,
+    Latency,
+    happenings,
+    interventions,
+    latencies,
+)
+from whyway.log import Log
+from whyway.types import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SceneScore:
+    """What a drive was worth.
+
+    `verdict` is "passed", or "failed: " and why. `route_completion` is the progress along the route over what could be had: the
+    way to the goal or, if that is too far for the time, the way a lone car comes that keeps limits (`reference.free_distance`).
+    `goal_reached` is None where the world has no goal, or none that means something.
+    """
+
+    name: str
+    driver: str
+    seed: int
+    duration_s: float
+    distance_m: float
+    verdict: str
+    driving: DrivingScore
+    route_completion: float
+    faithfulness: Faithfulness
+    latency: tuple[Latency, ...]
+    interventions: tuple[Intervention, ...]
+    events: tuple[Happening, ...]
+    goal_reached: bool | None
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing happened that must not."""
+        return self.verdict == "passed"
+
+    @property
+    def at_fault_collisions(self) -> int:
+        """How many actors the ego ran into by its own fault."""
+        return sum(c.at_fault for c in self.driving.contacts)
+
+    def metrics(self) -> dict[str, float | int | bool | None]:
+        """The numbers of the table, by NAVSIM's names where it has them."""
+        d, f = self.driving, self.faithfulness
+        total = next((x for x in self.latency if x.stage == "decision"), None)
+        return {
+            "pdms": d.pdms,
+            "no_at_fault_collisions": d.no_at_fault_collisions,
+            "drivable_area_compliance": d.drivable_area_compliance,
+            "driving_direction_compliance": d.driving_direction_compliance,
+            "traffic_light_compliance": d.traffic_light_compliance,
+            "ego_progress": d.ego_progress,
+            "time_to_collision_within_bound": d.time_to_collision_within_bound,
+            "comfort": d.comfort,
+            "at_fault_collisions": self.at_fault_collisions,
+            "collisions": len(d.contacts),
+            "red_lights_run": len(d.red_lights_run),
+            "route_completion": self.route_completion,
+            "consistency_longitudinal": f.consistency_longitudinal,
+            "consistency_lateral": f.consistency_lateral,
+            "contradiction": f.contradiction,
+            "grounding": f.grounding,
+            "grounding_scene": f.grounding_scene,
+            "grounding_truth": f.grounding_truth,
+            "flips_per_minute": f.flips_per_minute,
+            "interventions": len(self.interventions),
+            "latency_p50_ms": None if total is None else total.p50_ms,
+            "latency_p99_ms": None if total is None else total.p99_ms,
+            "goal_reached": self.goal_reached,
+            "duration_s": self.duration_s,
+            "distance_m": self.distance_m,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values; what is not finite is null, as JSON has no word for it."""
+        plain: dict[str, Any] = _plain(
+            {
+                "name": self.name,
+                "driver": self.driver,
+                "seed": self.seed,
+                "verdict": self.verdict,
+                "metrics": self.metrics(),
+                "contacts": [dataclasses.asdict(c) for c in self.driving.contacts],
+                "red_lights_run": [
+                    {"at_s": t, "light_id": i} for t, i in self.driving.red_lights_run
+                ],
+                "windows": [dataclasses.asdict(w) for w in self.driving.windows],
+                "interventions": [dataclasses.asdict(i) for i in self.interventions],
+                "events": [dataclasses.asdict(e) for e in self.events],
+                "latency": [dataclasses.asdict(x) for x in self.latency],
+                "contradictions_at_s": list(self.faithfulness.contradictions_at_s),
+                "ungrounded_at_s": list(self.faithfulness.ungrounded_at_s),
+                "notes": list(self.notes),
+            }
+        )
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def score(log: Log) -> SceneScore:
+    """Judge a log.
+
+    Raises:
+      ScoreError: it holds no map, no route or less than a second of truth.
+    """
+    return score_drive(log, read_drive(log))
+
+
+def score_drive(log: Log, drive: Drive) -> SceneScore:
+    """Judge a log whose arrays are at hand."""
+    start = int(drive.stamps_ns[0])
+    driving = driving_score(drive)
+    events = happenings(log, start)
+    notes = [f"left out of judgement: {text}" for text in driving.excluded]
+    if log.truncated:
+        notes.append(f"the log {log.truncated}; judged up to {drive.duration_s:.1f} s")
+    return SceneScore(
+        name=str(log.info.get("name") or Path(str(log.info.get("world", log.path.stem))).name),
+        driver=str(log.info.get("driver", "unknown")),
+        seed=int(log.info.get("seed", 0)),
+        duration_s=drive.duration_s,
+        distance_m=drive.distance_m,
+        verdict=_verdict(driving),
+        driving=driving,
+        route_completion=route_completion(drive),
+        faithfulness=faithfulness(log, drive.road),
+        latency=latencies(log),
+        interventions=interventions(log.of(Verdict), start),
+        events=events,
+        goal_reached=_goal_reached(log),
+        notes=tuple(notes),
+    )
+
+
+def route_completion(drive: Drive) -> float:
+    """Progress along the route over what could be had, in [0, 1]; see `SceneScore`."""
+    to_goal = drive.road.route_length_m - float(drive.route_s_m[0])
+    possible = min(to_goal, free_distance(drive)) if to_goal > 0.0 else free_distance(drive)
+    progress = float(drive.route_s_m[-1] - drive.route_s_m[0])
+    return 1.0 if possible <= 1.0 else min(1.0, max(0.0, progress / possible))
+
+
+def _verdict(d: DrivingScore) -> str:
+    faults = [c for c in d.contacts if c.at_fault]
+    reasons = [f"ran into actor {c.actor_id} at {c.at_s:.1f} s" for c in faults[:1]]
+    if d.drivable_area_compliance < 1.0:
+        reasons.append(f"left the road at {d.off_road_s[0]:.1f} s")
+    reasons += [f"ran the red light {i} at {t:.1f} s" for t, i in d.red_lights_run[:1]]
+    if d.driving_direction_compliance < 1.0:
+        reasons.append("drove in oncoming lanes")
+    return "failed: " + "; ".join(reasons) if reasons else "passed"
+
+
+def _goal_reached(log: Log) -> bool | None:
+    reached = log.info.get("goal_reached")
+    counts = goal_counts(Path(str(log.info.get("world", ""))))
+    return bool(reached) if reached is not None and counts else None
+
+
+def goal_counts(scene: Path) -> bool:
+    """Whether reaching a recorded scene's goal says anything: many are met by a car that stays parked, or drives straight on.
+
+    `SCENES.tsv`, in the scene's folder or one of the three above it, tells; without it nothing counts.
+    """
+    for folder in list(scene.absolute().parents)[:4]:
+        table = folder / "SCENES.tsv"
+        if table.is_file():
+            rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+            head = {name: i for i, name in enumerate(rows[0])}
+            columns = [
+                head.get(f"{who}_meets_goal") for who in ("parked_ego", "straight_constant_speed")
+            ]
+            names = {
+                scene.name,
+                scene.relative_to(folder).as_posix() if scene.is_absolute() else "",
+            }
+            for row in rows[1:]:
+                if row[0] in names and None not in columns:
+                    return all(row[i] == "False" for i in columns if i is not None)
+    return False
