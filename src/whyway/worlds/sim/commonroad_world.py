@@ -1,0 +1,93 @@
+"""A CommonRoad scene as a world: its recorded road users replayed around the ego, which starts at the planning problem's state.
+
+Limits: who is recorded reacts to nothing, so an ego that stands may be driven into from behind.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from whyway.config import Config
+from whyway.maps.commonroad import CommonRoadScene, Obstacle, read_scene
+from whyway.types import EgoState
+from whyway.worlds.sim.engine import Sim, begin
+from whyway.worlds.sim.logs import Logs, build_logs, build_signals
+from whyway.worlds.sim.state import Mode, State, empty_state
+from whyway.worlds.sim.world import GoalTest, Setting, SimWorld, ego_placed
+
+
+def commonroad_world(
+    path: Path, seed: int, config: Config, duration_s: float | None = None
+) -> SimWorld:
+    """The world of a scene file; it lasts until the scene's end, or `duration_s` if that is sooner.
+
+    Raises:
+      SceneError: the file cannot be read as a scene.
+    """
+    scene = read_scene(path, config.vehicle)
+    sim = Sim(
+        config.sim.dt_s,
+        config.vehicle,
+        config.sim.traffic,
+        build_signals(scene.lane_map.lights, scene.signals),
+        logs=_logs(scene),
+    )
+    start = begin(sim, ego_placed(_state(scene), scene.ego_initial, config))
+    # whole steps only
+    end_s = round(round(scene.duration_s / config.sim.dt_s) * config.sim.dt_s, 6)
+    setting = Setting(
+        name=scene.benchmark_id,
+        lane_map=scene.lane_map,
+        route=scene.route,
+        sim=sim,
+        start=start,
+        id=np.array([0, *(o.id for o in scene.obstacles)], dtype=np.int64),
+        is_static=np.array([False, *(o.is_static for o in scene.obstacles)]),
+        duration_s=end_s if duration_s is None else min(duration_s, end_s),
+        notes={
+            "scene": scene.benchmark_id,
+            "file": path.name,
+            "obstacles": str(len(scene.obstacles)),
+        },
+        goal=_goal(scene, config),
+    )
+    return SimWorld(setting, seed, config)
+
+
+def _state(scene: CommonRoadScene) -> State:
+    state = empty_state(1, 1 + len(scene.obstacles))
+    for i, obstacle in enumerate(scene.obstacles, start=1):
+        state.object_class[0, i] = int(obstacle.object_class)
+        state.length_m[0, i], state.width_m[0, i] = obstacle.length_m, obstacle.width_m
+        state.mode[0, i], state.log[0, i] = int(Mode.LOG), i - 1
+    return state
+
+
+def _logs(scene: CommonRoadScene) -> Logs:
+    return build_logs([_track(o, scene.dt_s) for o in scene.obstacles], scene.dt_s)
+
+
+def _track(
+    o: Obstacle, dt_s: float
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
+    """One recording with every step in it: gaps in the recorded steps are filled evenly."""
+    steps = np.arange(o.time_index[0], o.time_index[-1] + 1)
+    even = [
+        np.interp(steps, o.time_index, c) for c in (o.x_m, o.y_m, np.unwrap(o.yaw_rad), o.v_mps)
+    ]
+    return (float(o.time_index[0]) * dt_s, *even, o.is_static)  # type: ignore[return-value]
+
+
+def _goal(scene: CommonRoadScene, config: Config) -> GoalTest | None:
+    goal, offset = scene.goal, config.vehicle.center_offset_m
+    if goal is None:
+        return None
+
+    def reached(time_s: float, ego: EgoState) -> bool:
+        x, y = ego.x_m + offset * math.cos(ego.yaw_rad), ego.y_m + offset * math.sin(ego.yaw_rad)
+        return goal.reached(time_s, x, y, ego.yaw_rad, ego.v_mps)
+
+    return reached

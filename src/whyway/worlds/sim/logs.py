@@ -1,0 +1,120 @@
+"""Recorded road users on arrays, and traffic lights on their cycles: the parts of a world that react to nothing.
+
+Shapes: L recordings of up to T samples, N lights, W worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from whyway.maps.signals import SignalPlan
+from whyway.types import Floats, TrafficLight
+from whyway.worlds.sim.state import flat_take
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logs:
+    """L recordings sampled every `dt_s`: box centres. A recording of one sample that is `forever` never ends."""
+
+    dt_s: float
+    samples: Array
+    """`[L * T, 5]`: x, y, yaw (unwrapped), speed, acceleration."""
+    stride: int
+    """T."""
+    first_s: Array
+    """`[L]`."""
+    count: Array
+    """`[L]`."""
+    forever: Array
+    """`[L]`."""
+
+    def at(self, log: Array, time_s: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """x, y, yaw, v, a and presence of recordings `log` `(...)` at times `(...)`, linear between samples."""
+        xp = array_namespace(time_s)
+        u = (time_s - xp.take(self.first_s, log)) / self.dt_s
+        last = xp.astype(xp.take(self.count, log) - 1, u.dtype)
+        forever = xp.take(self.forever, log)
+        present = ((u >= -1e-6) & (u <= last + 1e-6)) | forever
+        u = xp.clip(u, 0.0 * u, last)
+        i = xp.floor(u)
+        f = (u - i)[..., None]
+        flat = log * self.stride + xp.astype(i, xp.int64)
+        a = self.samples[flat]
+        b = self.samples[xp.where(i < last, flat + 1, flat)]
+        row = a + f * (b - a)
+        return row[..., 0], row[..., 1], row[..., 2], row[..., 3], row[..., 4], present
+
+
+def build_logs(
+    tracks: Sequence[tuple[float, Floats, Floats, Floats, Floats, bool]], dt_s: float
+) -> Logs:
+    """From (first time, x, y, yaw, v, forever) of each recording."""
+    stride = max([len(t[1]) for t in tracks] + [1])
+    samples = np.zeros((max(len(tracks), 1), stride, 5))
+    for i, (_, x, y, yaw, v, _forever) in enumerate(tracks):
+        n = len(x)
+        a = np.gradient(v, dt_s) if n > 1 else np.zeros(n)
+        samples[i, :n] = np.stack([x, y, np.unwrap(yaw), v, a], axis=-1)
+    return Logs(
+        dt_s=dt_s,
+        samples=samples.reshape(-1, 5),
+        stride=stride,
+        first_s=np.array([t[0] for t in tracks] or [0.0]),
+        count=np.array([len(t[1]) for t in tracks] or [1]),
+        forever=np.array([t[5] for t in tracks] or [False]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """N lights, each with C phases in turn (`maps.signals` on arrays)."""
+
+    light_id: Array
+    x_m: Array
+    y_m: Array
+    period_s: Array
+    offset_s: Array
+    until_s: Array
+    """`[N, C]` when each phase ends in the cycle; phases that a light does not have end where the last one does."""
+    color: Array
+    """`[N, C]` `LightColor` values."""
+
+    def colors(self, time_s: Array) -> Array:
+        """`LightColor` values `[W, N]` at times `[W]`."""
+        xp = array_namespace(time_s)
+        lights, phases = self.color.shape
+        # a microsecond's grace, so that a change at a whole step does not hang on rounding
+        t = (time_s[:, None] - self.offset_s[None, :] + 1e-6) % self.period_s[None, :]
+        phase = xp.sum(xp.astype(t[..., None] >= self.until_s[None], xp.int64), axis=-1)
+        flat = xp.arange(lights)[None, :] * phases + xp.clip(phase, 0, phases - 1)
+        return flat_take(self.color, flat)
+
+
+def build_signals(lights: Sequence[TrafficLight], plan: SignalPlan) -> Signals:
+    """The lights of a map that have a program, by rising id."""
+    placed = sorted(
+        (light for light in lights if light.id in plan.cycles), key=lambda light: light.id
+    )
+    cycles = [plan.cycles[light.id] for light in placed]
+    phases = max([len(c.colors) for c in cycles] + [1])
+    until, color = np.zeros((len(cycles), phases)), np.zeros((len(cycles), phases), dtype=np.int64)
+    for i, cycle in enumerate(cycles):
+        n = len(cycle.colors)
+        until[i], color[i] = cycle.period_s, int(cycle.colors[-1])
+        until[i, :n], color[i, :n] = np.cumsum(cycle.durations_s), [int(c) for c in cycle.colors]
+    return Signals(
+        light_id=np.array([light.id for light in placed], dtype=np.int64),
+        x_m=np.array([light.x_m for light in placed]),
+        y_m=np.array([light.y_m for light in placed]),
+        period_s=np.array([c.period_s for c in cycles]),
+        offset_s=np.array([c.offset_s for c in cycles]),
+        until_s=until,
+        color=color,
+    )
