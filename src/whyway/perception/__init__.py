@@ -11,7 +11,8 @@ import numpy as np
 from whyway.config import Config
 from whyway.geometry import wrap_angle
 from whyway.maps.road import Road
-from whyway.perception.prediction import Mover, Predictor
+from whyway.perception.prediction import Predictor
+from whyway.perception.rollout import Mover
 from whyway.perception.tracker import Tracker, Tracks
 from whyway.types import EgoState, LaneKind, ObjectClass, Observation, Scene, TrackedObject
 

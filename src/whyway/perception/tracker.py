@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from whyway.config import PerceptionConfig
 from whyway.geometry import from_frame, to_frame, wrap_angle
-from whyway.types import Detection, EgoState, Floats, Ints, ObjectClass
+from whyway.types import Detection, EgoState, Ints, ObjectClass
 
 CLASSES = len(ObjectClass)
 TRACK = np.dtype(
@@ -34,7 +34,7 @@ TRACK = np.dtype(
         ("standing", np.bool_), ("slow_vx", np.float64), ("slow_vy", np.float64), ("opposed", np.int64),
     ]
 )  # fmt: skip
-Tracks = NDArray[np.void]
+Tracks: TypeAlias = Any  # NDArray[np.void]: numpy's stubs do not know fields
 """`(n,)` rows of `TRACK`; x, y are box centres in `map`."""
 
 _FAR = 1e6
@@ -101,7 +101,8 @@ class Tracker:
         # an unseen track on top of a seen box is that box: the same thing cannot be there twice
         covered = (np.hypot(dx, dy) < 0.35 * np.maximum(z["width"], 1.0)).any(axis=1)
         alive = (tracks["unseen"] <= patience + 1e-9) & (tracks["hits"] >= 0) & (seen | ~covered)
-        return alive & ((tracks["belief"] > -2.0) | (tracks["unseen"] <= 0.2))
+        result: NDArray[np.bool_] = alive & ((tracks["belief"] > -2.0) | (tracks["unseen"] <= 0.2))
+        return result
 
     def _birth(self, z: Tracks, ego: EgoState) -> Tracks:
         c = self._config
@@ -270,7 +271,7 @@ def _hidden(t: Tracks, z: Tracks, ego: EgoState) -> NDArray[np.bool_]:
     zx, zy = to_frame(z["x"], z["y"], ego.x_m, ego.y_m, ego.yaw_rad)
     t_range, z_range = np.hypot(tx, ty), np.maximum(np.hypot(zx, zy), 0.5)
     bearing = np.abs(wrap_angle(np.arctan2(ty, tx)[:, None] - np.arctan2(zy, zx)))
-    half = np.arctan(0.5 * np.hypot(z["length"], z["width"]) / z_range)
+    half = np.arctan2(0.5 * np.hypot(z["length"], z["width"]), z_range)
     behind = (bearing < half + 0.03) & (z_range < t_range[:, None] - 0.5)
     hidden: NDArray[np.bool_] = behind.any(axis=1) | (t_range < 3.0)
     return hidden

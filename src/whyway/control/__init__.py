@@ -1,0 +1,5 @@
+"""Plan -> Command, and the last word on it: follower and safety supervisor. Rate: 10 Hz. No clock, no ROS."""
+
+from whyway.control.follower import Follower
+
+__all__ = ["Follower"]
