@@ -142,18 +142,17 @@ class Polyline:
 
     def project(self, x_m: Any, y_m: Any) -> tuple[Floats, Floats]:
         """`s_m`, `d_m` of the nearest point of the curve to points `(...)`; O(points x n)."""
-        px, py = np.asarray(x_m, dtype=np.float64)[..., None], np.asarray(y_m, dtype=np.float64)[..., None]
-        x0, y0 = self.x_m[:-1], self.y_m[:-1]
+        x, y = np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
         ds = np.diff(self.s_m)
         ux, uy = np.diff(self.x_m) / ds, np.diff(self.y_m) / ds
-        rx, ry = px - x0, py - y0
-        along = rx * ux + ry * uy
         low, high = np.zeros(len(ds)), ds.copy()
         low[0], high[-1] = -np.inf, np.inf  # the ends go on straight
-        along = np.clip(along, low, high)
+        rx, ry = x.reshape(-1, 1) - self.x_m[:-1], y.reshape(-1, 1) - self.y_m[:-1]
+        along = np.clip(rx * ux + ry * uy, low, high)
         qx, qy = rx - along * ux, ry - along * uy
-        best = np.argmin(qx * qx + qy * qy, axis=-1)[..., None]
-        pick = lambda a: np.take_along_axis(np.broadcast_to(a, along.shape), best, axis=-1)[..., 0]  # noqa: E731
-        distance = np.hypot(pick(qx), pick(qy))
-        side = np.sign(pick(ux) * pick(ry) - pick(uy) * pick(rx))
-        return pick(self.s_m[:-1]) + pick(along), distance * side
+        nearest = np.argmin(qx * qx + qy * qy, axis=1)
+        rows = np.arange(len(nearest))
+        side = np.sign(ux[nearest] * ry[rows, nearest] - uy[nearest] * rx[rows, nearest])
+        s = self.s_m[nearest] + along[rows, nearest]
+        d = np.hypot(qx[rows, nearest], qy[rows, nearest]) * side
+        return s.reshape(x.shape), d.reshape(x.shape)

@@ -109,18 +109,10 @@ class SpeedProfile:
     step_m: float
     allowed_mps: Floats
 
-    def at(self, ahead_m: Floats) -> Floats:
-        """Speed at distances `(...)`; beyond the end, the last one."""
-        at = ahead_m / self.step_m
-        i = np.clip(at.astype(np.int64), 0, len(self.allowed_mps) - 2)
-        f = np.clip(at - i, 0.0, 1.0)
-        low, high = self.allowed_mps[i], self.allowed_mps[i + 1]
-        return low + f * (high - low)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
-    """P motions along a path at T times; `binding` is the obstacle that holds the car back: its row, or FREE or HALT."""
+    """A motion along a path at T times; `binding` is what holds the car back: an obstacle's row, or FREE or HALT."""
 
     t_s: Floats
     ahead_m: Floats
@@ -128,7 +120,7 @@ class Rollout:
     a_mps2: Floats
     binding: Ints
     pressure_mps2: Floats
-    """(P, T) how much less the binding term allows than the free road does."""
+    """(T,) how much less the binding term allows than the free road does."""
 
 
 FREE, HALT = -1, -2
@@ -138,23 +130,26 @@ SPEED_BRAKE_MPS2 = 2.5
 """Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
 HALT_GAP_M = 0.5
 """How far before a halt the IDM comes to rest."""
+HARD_BRAKE_MPS2 = 3.0
+"""Braking beyond this may build up with the emergency jerk."""
 
 
 def roll_out(
-    v_mps: float, a_mps2: float, profile: SpeedProfile, cap_mps: Floats, halt_m: Floats, obstacles: Obstacles,
+    v_mps: float, a_mps2: float, profile: SpeedProfile, cap_mps: float, halt_m: float, obstacles: Obstacles,
     idm: IdmConfig, limits: MotionLimits, front_m: float, t_s: Floats,
 ) -> Rollout:  # fmt: skip
-    """Drive P proposals along a path for T times: the slowest of free road, halt and obstacles decides, within jerk limits.
+    """Drive along a path for T times: the slowest of free road, halt and obstacles decides, within jerk limits.
 
     The free road and each interaction are IDM's terms, combined by their minimum instead of their sum (Treiber & Kesting 2013,
     section 11.3.7: the equilibrium gap is then exactly s0 + v T), so that one term is *the* reason at every instant.
+    Written for one car in plain floats: at a handful of obstacles that is ten times faster than arrays of one.
 
     Args:
       v_mps: speed now.
       a_mps2: acceleration now: jerk counts from here.
       profile: speed the path allows.
-      cap_mps: (P,) speed no proposal exceeds.
-      halt_m: (P,) where `base_link` has to stand at the latest; inf for nowhere.
+      cap_mps: speed not to exceed.
+      halt_m: where `base_link` has to stand at the latest; inf for nowhere.
       obstacles: what is on the path, (H, T).
       idm: headway, gap, acceleration, braking.
       limits: acceleration and jerk.
@@ -162,51 +157,63 @@ def roll_out(
       t_s: (T,) evenly spaced times from 0.
 
     Returns:
-      Positions, speeds, accelerations (P, T); O(P H T).
+      Position, speed, acceleration (T,); O(obstacles in the way x T).
     """
-    count, steps = len(cap_mps), len(t_s)
+    steps = len(t_s)
     dt = float(t_s[1] - t_s[0])
-    s, v, a = np.zeros(count), np.full(count, max(v_mps, 0.0)), np.full(count, a_mps2)
-    out_s, out_v, out_a = (np.empty((count, steps)) for _ in range(3))
-    binding = np.full((count, steps), FREE, dtype=np.int64)
-    pressure = np.zeros((count, steps))
-    rows = np.arange(count)
+    allowed, last = profile.allowed_mps.tolist(), len(profile.allowed_mps) - 1
+    in_the_way = _by_time(obstacles, steps)
+    s, v, a = 0.0, max(v_mps, 0.0), a_mps2
+    rows: list[tuple[float, float, float, int, float]] = []
     for k in range(steps):
-        target = np.minimum(profile.at(s + v * SPEED_TIME_S), cap_mps)
-        ratio = v / np.maximum(target, 0.1)
-        wanted = np.where(
-            v <= target, idm.a_mps2 * (1.0 - ratio**4), np.maximum((target - v) / SPEED_TIME_S, -SPEED_BRAKE_MPS2)
+        reach = min(max(s + v * SPEED_TIME_S, 0.0) / profile.step_m, float(last))
+        i = min(int(reach), last - 1)
+        target = max(min(allowed[i] + (reach - i) * (allowed[i + 1] - allowed[i]), cap_mps), 0.1)
+        free = (
+            idm.a_mps2 * (1.0 - (v / target) ** 4)
+            if v <= target
+            else max((target - v) / SPEED_TIME_S, -SPEED_BRAKE_MPS2)
         )
-        free = wanted.copy()
-        halt = np.full(count, np.inf)
-        if np.isfinite(halt_m).any():
-            to_go = np.maximum(halt_m - s, 0.0)
-            halt = idm.a_mps2 + idm_interaction(v, to_go + idm.s0_m - HALT_GAP_M, np.zeros(count), idm)
-            halt = np.where(np.isfinite(halt_m), halt, np.inf)
-            held = halt < wanted
-            binding[held, k] = HALT
-            wanted = np.minimum(wanted, halt)
-        if len(obstacles.rear_m):
-            gap = obstacles.rear_m[None, :, k] - (s[:, None] + front_m)
-            terms = idm.a_mps2 + idm_interaction(v[:, None], gap, obstacles.v_mps[None, :, k], idm)
-            # an obstacle that we have already reached the middle of does not hold us back any more
-            counts = obstacles.blocks[None, :, k] & (gap > -front_m)
-            terms = np.where(counts, terms, np.inf)
-            worst = np.argmin(terms, axis=1)
-            term = terms[rows, worst]
-            held = term < wanted
-            binding[held, k] = worst[held]
-            wanted = np.minimum(wanted, term)
-        pressure[:, k] = np.maximum(free - wanted, 0.0)
-        wanted = np.clip(wanted, limits.a_min_mps2, limits.a_max_mps2)
-        # the harder the braking that is called for, the quicker it may build up
-        fall = np.where(wanted < -3.0, limits.emergency_jerk_mps3, limits.jerk_mps3)
-        a = np.clip(wanted, a - fall * dt, a + limits.jerk_mps3 * dt)
-        a = np.maximum(a, -v / dt)
-        out_s[:, k], out_v[:, k], out_a[:, k] = s, v, a
-        s = s + v * dt + 0.5 * a * dt * dt
-        v = np.maximum(v + a * dt, 0.0)
-    return Rollout(t_s, out_s, out_v, out_a, binding, pressure)
+        wanted, binding = free, FREE
+        if halt_m < math.inf:
+            term = _interaction(v, max(halt_m - s, 0.0) + idm.s0_m - HALT_GAP_M, 0.0, idm)
+            if term < wanted:
+                wanted, binding = term, HALT
+        for row, rear, lead_v in in_the_way[k]:
+            gap = rear - s - front_m
+            if gap > -front_m:  # what we are beside the middle of does not hold us back any more
+                term = _interaction(v, gap, lead_v, idm)
+                if term < wanted:
+                    wanted, binding = term, row
+        pressure = max(free - wanted, 0.0)
+        wanted = min(max(wanted, limits.a_min_mps2), limits.a_max_mps2)
+        fall = limits.emergency_jerk_mps3 if wanted < -HARD_BRAKE_MPS2 else limits.jerk_mps3
+        a = min(max(wanted, a - fall * dt), a + limits.jerk_mps3 * dt)
+        a = max(a, -v / dt)
+        rows.append((s, v, a, binding, pressure))
+        s += v * dt + 0.5 * a * dt * dt
+        v = max(v + a * dt, 0.0)
+    ahead, speed, acceleration, bound, held = zip(*rows, strict=True)
+    return Rollout(
+        t_s, np.array(ahead), np.array(speed), np.array(acceleration), np.array(bound, dtype=np.int64), np.array(held)
+    )
+
+
+def _interaction(v_mps: float, gap_m: float, lead_v_mps: float, idm: IdmConfig) -> float:
+    """`a` less IDM's interaction, for plain floats (see `idm_interaction`)."""
+    closing = v_mps * (v_mps - lead_v_mps) / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2))
+    desired = idm.s0_m + max(v_mps * idm.headway_s + closing, 0.0)
+    return idm.a_mps2 * (1.0 - (desired / max(gap_m, 0.1)) ** 2)
+
+
+def _by_time(obstacles: Obstacles, steps: int) -> list[list[tuple[int, float, float]]]:
+    """For every time, the rows in the way with their near end and speed."""
+    found: list[list[tuple[int, float, float]]] = [[] for _ in range(steps)]
+    rows, columns = np.nonzero(obstacles.blocks)
+    rear, v = obstacles.rear_m[rows, columns].tolist(), obstacles.v_mps[rows, columns].tolist()
+    for row, k, r, u in zip(rows.tolist(), columns.tolist(), rear, v, strict=True):
+        found[k].append((row, r, u))
+    return found
 
 
 def comfortable_profile(

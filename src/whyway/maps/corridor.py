@@ -114,7 +114,7 @@ def place_of(road: Road, ego: EgoState) -> Place | None:
 
 
 def manoeuvre(
-    road: Road, place: Place, lateral: Lateral, direction: Direction, length_m: float
+    road: Road, place: Place, lateral: Lateral, direction: Direction, length_m: float, *, on_route: bool = True
 ) -> Manoeuvre | None:
     """What a lateral decision means here; None where it means nothing (no lane on that side).
 
@@ -123,7 +123,7 @@ def manoeuvre(
     """
 
     def on(lane_id: int, s_m: float, d_m: float) -> Manoeuvre:
-        return Manoeuvre(lateral, direction, road.path_from(lane_id, s_m + length_m), s_m, d_m)
+        return Manoeuvre(lateral, direction, road.path_from(lane_id, s_m + length_m, on_route), s_m, d_m)
 
     if lateral != Lateral.LANE_CHANGE:
         return on(place.lane_id, place.s_m, place.d_m)
@@ -136,8 +136,8 @@ def manoeuvre(
         return on(place.lane_id, place.s_m, place.d_m) if finishing else None
     here = road.lanes[place.lane_id].center.at(place.s_m, place.d_m)
     s, d = road.lanes[neighbour].center.project(here[0], here[1])
-    path = road.path_from(neighbour, float(s) + length_m)
-    leaving = road.path_from(place.lane_id, place.s_m + length_m)
+    path = road.path_from(neighbour, float(s) + length_m, on_route)
+    leaving = road.path_from(place.lane_id, place.s_m + length_m, on_route)
     return Manoeuvre(lateral, direction, path, float(s), float(d), leaving, place.s_m)
 
 

@@ -192,6 +192,14 @@ def complete(draft: Trace, scene: Scene, plan: Plan, road: Road) -> Trace:
     return dataclasses.replace(draft, action=action, integrity=integrity)
 
 
+def with_latency(trace: Trace, stage: str, latency_ms: float) -> Trace:
+    """The trace with one more stage's latency noted in its integrity."""
+    latency = (*trace.integrity.latency, StageLatency(stage, latency_ms))
+    return dataclasses.replace(
+        trace, integrity=dataclasses.replace(trace.integrity, latency=latency)
+    )
+
+
 NO_ACTION = ActionTrace(
     MetaLongitudinal.STOP, MetaLateral.GO_STRAIGHT, MetaLane.LANE_KEEP, Waypoints(), Waypoints(),
     np.zeros(0), np.zeros(0), 0.0,

@@ -1,0 +1,6 @@
+"""Scene and trace -> plan. The planner sees other road users only through the trace. No clock, no ROS."""
+
+from whyway.plan.view import PlannerView, planner_view
+from whyway.plan.waypoints import WaypointPlanner
+
+__all__ = ["PlannerView", "WaypointPlanner", "planner_view"]

@@ -1,0 +1,112 @@
+"""View -> waypoints: the stated decision driven forward along its path, held back only by cited objects. Rate: 10 Hz."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from whyway.config import Config
+from whyway.geometry import wrap_angle
+from whyway.maps.corridor import Manoeuvre, change_time_s, look, manoeuvre, place_of, profile_along
+from whyway.maps.road import Road
+from whyway.motion import Rollout, roll_out
+from whyway.plan.view import PlannerView
+from whyway.types import Direction, Floats, Lateral, Plan, Waypoints
+
+REACH_M = 150.0
+_GEOMETRY_STEP_M = 0.5
+_LEAST_BLEND_M = 8.0
+"""Shortest distance over which an offset from the path is taken back: less would jerk the wheel at walking pace."""
+
+
+class WaypointPlanner:
+    """Plans the trajectory a trace's decision describes."""
+
+    def __init__(self, config: Config, road: Road) -> None:
+        self._config = config
+        self._road = road
+        step = config.driving.step_s
+        self._coarse_s = np.arange(0.0, config.plan.horizon_s + step / 2, step)
+        self._fine_s = np.arange(0.0, config.plan.horizon_s + config.plan.dt_s / 2, config.plan.dt_s)
+        self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
+
+    def reset(self) -> None:
+        """Nothing is remembered between steps."""
+
+    def step(self, view: PlannerView) -> Plan:
+        """The plan; off the lanes it brakes straight on."""
+        place = place_of(self._road, view.ego)
+        if place is None:
+            return Plan(view.stamp_ns, view.trace_id, self._straight_stop(view))
+        decision = view.decision
+        m = manoeuvre(self._road, place, decision.lateral, decision.direction, REACH_M)
+        if m is None:  # a side without a lane: the decision cannot be meant, keeping the lane is what is left of it
+            m = manoeuvre(self._road, place, Lateral.KEEP_LANE, Direction.NONE, REACH_M)
+            assert m is not None
+        roll = self._roll(view, m)
+        return Plan(view.stamp_ns, view.trace_id, self._waypoints(view, m, roll))
+
+    def _roll(self, view: PlannerView, m: Manoeuvre) -> Rollout:
+        driving = self._config.driving
+        corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._coarse_s)
+        return roll_out(
+            view.ego.v_mps, view.ego.a_mps2, profile_along(m, driving, REACH_M),
+            view.decision.target_speed_mps, view.decision.stop_distance_m,
+            corridor.obstacles(), driving.idm, driving.limits, self._front_m, self._coarse_s,
+        )  # fmt: skip
+
+    def _waypoints(self, view: PlannerView, m: Manoeuvre, roll: Rollout) -> Waypoints:
+        t = self._fine_s
+        # between two rollout steps the acceleration is constant: so are speed and distance exact there
+        i = np.clip(np.searchsorted(roll.t_s, t, side="right") - 1, 0, len(roll.t_s) - 1)
+        dt = t - roll.t_s[i]
+        s = roll.ahead_m[i] + roll.v_mps[i] * dt + 0.5 * roll.a_mps2[i] * dt * dt
+        s = np.maximum.accumulate(s)
+        v = np.maximum(roll.v_mps[i] + roll.a_mps2[i] * dt, 0.0)
+        x, y, yaw, curvature = self._geometry(view, m, s)
+        return Waypoints(t, x, y, yaw, v, roll.a_mps2[i], curvature)
+
+    def _geometry(self, view: PlannerView, m: Manoeuvre, ahead_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Poses at distances ahead: the path, with the ego's offset and heading blended out."""
+        reach = float(ahead_m[-1]) + 10.0
+        grid = np.arange(0.0, reach + _GEOMETRY_STEP_M, _GEOMETRY_STEP_M)
+        d = self._offset(view, m, grid)
+        x, y, _, _ = m.path.center.at(m.s_m + grid, d)
+        dx, dy = np.gradient(x, grid), np.gradient(y, grid)
+        yaw = np.unwrap(np.arctan2(dy, dx))
+        arc = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        curvature = np.gradient(yaw, arc)
+        # the first pose is where the ego is, heading where it heads
+        start = yaw[0] + wrap_angle(view.ego.yaw_rad - yaw[0])
+        yaw = yaw + (start - yaw[0]) * np.exp(-grid / 2.0)
+        at = lambda values: np.interp(ahead_m, grid, values)  # noqa: E731
+        return at(x), at(y), np.asarray(wrap_angle(at(yaw))), at(curvature)
+
+    def _offset(self, view: PlannerView, m: Manoeuvre, grid: Floats) -> Floats:
+        """Quintic from the ego's offset and heading to none, over the distance its change takes."""
+        yaw_path = float(m.path.center.at(np.array([m.s_m]))[2][0])
+        heading = float(np.clip(wrap_angle(view.ego.yaw_rad - yaw_path), -0.5, 0.5))
+        length = max(_LEAST_BLEND_M, view.ego.v_mps * change_time_s(m.d_m, self._config.driving))
+        slope = math.tan(heading) * length
+        u = np.clip(grid / length, 0.0, 1.0)
+        d0 = m.d_m
+        # least-jerk quintic with value d0 and slope at 0, and nothing left of either at 1 (nor of the second derivatives)
+        c3, c4, c5 = -10 * d0 - 6 * slope, 15 * d0 + 8 * slope, -6 * d0 - 3 * slope
+        offset: Floats = d0 + slope * u + c3 * u**3 + c4 * u**4 + c5 * u**5
+        return offset
+
+    def _straight_stop(self, view: PlannerView) -> Waypoints:
+        least = self._config.driving.limits.a_min_mps2
+        brake = float(np.clip(-view.decision.target_acceleration_mps2, 1.0, -least))
+        t, v0 = self._fine_s, view.ego.v_mps
+        stops = v0 / brake
+        moving = np.minimum(t, stops)
+        s = v0 * moving - 0.5 * brake * moving**2
+        v = np.maximum(v0 - brake * t, 0.0)
+        c, sn = math.cos(view.ego.yaw_rad), math.sin(view.ego.yaw_rad)
+        n = len(t)
+        return Waypoints(
+            t, view.ego.x_m + c * s, view.ego.y_m + sn * s, np.full(n, view.ego.yaw_rad), v,
+            np.where(t < stops, -brake, 0.0), np.zeros(n),
+        )  # fmt: skip

@@ -1,0 +1,219 @@
+"""Scene -> trace by rules: IDM, MOBIL and scored proposals, with exact causes. Rate: 10 Hz. No clock, no ROS."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from whyway.config import Config, config_hash
+from whyway.maps.corridor import CENTRED, Place, place_of
+from whyway.maps.road import Road
+from whyway.reason.citations import cited, perceived, predicted
+from whyway.reason.proposals import Decider, Decision, Facts, Key, collision_time
+from whyway.trace.integrity import NO_ACTION, scene_hash
+from whyway.types import (
+    Agreement,
+    Cause,
+    CauseKind,
+    Direction,
+    Integrity,
+    Lateral,
+    LightColor,
+    Longitudinal,
+    NavCommand,
+    PerceptionTrace,
+    PlanningTrace,
+    PredictionTrace,
+    Rejected,
+    Risk,
+    RoadType,
+    Scene,
+    Trace,
+)
+
+VOCABULARY_VERSION = "1"
+CAUSE_WEIGHT = 0.1
+"""Terms with a smaller share are not cited."""
+STOP_SIGN_REACH_M = 4.0
+"""Standing this near to a stop sign's line serves it."""
+
+
+class RuleReasoner:
+    """The expert.
+
+    Its memory is the lane change under way and the stop signs it has stood at; `step` is otherwise a function of the scene.
+    """
+
+    def __init__(self, config: Config, road: Road) -> None:
+        self._config = config
+        self._road = road
+        self._decider = Decider(config, road)
+        self._sha = config_hash(config.reason) + config_hash(config.driving)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the lane change and the stop signs."""
+        self._changing = Direction.NONE
+        self._crossed = False
+        self._served: frozenset[int] = frozenset()
+
+    def step(self, scene: Scene) -> Trace:
+        """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
+        place = place_of(self._road, scene.ego)
+        if place is None:
+            return self._off_the_map(scene)
+        self._update_memory(scene, place)
+        lights = {light.light_id: light.color for light in scene.lights}
+        facts = Facts(scene.ego, place, scene.objects, lights, self._changing, self._served)
+        decision = self._decider.decide(facts)
+        self._follow_up(decision, place)
+        citations = cited(decision, facts, self._config, self._road)
+        return Trace(
+            scene.stamp_ns,
+            scene.stamp_ns // 100_000_000,
+            perceived(decision, facts, scene, citations, self._road, self._config),
+            PredictionTrace(tuple(predicted(decision, c, scene.objects) for c in citations)),
+            self._planning(decision, facts),
+            NO_ACTION,
+            self._integrity(scene, fallback=False),
+        )
+
+    # ------------------------------------------------------------------------------------------------------ memory
+
+    def _update_memory(self, scene: Scene, place: Place) -> None:
+        front = self._config.vehicle.length_m / 2 + self._config.vehicle.center_offset_m
+        if scene.ego.v_mps < 0.2:
+            path = self._road.path_from(place.lane_id, place.s_m + 50.0)
+            near = [line.id for s, line in path.stop_lines if -1.0 < s - place.s_m - front < STOP_SIGN_REACH_M]
+            self._served = self._served | frozenset(near)
+        if self._changing == Direction.NONE:
+            return
+        came_from = -1.0 if self._changing == Direction.LEFT else 1.0
+        half = float(self._road.lanes[place.lane_id].width_at(place.s_m)) / 2
+        still_aside = place.d_m * came_from > CENTRED * half
+        self._crossed = self._crossed or still_aside
+        if self._crossed and not still_aside:
+            self._changing, self._crossed = Direction.NONE, False
+
+    def _follow_up(self, decision: Decision, place: Place) -> None:
+        """Begin the lane change that was decided; give up one that no longer is, unless the border is behind us."""
+        if decision.lateral == Lateral.LANE_CHANGE:
+            self._changing = decision.direction
+        elif not self._crossed:
+            self._changing = Direction.NONE
+
+    # ---------------------------------------------------------------------------------------------------- planning
+
+    def _planning(self, decision: Decision, facts: Facts) -> PlanningTrace:
+        chosen = decision.chosen
+        ranked = sorted(decision.weights.items(), key=lambda item: (-item[1], item[0]))
+        keys: list[tuple[Key, float]] = [(k, w) for k, w in ranked if w >= CAUSE_WEIGHT]
+        if decision.lateral == Lateral.TURN or (
+            decision.lateral == Lateral.LANE_CHANGE and decision.route_change == decision.direction
+        ):
+            keys.append(((CauseKind.ROUTE, 0), 0.0))
+        elif decision.lateral == Lateral.LANE_CHANGE:
+            keys += [(k, 0.0) for k in self._what_the_lane_change_avoids(decision, facts) if k not in dict(keys)]
+        if not keys:
+            keys = [((CauseKind.SPEED_LIMIT, 0), 1.0)]
+        keys = keys[: self._config.reason.max_causes]
+        causes = tuple(self._cause(key, weight, facts) for key, weight in keys)
+        return PlanningTrace(
+            decision.longitudinal,
+            decision.lateral,
+            decision.direction,
+            causes,
+            self._rejected(decision, facts),
+            chosen.cap_mps,
+            float(chosen.rollout.a_mps2[1]),
+            max(chosen.halt.ahead_m, 0.0) if chosen.halt else math.inf,
+            self._confidence(decision),
+        )
+
+    def _what_the_lane_change_avoids(self, decision: Decision, facts: Facts) -> list[Key]:
+        keep = next((o for o in decision.others if o.manoeuvre.lateral == Lateral.KEEP_LANE), None)
+        if keep is None:
+            return []
+        rows = keep.rollout.binding
+        held = [int(keep.corridor.ids[r]) for r in rows if r >= 0]
+        return [(CauseKind.OBJECT, max(set(held), key=held.count))] if held else []
+
+    def _cause(self, key: Key, weight: float, facts: Facts) -> Cause:
+        """A cause with its declared counterfactual: the decision taken again without it."""
+        other = self._decider.decide(facts, frozenset({key}))
+        return Cause(key[0], key[1], weight, other.longitudinal, other.lateral, other.direction)
+
+    def _rejected(self, decision: Decision, facts: Facts) -> tuple[Rejected, ...]:
+        vehicle = self._config.vehicle
+        front = vehicle.length_m / 2 + vehicle.center_offset_m
+        chosen = decision.chosen
+        found: list[Rejected] = []
+        if decision.longitudinal not in (Longitudinal.RESUME_SPEED, Longitudinal.PASS):
+            at = collision_time(facts, chosen, front, front - 2 * vehicle.center_offset_m, vehicle.width_m)
+            risk = Risk.COLLISION
+            if not math.isfinite(at):
+                risk, at = self._why_not_faster(decision, facts)
+            found.append(Rejected(Longitudinal.RESUME_SPEED, decision.lateral, decision.direction, risk, at))
+        if decision.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
+            found.append(Rejected(Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, Risk.PROGRESS, 0.0))
+        for option in decision.others:
+            m = option.manoeuvre
+            if option.meets is not None:
+                risk, at = option.meets
+            else:
+                risk, at = Risk.PROGRESS, math.inf
+            longitudinal = Longitudinal.KEEP_DISTANCE if m.lateral == Lateral.KEEP_LANE else Longitudinal.RESUME_SPEED
+            found.append(Rejected(longitudinal, m.lateral, m.direction, risk, at))
+        return tuple(found)
+
+    def _why_not_faster(self, decision: Decision, facts: Facts) -> tuple[Risk, float]:
+        main = max(decision.weights, key=lambda k: decision.weights[k]) if decision.weights else None
+        if main is None:
+            return Risk.PROGRESS, math.inf
+        if main[0] in (CauseKind.TRAFFIC_LIGHT, CauseKind.STOP_SIGN) and decision.chosen.halt is not None:
+            return Risk.RULE, decision.chosen.halt.ahead_m / max(facts.ego.v_mps, 1.0)
+        if main[0] == CauseKind.CURVATURE:
+            return Risk.COMFORT, 0.0
+        # closer than the headway, though not yet a collision within the horizon
+        return (Risk.RULE, 0.0) if main[0] == CauseKind.SPEED_LIMIT else (Risk.COLLISION, math.inf)
+
+    def _confidence(self, decision: Decision) -> float:
+        """How clear-cut: probability of the hypothesis that decides, 1 on a free road."""
+        rows = decision.chosen.rollout.binding
+        used = np.unique(rows[rows >= 0])
+        return float(np.max(decision.chosen.corridor.probability[used])) if len(used) else 1.0
+
+    # ---------------------------------------------------------------------------------------------------- the rest
+
+    def _integrity(self, scene: Scene, *, fallback: bool) -> Integrity:
+        return Integrity(
+            model_sha256=self._sha,
+            vocabulary_version=VOCABULARY_VERSION,
+            seed=0,
+            input_hash=scene_hash(scene),
+            grammar_ok=True,
+            longitudinal=Agreement.UNSUPPORTED,
+            lateral=Agreement.UNSUPPORTED,
+            lane=Agreement.UNSUPPORTED,
+            grounding_ok=False,
+            fallback_used=fallback,
+            validator="",
+        )
+
+    def _off_the_map(self, scene: Scene) -> Trace:
+        """Nothing is known of the road here: say so, and stop."""
+        perception = PerceptionTrace(
+            RoadType.UNKNOWN, 0.0, 0.0, math.inf, math.inf, LightColor.UNKNOWN, math.inf, 0.0, scene.ego,
+            NavCommand.FOLLOW, math.inf,
+        )  # fmt: skip
+        cause = Cause(CauseKind.ROUTE, 0, 1.0, Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE)
+        brake = self._config.driving.comfort_brake_mps2 * 2
+        planning = PlanningTrace(
+            Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, (cause,), (), 0.0, -brake,
+            scene.ego.v_mps**2 / (2 * brake), 0.5,
+        )  # fmt: skip
+        return Trace(
+            scene.stamp_ns, scene.stamp_ns // 100_000_000, perception, PredictionTrace(), planning, NO_ACTION,
+            self._integrity(scene, fallback=True),
+        )  # fmt: skip
