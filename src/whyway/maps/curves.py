@@ -65,7 +65,7 @@ class Cubic:
 
     @cached_property
     def coefficients(self) -> tuple[Floats, Floats]:
-        """u and v in the start's frame as polynomials of the share p in 0..1, lowest power first (OpenDRIVE's paramPoly3)."""
+        """Both coordinates in the start's frame as polynomials of p in 0..1, lowest power first (OpenDRIVE: paramPoly3)."""
         (x0, y0, yaw0), (x1, y1, yaw1) = self.start, self.end
         c, s = math.cos(yaw0), math.sin(yaw0)
         u1, v1 = c * (x1 - x0) + s * (y1 - y0), -s * (x1 - x0) + c * (y1 - y0)

@@ -170,9 +170,9 @@ def stop_line_m(junction: Junction) -> float:
     return STOP_BEFORE_CROSSING_M if junction.control is Control.SIGNALS else 0.5
 
 
-def approach_lanes(arm: Arm) -> list[int]:
-    """The map's ids of the lanes into the junction."""
-    return [arm.edge.lane_id(arm.incoming(k)) for k in range(arm.edge.lanes)]
+def approach_numbers(arm: Arm) -> list[int]:
+    """OpenDRIVE numbers of the lanes into the junction, from the axis outwards."""
+    return [arm.incoming(k) for k in range(arm.edge.lanes)]
 
 
 def _stop_lines(layout: Layout) -> tuple[list[StopLine], list[TrafficLight]]:
@@ -184,7 +184,7 @@ def _stop_lines(layout: Layout) -> tuple[list[StopLine], list[TrafficLight]]:
             wide = arm.edge.lanes * LANE_WIDTH_M
             back = stop_line_m(junction)
             (x0, y0), (x1, y1) = arm.at(back, 0.0), arm.at(back, wide)
-            lane_ids = np.array(approach_lanes(arm))
+            lane_ids = np.array([arm.edge.lane_id(n) for n in approach_numbers(arm)])
             identity = light_id(junction, i)
             lines.append(
                 StopLine(

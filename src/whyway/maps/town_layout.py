@@ -162,7 +162,8 @@ def make_layout(rng: np.random.Generator) -> Layout:
         for j, y in enumerate(row)
     }
     edges = tuple(_edges(place, rng))
-    junctions, next_id = [], len(edges) + 1
+    junctions: list[Junction] = []
+    next_id = len(edges) + 1
     for node in sorted({n for e in edges for n in (e.start, e.end)}):
         junction = _junction(len(junctions) + 1, node, edges, next_id, rng)
         junctions.append(junction)
