@@ -1,5 +1,6 @@
 """Plan -> Command, and the last word on it: follower and safety supervisor. Rate: 10 Hz. No clock, no ROS."""
 
 from whyway.control.follower import Follower
+from whyway.control.safety import Safety
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Safety"]

@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from whyway.config import PerceptionConfig
 from whyway.geometry import from_frame, to_frame, wrap_angle
-from whyway.types import Detection, EgoState, Ints, ObjectClass
+from whyway.types import Detection, EgoState, Floats, Ints, ObjectClass
 
 CLASSES = len(ObjectClass)
 TRACK = np.dtype(
@@ -256,9 +256,9 @@ def _turn(t: Tracks, z: Tracks, dt_s: float) -> None:
     opposed = (speed > 1.5) & (np.cos(course - t["yaw"]) < -0.5)
     t["opposed"] = np.where(opposed, t["opposed"] + 1, 0)
     t["yaw"] = wrap_angle(t["yaw"] + np.pi * (t["opposed"] >= 5))
-    off = wrap_angle(z["yaw"] - t["yaw"])
+    off: Floats = wrap_angle(z["yaw"] - t["yaw"])
     off = np.where(np.abs(off) > np.pi / 2, wrap_angle(off + np.pi), off)
-    alpha = np.where(t["standing"], 1.0 / np.clip(t["hits"] + 1, 2, 20), _YAW_ALPHA)
+    alpha: Floats = np.where(t["standing"], 1.0 / np.clip(t["hits"] + 1, 2, 20), _YAW_ALPHA)
     t["yaw"] = wrap_angle(t["yaw"] + alpha * off)
     if dt_s > 0:
         rate = np.where(t["standing"], 0.0, t["yaw_rate"] + _YAW_BETA * off / dt_s)
@@ -271,7 +271,8 @@ def _hidden(t: Tracks, z: Tracks, ego: EgoState) -> NDArray[np.bool_]:
     zx, zy = to_frame(z["x"], z["y"], ego.x_m, ego.y_m, ego.yaw_rad)
     t_range, z_range = np.hypot(tx, ty), np.maximum(np.hypot(zx, zy), 0.5)
     bearing = np.abs(wrap_angle(np.arctan2(ty, tx)[:, None] - np.arctan2(zy, zx)))
-    half = np.arctan2(0.5 * np.hypot(z["length"], z["width"]), z_range)
+    diagonal: Floats = np.hypot(z["length"], z["width"])
+    half = np.arctan2(diagonal / 2, z_range)
     behind = (bearing < half + 0.03) & (z_range < t_range[:, None] - 0.5)
     hidden: NDArray[np.bool_] = behind.any(axis=1) | (t_range < 3.0)
     return hidden
