@@ -34,7 +34,8 @@ lint: setup $(DONE)/dev  ## style, types, who imports whom, and messages up to d
 	$(BIN)/whyway messages --check
 
 oracles: .venv-oracles/done  ## compare with independent implementations, in an environment of their own
-	.venv-oracles/bin/python -m pytest -c tests/oracles/pytest.ini tests/oracles $(ARGS)
+	PYTHONPATH=src .venv-oracles/bin/python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/oracles \
+		-p no:cacheprovider -ra tests/oracles $(ARGS)
 
 bench: setup  ## measure decisions and simulation
 	$(BIN)/whyway bench decide
@@ -76,6 +77,8 @@ $(DONE)/dev: requirements/dev.txt $(DONE)/packages
 	@touch $@
 
 .venv-oracles/done: tests/oracles/requirements.txt $(DONE)/venv
-	$(PYTHON) -m venv --clear --without-pip .venv-oracles
-	./requirements/install $(BIN) --python .venv-oracles/bin/python -r tests/oracles/requirements.txt
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
+		{ echo "needs: Python 3.10 to 3.12, the oracles have no wheels for later ones; make clean oracles PYTHON=python3.12"; exit 1; }
+	$(BIN)/python -m venv --clear --without-pip .venv-oracles
+	$(INSTALL) --python .venv-oracles/bin/python -r tests/oracles/requirements.txt
 	@touch $@
