@@ -154,11 +154,12 @@ class EmergencyBrake:
         if hit is not None and hit_speed > speed[first] - _HELPS_MPS:
             return None
         name = f"object {o.id} ({o.object_class.name.lower()})"
-        why = (
-            f"braking with {gentle:.1f} m/s2 would not do"
-            if late is not None
-            else f"limit {limits.ttc_min_s:.1f} s"
-        )
+        if late is not None:
+            why = f"braking with {gentle:.1f} m/s2 would not do"
+        elif time_s < limits.ttc_min_s:
+            why = f"less than {limits.ttc_min_s:.1f} s ahead"
+        else:
+            why = "not yet averted"
         return Threat(o.id, o.object_class, time_s, f"would hit {name} in {time_s:.1f} s, {why}")
 
     def _contact(self, ego: _Boxes, other: _Boxes, end: int) -> int | None:
