@@ -19,8 +19,9 @@ import numpy as np
 
 from whyway.geometry import to_frame
 from whyway.log import Log
+from whyway.maps.corridor import ego_path
 from whyway.maps.road import Road
-from whyway.trace.integrity import agreement, ego_path, grounded
+from whyway.trace.integrity import agreement, grounded
 from whyway.trace.meta_actions import meta_actions
 from whyway.types import Actor, Agreement, Plan, Scene, Trace, TrackedObject, Truth
 
@@ -86,7 +87,7 @@ def check(log: Log, road: Road) -> Iterator[Cycle]:
     truths = {t.stamp_ns: t for t in log.of(Truth)}
     for trace in log.of(Trace):
         scene, plan = scenes.get(trace.stamp_ns), plans.get(trace.stamp_ns)
-        path = None if scene is None else ego_path(scene, road)
+        path = None if scene is None else ego_path(road, scene.ego)
         longitudinal = lateral = None
         if plan is not None and len(plan.waypoints.t_s) >= 2:
             longitudinal = lateral = Agreement.UNSUPPORTED

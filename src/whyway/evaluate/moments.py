@@ -1,0 +1,151 @@
+"""Which moments of a drive deserve a picture: what went wrong, what safety did, where the mind changed, how close it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whyway.evaluate.drive import Drive
+from whyway.evaluate.score import SceneScore
+from whyway.geometry import to_frame
+from whyway.types import Direction, Floats, Lateral, Longitudinal, Trace
+
+HOLDS_S = 0.5
+"""A decision that changes back sooner than this is no change."""
+
+APART_S = 1.0
+MOST = 10
+
+Decision = tuple[Longitudinal, Lateral, Direction]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant of the drive and what is remarkable about it; a smaller rank is more so."""
+
+    index: int
+    rank: float
+    what: str
+
+
+def moments(
+    drive: Drive, score: SceneScore, traces: tuple[Trace, ...], most: int = MOST
+) -> list[Moment]:
+    """The most remarkable moments in time order, at least a second apart."""
+    chosen: list[Moment] = []
+    apart = APART_S / drive.dt_s
+    for moment in sorted(_candidates(drive, score, traces), key=lambda m: m.rank):
+        if len(chosen) < most and all(abs(moment.index - m.index) >= apart for m in chosen):
+            chosen.append(moment)
+    return sorted(chosen, key=lambda m: m.index)
+
+
+def decisions(traces: tuple[Trace, ...], start_ns: int) -> list[tuple[float, float, Decision]]:
+    """Stretches of one stated decision: from, to [s], what."""
+    found: list[tuple[float, float, Decision]] = []
+    for trace in traces:
+        t = (trace.stamp_ns - start_ns) * 1e-9
+        p = trace.planning
+        said = (p.longitudinal, p.lateral, p.direction)
+        if found and found[-1][2] == said:
+            found[-1] = (found[-1][0], t, said)
+        else:
+            if found:
+                found[-1] = (found[-1][0], t, found[-1][2])
+            found.append((t, t, said))
+    return found
+
+
+def box_gap(drive: Drive) -> Floats:
+    """Distance `(T,)` from the ego's box to the nearest actor's outline, about: corners of each against the other's box."""
+    if not len(drive.actors.ids):
+        return np.full(drive.count, np.inf)
+    cx, cy = drive.center
+    a = drive.actors
+    best = np.full(drive.count, np.inf)
+    theirs = _corners(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m)  # (T, A, 4, 2)
+    ours = _corners(cx, cy, drive.yaw_rad, drive.length_m, drive.width_m)  # (T, 4, 2)
+    pose = (cx[:, None, None], cy[:, None, None], drive.yaw_rad[:, None, None])
+    gaps = [_outside(theirs, *pose, drive.length_m, drive.width_m)]
+    pose = (a.x_m[..., None], a.y_m[..., None], a.yaw_rad[..., None])
+    gaps.append(_outside(ours[:, None], *pose, a.length_m[..., None], a.width_m[..., None]))
+    for gap in gaps:
+        nearest = np.where(np.isnan(gap), np.inf, gap).min(axis=(1, 2))
+        best = np.minimum(best, nearest)
+    return best
+
+
+def _corners(
+    x: Floats, y: Floats, yaw: Floats, length: Floats | float, width: Floats | float
+) -> Floats:
+    c, s = np.cos(yaw), np.sin(yaw)
+    fx, fy = np.array([1, -1, -1, 1]) / 2, np.array([1, 1, -1, -1]) / 2
+    along = np.asarray(length)[..., None] * fx
+    across = np.asarray(width)[..., None] * fy
+    return np.stack(
+        [
+            x[..., None] + c[..., None] * along - s[..., None] * across,
+            y[..., None] + s[..., None] * along + c[..., None] * across,
+        ],
+        axis=-1,
+    )
+
+
+def _outside(
+    points: Floats, x: Floats, y: Floats, yaw: Floats, length: Floats | float, width: Floats | float
+) -> Floats:
+    px, py = to_frame(points[..., 0], points[..., 1], x, y, yaw)
+    dx = np.maximum(np.abs(px) - length / 2, 0.0)
+    dy = np.maximum(np.abs(py) - width / 2, 0.0)
+    gap: Floats = np.hypot(dx, dy)
+    return gap
+
+
+def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> list[Moment]:
+    def index(at_s: float) -> int:
+        return int(np.clip(np.searchsorted(drive.t_s, at_s - 1e-6), 0, drive.count - 1))
+
+    found = []
+    for c in score.driving.contacts:
+        whose = "at fault" if c.at_fault else "not at fault"
+        kind = c.kind.lower().replace("_", " ")
+        found.append(
+            Moment(index(c.at_s), 0.0, f"collision with actor {c.actor_id} ({kind}, {whose})")
+        )
+    found += [
+        Moment(index(t), 0.0, f"ran the red light {i}") for t, i in score.driving.red_lights_run
+    ]
+    found += [Moment(index(t), 0.1, "off the road") for t in score.driving.off_road_s[:1]]
+    for i in score.interventions:
+        what = i.state.lower().replace("_", " ")
+        found.append(Moment(index(i.from_s), 1.0, f"safety: {what}, {i.reason or i.fault.lower()}"))
+    found += [
+        Moment(index(e.at_s), 1.5, f"{e.source}: {e.fault.lower().replace('_', ' ')}")
+        for e in score.events
+    ]
+    held = [d for d in decisions(traces, int(drive.stamps_ns[0])) if d[1] - d[0] >= HOLDS_S]
+    for before, after in zip(held, held[1:], strict=False):
+        if before[2] != after[2]:
+            # a decision that is held longer is worth more of a picture
+            rank = 2.0 + 1.0 / (1.0 + after[1] - after[0])
+            found.append(Moment(index(after[0]), rank, _change(before[2], after[2])))
+    gap = box_gap(drive)
+    if np.isfinite(gap.min()):
+        moving = np.where(drive.v_mps > 0.5, gap, np.inf)
+        closest = int(np.argmin(moving if np.isfinite(moving.min()) else gap))
+        found.append(Moment(closest, 2.1, f"closest to another road user: {gap[closest]:.1f} m"))
+    if traces:
+        found.append(Moment(min(5, drive.count - 1), 2.6, "the start"))
+    return found
+
+
+def _change(before: Decision, after: Decision) -> str:
+    def words(d: Decision) -> str:
+        text = d[0].name.lower().replace("_", " ")
+        if d[1] != Lateral.KEEP_LANE:
+            side = f" {d[2].name.lower()}" if d[2] != Direction.NONE else ""
+            text += f", {d[1].name.lower().replace('_', ' ')}{side}"
+        return text
+
+    return f"{words(before)} → {words(after)}"

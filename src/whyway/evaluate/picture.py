@@ -1,0 +1,346 @@
+"""One moment of a drive from above, as an SVG: lanes, lights, the ego and its plan, who is cited and who is not.
+
+Metres are the unit of the drawing, the ego's heading points right. Colours are CSS variables, so that a page can restyle the
+picture for light and dark; `standalone` brings its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from whyway.evaluate.drive import Drive
+from whyway.geometry import box_corners, to_frame
+from whyway.log import Log
+from whyway.trace.sentences import name as object_name
+from whyway.types import (
+    CauseKind,
+    Floats,
+    LaneKind,
+    LightColor,
+    MarkingKind,
+    Plan,
+    Scene,
+    Trace,
+    TrackedObject,
+    Truth,
+)
+
+BACK_M, AHEAD_M, SIDE_M = 22.0, 58.0, 20.0
+"""What a picture shows around the ego."""
+
+UNSEEN_M = 3.0
+"""A true road user with no track within this distance is drawn as unseen."""
+
+COLORS = {
+    "ground": ("#eef1ec", "#14181d"),
+    "road": ("#d3d7dc", "#2a3038"),
+    "route": ("#bcd3ee", "#2b4360"),
+    "bike": ("#d8ccc2", "#3a322c"),
+    "line": ("#ffffff", "#59626d"),
+    "text": ("#1c2430", "#e8ecf1"),
+    "halo": ("#ffffff", "#14181d"),
+    "other": ("#8d97a3", "#646e7a"),
+    "listed": ("#5b6b80", "#93a4ba"),
+    "cause": ("#d9480f", "#ff8a3d"),
+    "ego": ("#1864ab", "#4dabf7"),
+    "plan": ("#1971c2", "#74c0fc"),
+    "driven": ("#7c8ea3", "#788ca3"),
+    "red": ("#e03131", "#ff6b6b"),
+    "amber": ("#f08c00", "#ffc233"),
+    "green": ("#2f9e44", "#51cf66"),
+}
+"""Name -> colour on light and on dark ground."""
+
+_LIGHTS = {LightColor.RED: "red", LightColor.AMBER: "amber", LightColor.GREEN: "green"}
+
+
+def color_variables(prefix: str = "--p-") -> tuple[str, str]:
+    """CSS declarations of all colours: for light, for dark."""
+    return (
+        "".join(f"{prefix}{name}:{light};" for name, (light, _) in COLORS.items()),
+        "".join(f"{prefix}{name}:{dark};" for name, (_, dark) in COLORS.items()),
+    )
+
+
+STYLE = """
+.pic{background:var(--p-ground);font:1.9px system-ui,sans-serif}
+.pic .road{fill:var(--p-road)}.pic .route{fill:var(--p-route)}.pic .bike{fill:var(--p-bike)}
+.pic .mark{fill:none;stroke:var(--p-line);stroke-width:.14}.pic .dash{stroke-dasharray:1.5 2.2}
+.pic .zebra{fill:none;stroke:var(--p-line);stroke-width:.45;stroke-dasharray:.45 .45}
+.pic .stop{stroke:var(--p-line);stroke-width:.5}
+.pic .other{fill:var(--p-other)}.pic .listed{fill:var(--p-listed)}.pic .cause{fill:var(--p-cause)}
+.pic .nose{fill:var(--p-halo);opacity:.55}
+.pic .unseen{fill:none;stroke:var(--p-other);stroke-width:.18;stroke-dasharray:.5 .4}
+.pic .ego{fill:var(--p-ego)}.pic .driven{fill:none;stroke:var(--p-driven);stroke-width:.25}
+.pic .plan{fill:none;stroke:var(--p-plan);stroke-width:.9;stroke-linecap:round;opacity:.55}
+.pic .tick{fill:var(--p-plan)}
+.pic .guess{fill:none;stroke:var(--p-cause);stroke-width:.22;stroke-dasharray:.7 .5}
+.pic .leader{stroke:var(--p-cause);stroke-width:.12}
+.pic text{fill:var(--p-text);paint-order:stroke;stroke:var(--p-halo);stroke-width:.5;stroke-linejoin:round}
+.pic text.why{fill:var(--p-cause);font-weight:600}
+.pic .red{fill:var(--p-red);stroke:var(--p-red)}.pic .amber{fill:var(--p-amber);stroke:var(--p-amber)}
+.pic .green{fill:var(--p-green);stroke:var(--p-green)}.pic .ring{fill:none;stroke:var(--p-cause);stroke-width:.3}
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instant:
+    """All that a log says about one stamp; what it does not hold is None."""
+
+    index: int
+    scene: Scene | None
+    trace: Trace | None
+    plan: Plan | None
+    truth: Truth
+
+
+class Instants:
+    """The instants of a log, by index of its truths."""
+
+    def __init__(self, log: Log) -> None:
+        self._truths = tuple({t.stamp_ns: t for t in log.of(Truth)}.values())
+        self._scenes = {s.stamp_ns: s for s in log.of(Scene)}
+        self._traces = {t.stamp_ns: t for t in log.of(Trace)}
+        self._plans = {p.stamp_ns: p for p in log.of(Plan)}
+
+    def __len__(self) -> int:
+        return len(self._truths)
+
+    def at(self, index: int) -> Instant:
+        """One instant."""
+        truth = self._truths[index]
+        stamp = truth.stamp_ns
+        return Instant(
+            index, self._scenes.get(stamp), self._traces.get(stamp), self._plans.get(stamp), truth
+        )
+
+
+class _View:
+    """Map -> picture: the ego at the origin, its heading to the right, y downwards."""
+
+    def __init__(self, x_m: float, y_m: float, yaw_rad: float) -> None:
+        self._pose = (x_m, y_m, np.float64(yaw_rad))
+
+    def points(self, x_m: Floats, y_m: Floats) -> tuple[Floats, Floats]:
+        x, y = to_frame(np.asarray(x_m), np.asarray(y_m), *self._pose)
+        return x, -y
+
+    def path(self, x_m: Floats, y_m: Floats, close: bool = False) -> str:
+        """SVG path data of the part that can be seen; "" if there is none."""
+        x, y = self.points(x_m, y_m)
+        margin = 6.0
+        near = (x > -BACK_M - margin) & (x < AHEAD_M + margin) & (np.abs(y) < SIDE_M + margin)
+        # keep the neighbours of what is seen, so that lines leave through the edge
+        keep = near | np.roll(near, 1) | np.roll(near, -1)
+        crosses = (
+            (x.min() < AHEAD_M) & (x.max() > -BACK_M) & (y.min() < SIDE_M) & (y.max() > -SIDE_M)
+        )
+        if not near.any() and not crosses:
+            return ""
+        if not near.any() or close and len(x) < 8:
+            keep = np.ones(len(x), dtype=np.bool_)
+        steps = " ".join(f"{a:.2f} {b:.2f}" for a, b in zip(x[keep], y[keep], strict=True))
+        return f"M{steps}{'Z' if close else ''}"
+
+    def box(
+        self, x_m: float, y_m: float, yaw_rad: float, length_m: float, width_m: float, kind: str
+    ) -> str:
+        corners = box_corners(*(np.float64(v) for v in (x_m, y_m, yaw_rad, length_m, width_m)))
+        x, y = self.points(corners[:, 0], corners[:, 1])
+        if (np.abs(y) > SIDE_M + length_m).all() or x.max() < -BACK_M or x.min() > AHEAD_M:
+            return ""
+        outline = f'<path class="{kind}" d="M{_pairs(x, y)}Z"/>'
+        if kind == "unseen" or length_m < 1.5:
+            return outline
+        # a lighter stripe where the windscreen is tells the front
+        t = np.array([0.18, 0.32])
+        left, right = (0, 1), (3, 2)
+        wx = [
+            x[a] + f * (x[b] - x[a])
+            for f, (a, b) in ((t[0], left), (t[1], left), (t[1], right), (t[0], right))
+        ]
+        wy = [
+            y[a] + f * (y[b] - y[a])
+            for f, (a, b) in ((t[0], left), (t[1], left), (t[1], right), (t[0], right))
+        ]
+        return outline + f'<path class="nose" d="M{_pairs(wx, wy)}Z"/>'
+
+
+def _pairs(x: Iterable[float], y: Iterable[float]) -> str:
+    return " ".join(f"{a:.2f} {b:.2f}" for a, b in zip(x, y, strict=True))
+
+
+def moment_svg(drive: Drive, moment: Instant) -> str:
+    """Draw one moment, styled by the page it stands in (`STYLE`, `color_variables`)."""
+    view = _View(
+        float(drive.x_m[moment.index]),
+        float(drive.y_m[moment.index]),
+        float(drive.yaw_rad[moment.index]),
+    )
+    parts = [
+        *_road(drive, view),
+        *_signals(drive, view, moment),
+        *_driven(drive, view, moment.index),
+    ]
+    parts += [
+        *_plan(view, moment),
+        *_others(view, moment),
+        _ego(drive, view, moment.index),
+        *_labels(view, moment),
+    ]
+    said = moment.trace
+    title = "" if said is None else f"<title>{escape(said.planning.longitudinal.name)}</title>"
+    box = f"{-BACK_M} {-SIDE_M} {AHEAD_M + BACK_M} {2 * SIDE_M}"
+    return f'<svg class="pic" viewBox="{box}" xmlns="http://www.w3.org/2000/svg" role="img">{title}{"".join(parts)}</svg>'
+
+
+def standalone(svg: str, width_px: int = 1200) -> str:
+    """Make a picture a file of its own, light or dark as its reader prefers."""
+    light, dark = color_variables()
+    style = (
+        f"<style>.pic{{{light}}}@media(prefers-color-scheme:dark){{.pic{{{dark}}}}}{STYLE}</style>"
+    )
+    head, _, rest = svg.partition(">")
+    return f'{head} width="{width_px}">{style}{rest}\n'
+
+
+def _road(drive: Drive, view: _View) -> list[str]:
+    road = drive.road
+    route = set(road.route_ids)
+    fills: list[str] = []
+    marks: list[str] = []
+    for lane_id, member in sorted(road.lanes.items(), key=lambda item: item[0] in route):
+        lane = member.lane
+        if lane.kind not in (LaneKind.DRIVING, LaneKind.SHOULDER, LaneKind.BIKE, LaneKind.PARKING):
+            continue
+        kind = "route" if lane_id in route else "bike" if lane.kind == LaneKind.BIKE else "road"
+        outline = view.path(*member.polygon, close=True)
+        if not outline:
+            continue
+        fills.append(f'<path class="{kind}" d="{outline}"/>')
+        if lane.in_junction:
+            continue
+        for x, y, marking in (
+            (lane.left_x_m, lane.left_y_m, lane.left_marking),
+            (lane.right_x_m, lane.right_y_m, lane.right_marking),
+        ):
+            line = view.path(x, y)
+            if line and marking != MarkingKind.NONE:
+                dashed = " dash" if marking == MarkingKind.DASHED else ""
+                marks.append(f'<path class="mark{dashed}" d="{line}"/>')
+    return fills + marks
+
+
+def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
+    colors = {light.light_id: light.color for light in moment.truth.lights}
+    causes = set()
+    if moment.trace is not None:
+        causes = {c.id for c in moment.trace.planning.causes if c.kind == CauseKind.TRAFFIC_LIGHT}
+    parts = []
+    for crossing in drive.road.lane_map.crossings:
+        outline = view.path(crossing.x_m, crossing.y_m, close=True)
+        if outline:
+            parts.append(f'<path class="zebra" d="{outline}"/>')
+    for line in drive.road.lane_map.stop_lines:
+        path = view.path(line.x_m, line.y_m)
+        if path:
+            color = _LIGHTS.get(colors.get(line.light_id, LightColor.UNKNOWN), "")
+            parts.append(f'<path class="stop {color}" d="{path}"/>')
+    for light in drive.road.lane_map.lights:
+        (x,), (y,) = view.points(np.array([light.x_m]), np.array([light.y_m]))
+        if -BACK_M < x < AHEAD_M and abs(y) < SIDE_M:
+            color = _LIGHTS.get(colors.get(light.id, LightColor.UNKNOWN), "other")
+            parts.append(f'<circle class="{color}" cx="{x:.2f}" cy="{y:.2f}" r=".8"/>')
+            if light.id in causes:
+                parts.append(f'<circle class="ring" cx="{x:.2f}" cy="{y:.2f}" r="1.6"/>')
+    return parts
+
+
+def _driven(drive: Drive, view: _View, index: int) -> list[str]:
+    past = slice(max(0, index - 60), index + 1)
+    if index < 1:
+        return []
+    path = view.path(drive.x_m[past], drive.y_m[past])
+    return [f'<path class="driven" d="{path}"/>'] if path else []
+
+
+def _plan(view: _View, moment: Instant) -> list[str]:
+    if moment.plan is None or len(moment.plan.waypoints.t_s) < 2:
+        return []
+    w = moment.plan.waypoints
+    path = view.path(w.x_m, w.y_m)
+    if not path:
+        return []
+    x, y = view.points(w.x_m, w.y_m)
+    whole = np.abs(w.t_s - np.round(w.t_s)) < 1e-6  # a dot a second tells the speed
+    dots = [
+        f'<circle class="tick" cx="{a:.2f}" cy="{b:.2f}" r=".32"/>'
+        for a, b in zip(x[whole][1:], y[whole][1:], strict=True)
+        if a < AHEAD_M and abs(b) < SIDE_M
+    ]
+    return [f'<path class="plan" d="{path}"/>', *dots]
+
+
+def _cited(moment: Instant) -> tuple[set[int], set[int]]:
+    """Ids of objects that are causes, and of those that are listed only."""
+    if moment.trace is None:
+        return set(), set()
+    causes = {c.id for c in moment.trace.planning.causes if c.kind == CauseKind.OBJECT}
+    return causes, {c.id for c in moment.trace.perception.critical_objects} - causes
+
+
+def _others(view: _View, moment: Instant) -> list[str]:
+    tracks: tuple[TrackedObject, ...] = () if moment.scene is None else moment.scene.objects
+    causes, listed = _cited(moment)
+    parts = [
+        view.box(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m, "unseen")
+        for a in moment.truth.actors
+        if all(math.hypot(a.x_m - o.x_m, a.y_m - o.y_m) > UNSEEN_M for o in tracks)
+    ]
+    for o in sorted(tracks, key=lambda o: o.id in causes):
+        kind = "cause" if o.id in causes else "listed" if o.id in listed else "other"
+        if o.id in causes and o.predictions:
+            best = max(o.predictions, key=lambda p: p.probability)
+            guess = view.path(np.append(o.x_m, best.x_m), np.append(o.y_m, best.y_m))
+            parts.append(f'<path class="guess" d="{guess}"/>' if guess else "")
+        parts.append(view.box(o.x_m, o.y_m, o.yaw_rad, o.length_m, o.width_m, kind))
+    return parts
+
+
+def _ego(drive: Drive, view: _View, index: int) -> str:
+    x, y = drive.center
+    return view.box(
+        float(x[index]),
+        float(y[index]),
+        float(drive.yaw_rad[index]),
+        drive.length_m,
+        drive.width_m,
+        "ego",
+    )
+
+
+def _labels(view: _View, moment: Instant) -> list[str]:
+    if moment.trace is None:
+        return []
+    causes, _ = _cited(moment)
+    parts, taken = [], list[tuple[float, float]]()
+    for c in moment.trace.perception.critical_objects:
+        if c.id not in causes:
+            continue
+        (x,), (y,) = view.points(np.array([c.x_m]), np.array([c.y_m]))
+        if not (-BACK_M < x < AHEAD_M and abs(y) < SIDE_M):
+            continue
+        text = object_name(c)
+        at_x = min(max(x, -BACK_M + 1.0), AHEAD_M - len(text) * 1.0)
+        at_y = y - 3.0 if y > -SIDE_M + 6.0 else y + 4.5
+        while any(abs(at_y - b) < 2.2 and abs(at_x - a) < 20.0 for a, b in taken):
+            at_y -= 2.2
+        taken.append((at_x, at_y))
+        parts.append(f'<path class="leader" d="M{x:.2f} {y:.2f} {at_x:.2f} {at_y + 0.3:.2f}"/>')
+        parts.append(f'<text class="why" x="{at_x:.2f}" y="{at_y:.2f}">{escape(text)}</text>')
+    return parts
