@@ -1,0 +1,119 @@
+"""Observation, Scene, Plan -> Command and Verdict: the follower, and safety, which has the last word.
+
+It waits for scene and plan of the observation's stamp up to a deadline and then goes on with what it has: safety sees by the stamps how old that
+is. A stage that has missed its deadline is waited for only briefly until it speaks again. And it is not believed at once: after a stage was lost,
+or after this node itself was restarted in a moving car, plans are held back until the car stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+from whyway import topics
+from whyway.topics import Topic
+from whyway.types import Event, Fault, Observation, Plan, Scene
+from whyway_nodes import graph, stages
+from whyway_nodes.stage_node import StageNode, main
+
+SILENT_WAIT_S = 0.05
+"""How long a stage that has missed its deadline is waited for, each cycle."""
+REALTIME_WAIT_S = 0.08
+"""Of the 0.1 s of a cycle, what the stages before control may take in real time."""
+STANDS_MPS = 0.1
+
+
+class ControlNode(StageNode):
+    """Runs `whyway.control`."""
+
+    NAME = "control"
+    PARAMETERS = {"driver": "rules"}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._scene: Scene | None = None
+        self._plan: Plan | None = None
+        self._waiting_ns: int | None = None
+        self._deadline_s = math.inf
+        self._silent: set[str] = set()
+        self._hold = bool(self.own["recovering"])
+        realtime = self.config.nodes.realtime
+        self._patience_s = REALTIME_WAIT_S if realtime else self.config.nodes.stage_deadline_s
+        result = super().on_configure(state)
+        self.create_timer(0.01, self._check_deadline)
+        return result
+
+    def build(self, lane_map: Any, route: Any) -> None:
+        self._control = stages.Control(self.own["driver"], self.config, lane_map, route)
+
+    def on_input(self, name: str, stamp_ns: int, value: Any) -> None:
+        if not (self._built and self._active):
+            return
+        if name == topics.OBSERVATION.name:
+            if self._waiting_ns is not None:  # the world has gone on: the last observation is still unanswered
+                self._give_up()
+            self._waiting_ns = stamp_ns
+            wait_s = min(SILENT_WAIT_S, self._patience_s) if self._silent else self._patience_s
+            self._deadline_s = time.monotonic() + wait_s
+        elif name == topics.SCENE.name:
+            self._scene = value
+        else:
+            self._plan = value
+        if name in self._silent:  # it speaks again: it gets its full time again, in this cycle already
+            self._silent.discard(name)
+            self._deadline_s = time.monotonic() + self._patience_s
+        super().on_input(name, stamp_ns, value)
+
+    def on_other(self, topic: Topic, value: Event) -> None:
+        if self._waiting_ns is not None and value.fault == Fault.NODE_DIED and value.source in graph.STAGES:
+            # whoever waits for the dead waits in vain
+            self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
+
+    def _check_deadline(self) -> None:
+        if self._waiting_ns is not None and time.monotonic() > self._deadline_s:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Go on without what has not come."""
+        stamp_ns = self._waiting_ns
+        assert stamp_ns is not None
+        inputs = self._join.take(stamp_ns)
+        late = {topics.SCENE.name, topics.PLAN.name} - inputs.keys()
+        for name, fault in ((topics.SCENE.name, Fault.SCENE_STALE), (topics.PLAN.name, Fault.PLAN_STALE)):
+            if name in late - self._silent:
+                self.report(stamp_ns, fault, f"no {name.rpartition('/')[2]} in time: the car is stopped")
+                break  # the first in the chain tells it all
+        self._silent |= late
+        self._hold = True
+        self.trouble = f"waiting for {', '.join(sorted(self._silent))}"
+        if topics.OBSERVATION.name in inputs:
+            self.run_cycle(stamp_ns, inputs)
+
+    def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        self._waiting_ns, self._deadline_s = None, math.inf
+        observation: Observation = inputs[topics.OBSERVATION.name]
+        if self._hold and not self._silent and _stands(observation):
+            self._hold, self.trouble = False, ""
+        plan = None if self._hold else self._plan
+        (command, verdict), latency_ms = self.timed(self._control.decide, observation, self._scene, plan)
+        self.publish(topics.COMMAND, command)
+        self.publish(topics.VERDICT, dataclasses.replace(verdict, latency_ms=latency_ms))
+
+
+def _stands(observation: Observation) -> bool:
+    fresh = observation.ego_stamp_ns == observation.stamp_ns
+    return fresh and abs(observation.ego.v_mps) < STANDS_MPS  # false for NaN
+
+
+def run() -> int:
+    """The console script."""
+    return main(ControlNode)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

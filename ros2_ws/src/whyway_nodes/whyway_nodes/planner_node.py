@@ -1,0 +1,69 @@
+"""Scene and draft Trace -> Plan, and the Trace completed with what the plan does and whether that agrees with the words."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+from whyway import topics
+from whyway.types import Plan, Scene, Trace
+from whyway_nodes import faults, graph, stages
+from whyway_nodes.stage_node import StageNode, main
+from whyway_nodes.views import PlannerViews
+
+PARTS = (
+    (topics.TRACE_PERCEPTION, "perception"),
+    (topics.TRACE_PREDICTION, "prediction"),
+    (topics.TRACE_PLANNING, "planning"),
+    (topics.TRACE_ACTION, "action"),
+    (topics.TRACE_INTEGRITY, "integrity"),
+)
+
+
+class PlannerNode(StageNode):
+    """Runs the planner that belongs to `driver`; the plan goes out before the trace is completed."""
+
+    NAME = "planner"
+    PARAMETERS = {"driver": "rules", "inject": ""}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._injections = [faults.parse(text, tuple(graph.NODES)) for text in self.own["inject"].split()]
+        self._views = PlannerViews(self)
+        return super().on_configure(state)
+
+    def build(self, lane_map: Any, route: Any) -> None:
+        self._planner = stages.Planning(self.own["driver"], self.config, lane_map, route)
+        self._views.lane_map = lane_map
+
+    def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        scene: Scene = inputs[topics.SCENE.name]
+        draft: Trace = inputs[topics.REASONING.name]
+        plan, latency_ms = self.timed(self._planner.plan, scene, draft)
+        plan = self._spoiled(dataclasses.replace(plan, latency_ms=latency_ms))
+        self.publish(topics.PLAN, plan)
+        trace = self._planner.complete(draft, scene, plan)
+        self.publish(topics.TRACE, trace)
+        for topic, part in PARTS:
+            if self.heard(topic):
+                self.publish(topic, getattr(trace, part))
+        self._views.show(scene, trace, plan)
+
+    def _spoiled(self, plan: Plan) -> Plan:
+        for injection in self._injections:
+            if injection.kind == "bad_plan" and injection.covers(plan.stamp_ns):
+                self.report(plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}")
+                return faults.spoil(plan)
+        return plan
+
+
+def run() -> int:
+    """The console script."""
+    return main(PlannerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,65 @@
+"""Every logged topic into an MCAP file, byte for byte as it crossed.
+
+Readers are reliable and deep, so nothing is lost while a disk or a scheduler hesitates. A message is logged at its own stamp.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+
+from whyway import topics
+from whyway.log import LogWriter
+from whyway.topics import Topic
+from whyway_nodes.qos import message_class, qos_of
+
+DEPTH = 2000
+"""Messages a reader may hold back: minutes of driving."""
+EVERY_CYCLE = tuple(t for t in topics.logged() if t.rate_hz)
+"""Topics that hold one message per cycle."""
+
+
+def stamp_of(data: bytes) -> int:
+    """The stamp [ns] in the header a message begins with, from its CDR bytes."""
+    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(sec * 1_000_000_000 + nanosec)
+
+
+class Recorder:
+    """Subscribes to what is logged and writes it; `watch` may look at each message too."""
+
+    def __init__(self, node: Node, writer: LogWriter, watch: Callable[[Topic, int, bytes], None] | None = None) -> None:
+        self._writer, self._watch = writer, watch
+        self._counts = {topic.name: 0 for topic in EVERY_CYCLE}
+        self.newest_ns: dict[str, int] = {}
+        for topic in topics.logged():
+            node.create_subscription(
+                message_class(topic), topic.name, self._taker(topic), qos_of(topic, DEPTH), raw=True
+            )
+
+    def _taker(self, topic: Topic) -> Callable[[Any], None]:
+        return lambda data: self.take(topic, data)
+
+    def take(self, topic: Topic, data: bytes) -> None:
+        """Log one message."""
+        stamp_ns = stamp_of(data)
+        self._writer.write_cdr(topic.name, data, stamp_ns)
+        self.newest_ns[topic.name] = stamp_ns
+        if topic.name in self._counts:
+            self._counts[topic.name] += 1
+        if self._watch is not None:
+            self._watch(topic, stamp_ns, data)
+
+    @property
+    def level(self) -> bool:
+        """Whether every topic has come as far as the observations have: nothing is under way."""
+        end = self.newest_ns.get(topics.OBSERVATION.name)
+        return end is not None and all(self.newest_ns.get(t.name) == end for t in EVERY_CYCLE)
+
+    def missing(self) -> dict[str, int]:
+        """How many messages each topic has fewer than there were observations."""
+        cycles = self._counts[topics.OBSERVATION.name]
+        return {name: cycles - n for name, n in self._counts.items() if n < cycles}

@@ -1,0 +1,86 @@
+"""The only place where nodes meet the driver's stages and worlds: what `whyway.driver` wires in one process, for single stages.
+
+Imports are inside: a node loads its own stage and nothing else, which keeps start-up short.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from whyway.config import Config
+from whyway.types import Command, LaneMap, Observation, Plan, Route, Scene, Trace, Verdict
+
+if TYPE_CHECKING:
+    from whyway.worlds import World
+
+
+def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
+    """The world a text names: `town`, or a CommonRoad file.
+
+    Raises:
+      ValueError: there is no such world, in one line.
+    """
+    from whyway.worlds import make_world
+
+    return make_world(spec, seed, config, duration_s)
+
+
+def perception(config: Config, lane_map: LaneMap, route: Route) -> Any:
+    """Observation -> Scene."""
+    from whyway.maps.road import Road
+    from whyway.perception import Perception
+
+    return Perception(config, Road(lane_map, route))
+
+
+def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
+    """Scene -> draft of a Trace."""
+    from whyway.driver import make_reasoner
+    from whyway.maps.road import Road
+
+    return make_reasoner(driver, config, Road(lane_map, route))
+
+
+class Planning:
+    """Scene and draft Trace -> Plan, and the Trace that belongs to it."""
+
+    def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
+        from whyway.driver import make_planner
+        from whyway.maps.road import Road
+        from whyway.plan import planner_view
+        from whyway.maps.corridor import ego_path
+        from whyway.trace import complete
+
+        self._road = Road(lane_map, route)
+        self._planner = make_planner(driver, config, self._road)
+        self._view, self._complete, self._ego_path = planner_view, complete, ego_path
+
+    def plan(self, scene: Scene, draft: Trace) -> Plan:
+        """The plan, from what the planner may see: other road users only through the trace."""
+        plan: Plan = self._planner.step(self._view(scene, draft))
+        return plan
+
+    def complete(self, draft: Trace, scene: Scene, plan: Plan) -> Trace:
+        """The draft with the action and the integrity of this plan."""
+        return self._complete(draft, scene, plan, self._ego_path(self._road, scene.ego))
+
+
+class Control:
+    """Plan -> Command, safety's last word included."""
+
+    def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
+        from whyway.control import Follower, Safety
+        from whyway.driver import driver_config
+        from whyway.maps.road import Road
+
+        config = driver_config(driver, config)
+        road = Road(lane_map, route)
+        self._follower, self._safety = Follower(config, road), Safety(config, road)
+
+    def decide(self, observation: Observation, scene: Scene | None, plan: Plan | None) -> tuple[Command, Verdict]:
+        """The command for this observation; scene and plan may be old or missing."""
+        now_ns = observation.stamp_ns
+        command = None if plan is None else self._follower.step(observation.ego, plan, now_ns)
+        command, verdict = self._safety.step(now_ns, observation, scene, plan, command)
+        return command, verdict
+

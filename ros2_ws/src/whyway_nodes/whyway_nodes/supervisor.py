@@ -1,0 +1,293 @@
+"""Runs a drive over ROS 2: starts the nodes as processes, records, tells, restarts what dies, and ends everything in order.
+
+`python -m whyway_nodes.supervisor --world town --out out/drive/run` is what `whyway drive` starts. It leaves DIR/drive.mcap (whole, however the drive
+ended), DIR/params.yaml (what every node was given) and DIR/nodes/*.log (what they printed).
+
+Exit codes: 0 the drive went to its end; 1 it could not (the world died, a node died too often); 2 wrong arguments or configuration;
+130 ended by Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from whyway import topics
+from whyway.config import Config, ConfigError, as_dict, config_hash, load
+from whyway.log import LogWriter
+from whyway.messages import from_cdr, to_cdr
+from whyway.topics import Topic
+from whyway.types import Event, Fault
+from whyway_nodes import dds, graph
+from whyway_nodes.children import Child, end_all
+from whyway_nodes.faults import PROCESS_FAULTS, FaultError, Injection, parse
+
+START_WAIT_S = 60.0
+"""How long all nodes together may take until the first observation."""
+DRAIN_S = 2.0
+"""How long messages under way are waited for after the world's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """What to drive."""
+
+    world: str
+    driver: str
+    seed: int
+    duration_s: float
+    out: Path
+    config: Config
+    injections: tuple[Injection, ...]
+    info: dict[str, Any]
+
+
+def arguments(argv: Sequence[str] | None) -> Drive:
+    """Read the command line.
+
+    Raises:
+      ConfigError, FaultError: a dial or fault that is none.
+    """
+    parser = argparse.ArgumentParser(prog="whyway_nodes.supervisor", description="Drive over ROS 2.")
+    parser.add_argument("--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)")
+    parser.add_argument("--driver", default="rules", help="rules, constant_velocity or idm")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--duration", type=float, default=0.0, help="simulated seconds; 0: the world's own")
+    parser.add_argument("--out", type=Path, default=Path("out/drive/ros"), help="folder for drive.mcap")
+    parser.add_argument("--config", type=Path, default=None, help="YAML with dials to set")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a dial to set")
+    parser.add_argument("--inject", action="append", default=[], metavar="FAULT", help="e.g. kill:reasoner@12.0")
+    parser.add_argument("--info", type=yaml.safe_load, default={}, help="more to note in the log, as JSON")
+    a = parser.parse_args(argv)
+    world = a.world if a.world == "town" else str(Path(a.world).resolve())
+    injections = tuple(parse(text, tuple(graph.NODES)) for text in a.inject)
+    return Drive(world, a.driver, a.seed, a.duration, a.out.resolve(), load(a.config, a.set), injections, a.info)
+
+
+class Supervisor:
+    """One drive; `run` is its life."""
+
+    def __init__(self, drive: Drive, domain: int) -> None:
+        self.drive, self.domain = drive, domain
+        self.children = [self._child(name) for name in graph.NODES]
+        self.world = self.children[0]
+        self.stamp_ns = 0
+        self.v_mps = 0.0
+        self.first_stamp_s = 0.0
+        self._stop: int | None = None
+        self._to_inject = [i for i in drive.injections if i.kind in PROCESS_FAULTS]
+        self._waking: set[str] = set()
+        self._events: list[Event] = []
+
+    def _child(self, name: str) -> Child:
+        folder = self.drive.out / "nodes"
+        parameters = ["--ros-args", "--params-file", str(self.drive.out / "params.yaml"), "--log-level", "warn"]
+        return Child(name, parameters, folder / f"{name}.log")
+
+    def run(self) -> int:
+        """Start, drive, end; the exit code."""
+        started_s = time.monotonic()
+        (self.drive.out / "nodes" / "ros").mkdir(parents=True, exist_ok=True)
+        for child in self.children:
+            child.log.unlink(missing_ok=True)
+        self._write_parameters()
+        os.environ.update(dds.environment(self.domain, self.drive.out / "nodes" / "ros"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        before = dds.shm_files()
+        for child in self.children:
+            child.start(os.environ)
+        try:
+            return self._drive(started_s)
+        finally:
+            end_all(self.children)
+            dds.sweep(before)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._stop = number
+
+    def _write_parameters(self) -> None:
+        """One file for all nodes, as a launch file would hand it out."""
+        d = self.drive
+        own = {
+            "autostart": True, "recorder": True, "supervised": True, "world": d.world, "driver": d.driver, "seed": d.seed,
+            "duration_s": float(d.duration_s), "inject": " ".join(str(i) for i in d.injections if i not in self._to_inject),
+        }  # fmt: skip
+        tree = {"/**": {"ros__parameters": own | as_dict(d.config)}}
+        (d.out / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    # ------------------------------------------------------------------------------------------------------- drive
+
+    def _drive(self, started_s: float) -> int:
+        # imported while the nodes start: they and we load ROS at the same time
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+        from std_msgs.msg import String
+
+        from whyway_nodes.narrator import Narrator, TransportTimes
+        from whyway_nodes.qos import message_class, qos_of
+        from whyway_nodes.recorder import Recorder
+
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("whyway_supervisor", start_parameter_services=False, enable_rosout=False)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        self._event_publisher = node.create_publisher(
+            message_class(topics.EVENT), topics.EVENT.name, qos_of(topics.EVENT)
+        )
+        self._transport = TransportTimes()
+        node.create_subscription(String, graph.READY.name, self._on_ready, qos_of(graph.READY, depth=16))
+        node.create_subscription(
+            message_class(graph.CYCLE_TIME), graph.CYCLE_TIME.name, self._on_cycle_time, qos_of(graph.CYCLE_TIME, 1000)
+        )
+        with LogWriter(self.drive.out / "drive.mcap", self._info()) as writer, Narrator(self.drive.duration_s) as narrator:
+            self._narrator, self._writer = narrator, writer
+            narrator.say(f"ROS_DOMAIN_ID={self.domain}: {', '.join(graph.NODES)} start as processes of their own")
+            self.recorder = Recorder(node, writer, self._watch)
+            code: int | None = None
+            while code is None:
+                executor.spin_once(timeout_sec=0.02)
+                code = self._check(started_s)
+            if code != 2:
+                self._drain(executor)
+            if code in (0, 1):
+                self._sum_up(started_s)
+        executor.shutdown(timeout_sec=0.1)
+        node.destroy_node()
+        rclpy.try_shutdown()
+        return code
+
+    def _info(self) -> dict[str, Any]:
+        d = self.drive
+        mine = {
+            "driver": d.driver, "world": d.world, "seed": d.seed, "config_hash": config_hash(d.config), "config": as_dict(d.config),
+            "middleware": "ROS 2, a process per node", "injected": [str(i) for i in d.injections],
+        }  # fmt: skip
+        return mine | d.info
+
+    def _watch(self, topic: Topic, stamp_ns: int, data: bytes) -> None:
+        """Look at what goes into the log."""
+        if topic is topics.TRUTH:
+            truth = from_cdr(data, topic.value)
+            if not self.first_stamp_s:
+                self.first_stamp_s = time.monotonic()
+            self.stamp_ns, self.v_mps = stamp_ns, truth.ego.v_mps
+            self._narrator.truth(truth)
+            self._inject()
+        elif topic is topics.TRACE:
+            trace = from_cdr(data, topic.value)
+            self._transport.trace(trace)
+            self._narrator.trace(trace)
+        elif topic is topics.VERDICT:
+            verdict = from_cdr(data, topic.value)
+            self._transport.verdict(verdict)
+            self._narrator.verdict(verdict)
+        elif topic is topics.EVENT:
+            event = from_cdr(data, topic.value)
+            self._events.append(event)
+            self._narrator.event(event)
+
+    def _on_cycle_time(self, message: Any) -> None:
+        stamp, took = message.header.stamp, message.time_ref
+        self._transport.cycle(stamp.sec * 1_000_000_000 + stamp.nanosec, took.sec * 1e3 + took.nanosec * 1e-6)
+
+    def _on_ready(self, message: Any) -> None:
+        if message.data in self._waking:
+            self._waking.discard(message.data)
+            self._report(message.data, Fault.NODE_RESTARTED, f"{message.data} is back")
+
+    def _report(self, source: str, fault: Fault, detail: str) -> None:
+        # our own subscription brings it to log and terminal, like everybody's events
+        self._event_publisher.publish(to_cdr(Event(self.stamp_ns, source, fault, detail)))
+
+    def _inject(self) -> None:
+        t_s = self.stamp_ns * 1e-9
+        for injection in [i for i in self._to_inject if t_s >= i.at_s and self.v_mps >= i.value]:
+            self._to_inject.remove(injection)
+            child = next(c for c in self.children if c.name == injection.node)
+            child.signal(signal.SIGKILL if injection.kind == "kill" else signal.SIGSTOP)
+
+    # ------------------------------------------------------------------------------------------------- life, death
+
+    def _check(self, started_s: float) -> int | None:
+        """The exit code when the drive is over, for whatever reason."""
+        if self._stop is not None:
+            self._narrator.say(f"ended by {signal.Signals(self._stop).name}", "bold")
+            return 130
+        for child in self.children:
+            code = child.returncode
+            if code is None:
+                continue
+            if child is self.world and code == 0:
+                return 0
+            if code == 2:
+                self._narrator.say(child.last_words(), "bold red")
+                return 2
+            if not self._revive(child):
+                return 1
+        if not self.first_stamp_s and time.monotonic() - started_s > START_WAIT_S:
+            self._narrator.say(f"no observation within {START_WAIT_S:g} s; see {self.drive.out / 'nodes'}", "bold red")
+            return 1
+        return None
+
+    def _revive(self, child: Child) -> bool:
+        """Start a dead node again; False where that cannot save the drive."""
+        how = f"{child.name} died ({child.end_of()})"
+        words = f": {child.last_words()}" if (child.returncode or 0) > 0 else ""
+        lost = child is self.world or child.starts > self.drive.config.nodes.restart_limit
+        self._report(child.name, Fault.NODE_DIED, how + words)
+        if lost:
+            why = "without its world a drive cannot go on" if child is self.world else "too often"
+            self._narrator.say(f"{how}: {why}; see {child.log}", "bold red")
+            return False
+        self._waking.add(child.name)
+        child.start(os.environ, "recovering:=true")
+        return True
+
+    def _drain(self, executor: Any) -> None:
+        """Take in what is under way: until every topic is level, at most `DRAIN_S`, or a moment if a drive was cut off."""
+        whole = self.world.returncode == 0
+        deadline = time.monotonic() + (DRAIN_S if whole else 0.2)
+        while time.monotonic() < deadline and not (whole and self.recorder.level):
+            executor.spin_once(timeout_sec=0.02)
+        for _ in range(5):
+            executor.spin_once(timeout_sec=0.01)
+
+    def _sum_up(self, started_s: float) -> None:
+        simulated_s, wall_s = self.stamp_ns * 1e-9, time.monotonic() - (self.first_stamp_s or started_s)
+        say, figures = self._narrator.say, self._transport.figures()
+        start_s = (self.first_stamp_s or time.monotonic()) - started_s
+        say(f"{simulated_s:.1f} s driven in {wall_s:.1f} s; the nodes were ready after {start_s:.1f} s")
+        if figures:
+            say("between the processes: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms a cycle".format(**figures))
+        missing = self.recorder.missing()
+        if missing and not self._events:
+            say(f"missing from the log: {missing}", "yellow")
+        self._writer.add_info({"transport": figures, "start_s": round(start_s, 3), "wall_s": round(wall_s, 3)})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Drive; the exit code."""
+    try:
+        drive = arguments(argv)
+    except (ConfigError, FaultError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    with dds.domain() as number:
+        return Supervisor(drive, number).run()
+
+
+
+
+if __name__ == "__main__":
+    sys.exit(main())

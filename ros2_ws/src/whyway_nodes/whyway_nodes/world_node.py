@@ -1,0 +1,145 @@
+"""The simulated world as a node: it publishes what the car senses, waits for the command, and steps.
+
+Lock-step: simulated time stands still until the command of this stamp is here, so a drive is the same every time. Real time: one step per
+0.1 s of wall clock, with the newest command. In both the vehicle brakes by itself when no command comes (`World.step(None)`).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import String
+
+from whyway import topics
+from whyway.topics import Topic
+from whyway.types import Command, Event, Fault, Observation
+from whyway_nodes import faults, graph, stages
+from whyway_nodes.control_node import SILENT_WAIT_S
+from whyway_nodes.qos import message_class, qos_of
+from whyway_nodes.stage_node import StageNode, main
+from whyway_nodes.views import WorldViews
+
+
+class WorldNode(StageNode):
+    """Runs what `worlds.make_world` makes of the parameters `world`, `seed` and `duration_s` (0: the world's own)."""
+
+    NAME = "world"
+    PARAMETERS = {"world": "town", "seed": 0, "duration_s": 0.0, "inject": ""}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        own = self.own
+        try:
+            injections = [faults.parse(text, tuple(graph.NODES)) for text in own["inject"].split()]
+            self._world = stages.world(own["world"], own["seed"], self.config, own["duration_s"] or None)
+        except ValueError as error:  # a scene that cannot be read, a fault that is none
+            raise graph.SetupError(str(error)) from error
+        self._faults = faults.ObservationFaults(injections)
+        self._fault: faults.Injection | None = None
+        self._awaited = set(graph.STAGES)
+        self._running = False
+        self._command: Command | None = None
+        self._silent = False
+        self._deadline_s = math.inf
+        # control waits for its stages first: only when that is over too is control itself the silent one
+        self._patience_s = self.config.nodes.stage_deadline_s + 1.0
+        result = super().on_configure(state)
+        self._cycle_time = self.create_publisher(
+            message_class(graph.CYCLE_TIME), graph.CYCLE_TIME.name, qos_of(graph.CYCLE_TIME)
+        )
+        self._views = WorldViews(self)
+        self.create_subscription(String, graph.READY.name, self._on_ready, qos_of(graph.READY, depth=16))
+        self.publish(topics.LANE_MAP, self._world.lane_map)
+        self.publish(topics.ROUTE, self._world.route)
+        self._built = True
+        return result
+
+    def _on_ready(self, message: String) -> None:
+        self._awaited.discard(message.data)
+
+    @property
+    def ready(self) -> bool:
+        return super().ready and not self._awaited
+
+    def _check_ready(self) -> None:
+        super()._check_ready()
+        if self.ready and not self._running:
+            self._running = True
+            self._send(self._world.reset())
+            if self.config.nodes.realtime:
+                self.create_timer(self.config.sim.dt_s, self._tick_realtime)
+            else:
+                self.create_timer(0.01, self._check_deadline)
+
+    # ------------------------------------------------------------------------------------------------------ cycle
+
+    def _send(self, observation: Observation) -> None:
+        self._stamp_ns = observation.stamp_ns
+        observation, fault = self._faults.apply(observation)
+        if fault is not None and fault is not self._fault:
+            self.report(self._stamp_ns, faults.DATA_FAULTS[fault.kind], f"injected: {fault}")
+        self._fault = fault
+        self._views.clock(self._stamp_ns)
+        self._sent_s = time.perf_counter()
+        self.publish(topics.OBSERVATION, observation)
+        wait_s = SILENT_WAIT_S if self._silent else self._patience_s
+        self._deadline_s = time.monotonic() + wait_s
+        truth = self._world.truth()
+        self.publish(topics.TRUTH, truth)
+        self._views.show(truth)
+
+    def on_other(self, topic: Topic, value: Command | Event) -> None:
+        if isinstance(value, Event):
+            if self._running and value.fault == Fault.NODE_DIED and value.source == "control":
+                self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
+            return
+        if self._silent:  # control is back: it gets its full time again, in this cycle already
+            self._silent, self.trouble = False, ""
+            self._deadline_s = time.monotonic() + self._patience_s
+        if not self._running or value.stamp_ns != self._stamp_ns:
+            return  # of a cycle that is over
+        self._views.cycle_time(self._cycle_time, value.stamp_ns, time.perf_counter() - self._sent_s)
+        if self.config.nodes.realtime:
+            self._command = value
+        else:
+            self._step(value)
+
+    def _check_deadline(self) -> None:
+        if time.monotonic() > self._deadline_s:
+            self._miss("no command in time")
+            self._step(None)
+
+    def _tick_realtime(self) -> None:
+        command, self._command = self._command, None
+        if command is None:
+            self._miss("no command in time")
+        self._step(command)
+
+    def _miss(self, detail: str) -> None:
+        if not self._silent:
+            self.report(self._stamp_ns, Fault.COMMAND_TIMEOUT, f"{detail}: the vehicle brakes by itself")
+        self._silent, self.trouble = True, detail
+
+    def _step(self, command: Command | None) -> None:
+        observation, _ = self.timed(self._world.step, command)
+        self.cycles += 1
+        if self._world.done:
+            self._finish()
+        self._send(observation)
+
+    def _finish(self) -> None:
+        for publisher in self._publishers_of.values():
+            publisher.wait_for_all_acked(Duration(seconds=1))
+        raise SystemExit(0)
+
+
+def run() -> int:
+    """The console script."""
+    return main(WorldNode)
+
+
+if __name__ == "__main__":
+    sys.exit(run())
