@@ -40,6 +40,10 @@ class Sim:
     rails: Rails | None = None
     logs: Logs | None = None
     surface: Surface | None = None
+    demand_at_m: float = 0.0
+    """Arc length of the ego's path at which its front asks waiting lights for green."""
+    demand_latest_s: float = 45.0
+    """They do not wait longer than this."""
     returns: bool = True
     """Traffic that reached the end of its path enters again at its start, as somebody else."""
 
@@ -52,7 +56,19 @@ def seconds(sim: Sim, state: State) -> Array:
 
 def light_colors(sim: Sim, state: State) -> Array:
     """`LightColor` values `[W, N]` now."""
-    return sim.signals.colors(seconds(sim, state) + state.phase_s)
+    xp = array_namespace(state.x_m)
+    asked = xp.where(state.demand_tick < 0, 0 * state.tick, state.tick - state.demand_tick)
+    return sim.signals.colors(
+        seconds(sim, state) + state.phase_s, xp.astype(asked, xp.float64) * sim.dt_s
+    )
+
+
+def _demand(sim: Sim, state: State) -> Array:
+    """When waiting lights were asked for green."""
+    xp = array_namespace(state.x_m)
+    there = state.s_m[:, EGO] + state.length_m[:, EGO] / 2 >= sim.demand_at_m
+    asks = (there | (seconds(sim, state) >= sim.demand_latest_s)) & (state.demand_tick < 0)
+    return xp.where(asks, state.tick, state.demand_tick)
 
 
 def begin(sim: Sim, state: State) -> State:
@@ -78,7 +94,9 @@ def step(sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> 
     if sim.rails is not None:
         moved = _drive_rails(sim, state, moved)
     standing = xp.where(moved.v_mps < 0.3, state.standing_s + dt, 0.0 * state.standing_s)
-    moved = replace(moved, tick=state.tick + 1, standing_s=standing)
+    moved = replace(
+        moved, tick=state.tick + 1, standing_s=standing, demand_tick=_demand(sim, state)
+    )
     return _judge(sim, _follow_path(sim, _place(sim, moved)))
 
 
@@ -95,7 +113,7 @@ def _drive_rails(sim: Sim, state: State, moved: State) -> State:
     a = xp.where(
         walker & (a > 0.0), xp.clip((state.cap_mps - state.v_mps) / dt, None, _WALK_MPS2), a
     )
-    a = play(state, began, a, dt)
+    a = play(state, began, cx, cy, a, dt)
     a = xp.maximum(a, -state.v_mps / dt)
     v = state.v_mps + a * dt
     s = state.s_m + (state.v_mps + v) / 2 * dt

@@ -85,20 +85,29 @@ class Signals:
     """`[N, C]` when each phase ends in the cycle; phases that a light does not have end where the last one does."""
     color: Array
     """`[N, C]` `LightColor` values."""
+    waits: Array
+    """`[N]` whether the light stands still at `dwell_s` of its program until somebody asks for its green."""
+    dwell_s: float
 
-    def colors(self, time_s: Array) -> Array:
-        """`LightColor` values `[W, N]` at times `[W]`."""
+    def colors(self, time_s: Array, asked_s: Array) -> Array:
+        """`LightColor` values `[W, N]` at times `[W]`, `asked_s` `[W]` after the demand (0 before)."""
         xp = array_namespace(time_s)
         lights, phases = self.color.shape
         # a microsecond's grace, so that a change at a whole step does not hang on rounding
-        t = (time_s[:, None] - self.offset_s[None, :] + 1e-6) % self.period_s[None, :]
+        clock = xp.where(self.waits[None, :], self.dwell_s + asked_s[:, None], time_s[:, None])
+        t = (clock - self.offset_s[None, :] + 1e-6) % self.period_s[None, :]
         phase = xp.sum(xp.astype(t[..., None] >= self.until_s[None], xp.int64), axis=-1)
         flat = xp.arange(lights)[None, :] * phases + xp.clip(phase, 0, phases - 1)
         return flat_take(self.color, flat)
 
 
-def build_signals(lights: Sequence[TrafficLight], plan: SignalPlan) -> Signals:
-    """The lights of a map that have a program, by rising id."""
+def build_signals(
+    lights: Sequence[TrafficLight],
+    plan: SignalPlan,
+    waiting: Sequence[int] = (),
+    dwell_s: float = 0.0,
+) -> Signals:
+    """The lights of a map that have a program, by rising id; those `waiting` by id stand at `dwell_s` until asked."""
     placed = sorted(
         (light for light in lights if light.id in plan.cycles), key=lambda light: light.id
     )
@@ -117,4 +126,6 @@ def build_signals(lights: Sequence[TrafficLight], plan: SignalPlan) -> Signals:
         offset_s=np.array([c.offset_s for c in cycles]),
         until_s=until,
         color=color,
+        waits=np.array([light.id in set(waiting) for light in placed], dtype=bool),
+        dwell_s=dwell_s,
     )

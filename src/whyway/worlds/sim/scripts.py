@@ -10,6 +10,8 @@ from whyway.worlds.sim.state import Script, State
 
 Array = Any
 
+_DAWDLE_MPS, _DAWDLE_BEYOND_M = 3.0, 8.0
+
 EGO = 0
 """Scripts are played for the first agent of a world."""
 
@@ -31,13 +33,22 @@ def triggered(state: State, x_m: Array, y_m: Array) -> Array:
     return xp.where(begins, state.tick[:, None] + 0 * state.script_tick, state.script_tick)
 
 
-def play(state: State, script_tick: Array, a_mps2: Array, dt_s: float) -> Array:
+def play(
+    state: State, script_tick: Array, x_m: Array, y_m: Array, a_mps2: Array, dt_s: float
+) -> Array:
     """Accelerations with the scripts' say in them."""
     xp = array_namespace(a_mps2)
     began = script_tick >= 0
     for_s = xp.astype(state.tick[:, None] - script_tick, a_mps2.dtype) * dt_s
     sleeps = ~began & ((state.script == int(Script.CROSS)) | (state.script == int(Script.WAKE)))
     a = xp.where(sleeps, -state.v_mps / dt_s, a_mps2)
+    # a lead that is to brake in front of the ego does not run away from it before
+    far = (
+        xp.sqrt((x_m - x_m[:, :1]) ** 2 + (y_m - y_m[:, :1]) ** 2)
+        > state.script_reach_m + _DAWDLE_BEYOND_M
+    )
+    dawdles = ~began & (state.script == int(Script.BRAKE)) & far
+    a = xp.where(dawdles, xp.minimum(a, xp.clip(_DAWDLE_MPS - state.v_mps, -1.5, None)), a)
     brakes = began & (state.script == int(Script.BRAKE)) & (for_s < state.script_hold_s)
     down = xp.maximum(-state.script_rate, (state.script_low_mps - state.v_mps) / dt_s)
     return xp.where(brakes, xp.minimum(a, down), a)

@@ -55,6 +55,8 @@ class State:
     """`[W]` steps taken."""
     phase_s: Array
     """`[W]` added to the time for the traffic lights."""
+    demand_tick: Array
+    """`[W]` when the ego asked for green where lights wait for it, -1 before."""
     x_m: Array
     y_m: Array
     yaw_rad: Array
@@ -115,6 +117,7 @@ def empty_state(worlds: int, agents: int, dtype: Any = np.float64) -> State:
     fields: dict[str, Array] = {
         "tick": np.zeros(worlds, dtype=np.int64),
         "phase_s": np.zeros(worlds, dtype=np.float64),
+        "demand_tick": np.full(worlds, -1, dtype=np.int64),
     }
     for name in State.__dataclass_fields__:
         if name in fields:

@@ -111,16 +111,23 @@ def leaders(
     )
     forward = s_b - state.s_m[w, a]
     gap = forward - along - state.length_m[w, a] / 2
-    walks = (state.object_class[w, b] == int(ObjectClass.PEDESTRIAN)) & (v_b > 0.3)
+    # who walks towards the corridor is given way to, who walks beside it or away from it is not
+    aside = d_b - state.d_m[w, a]
+    v_across = v_b * sin
+    walks = (
+        (state.object_class[w, b] == int(ObjectClass.PEDESTRIAN))
+        & (v_across * aside < 0.0)
+        & (xp.abs(v_across) > 0.3)
+    )
     wide = (
         walks
         & (v_a * v_a < 2.0 * 4.0 * gap)
         & (state.object_class[w, a] != int(ObjectClass.PEDESTRIAN))
     )
     margin = xp.where(wide, PEDESTRIAN_MARGIN_M + 0.0 * gap, CORRIDOR_MARGIN_M + 0.0 * gap)
-    aside = xp.abs(d_b - state.d_m[w, a]) - across - state.width_m[w, a] / 2
+    clear = xp.abs(aside) - across - state.width_m[w, a] / 2
     # the grid tells only of the nearest stretch: far off along the path it is another one's business
-    hit = found & (aside < margin) & (forward > 0.0) & (forward < HORIZON_M)
+    hit = found & (clear < margin) & (forward > 0.0) & (forward < HORIZON_M)
     w, a, b, gap, v_a, v_along = w[hit], a[hit], b[hit], gap[hit], v_a[hit], (v_b * cos)[hit]
     pull = idm_interaction(v_a, gap, v_along, idm)
 
