@@ -208,7 +208,7 @@ def _objects(road: etree._Element, edge: Edge, ends: _Ends) -> None:
         if junction.control is Control.SIGNALS:
             _crosswalk(objects, edge, light_id(junction, i), _along(edge, junction.arms[i], middle))
     if edge.crossing_s_m is not None:
-        _crosswalk(objects, edge, 1000 + edge.id, edge.crossing_s_m)
+        _crosswalk(objects, edge, 3000 + edge.id, edge.crossing_s_m)
 
 
 def _crosswalk(objects: etree._Element, edge: Edge, identity: int, s_m: float) -> None:

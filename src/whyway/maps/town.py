@@ -214,7 +214,7 @@ def _crossings(layout: Layout) -> list[Crossing]:
             found.append(_crossing(light_id(junction, i), corners, arm.edge))
     for edge in layout.edges:
         if edge.crossing_s_m is not None:
-            found.append(_crossing(1000 + edge.id, mid_block_corners(edge), edge))
+            found.append(_crossing(3000 + edge.id, mid_block_corners(edge), edge))
     return found
 
 

@@ -28,6 +28,9 @@ _REACH_MAIN_M, _REACH_SIDE_M = 17.0, 14.0
 
 _BEND_RADIUS_M = 22.0
 
+_FIRST_JUNCTION = 201
+"""Junctions and roads share no ids: CARLA's reader tells them apart by asking whether a road has the id."""
+
 Node: TypeAlias = tuple[int, int]
 """Column and row of a place on the grid."""
 
@@ -165,7 +168,7 @@ def make_layout(rng: np.random.Generator) -> Layout:
     junctions: list[Junction] = []
     next_id = len(edges) + 1
     for node in sorted({n for e in edges for n in (e.start, e.end)}):
-        junction = _junction(len(junctions) + 1, node, edges, next_id, rng)
+        junction = _junction(_FIRST_JUNCTION + len(junctions), node, edges, next_id, rng)
         junctions.append(junction)
         next_id += len(junction.links)
     return Layout(edges, tuple(junctions), tuple(link for j in junctions for link in j.links))
