@@ -10,7 +10,7 @@ from whyway.worlds.sim.state import Script, State
 
 Array = Any
 
-_DAWDLE_MPS, _DAWDLE_BEYOND_M = 3.0, 8.0
+_DAWDLE_MPS, _DAWDLE_BEYOND_M = 3.0, 2.0
 
 EGO = 0
 """Scripts are played for the first agent of a world."""

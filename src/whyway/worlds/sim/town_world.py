@@ -30,10 +30,10 @@ from whyway.worlds.sim.world import Setting, SimWorld, ego_placed
 DURATION_S = 60.0
 WALK_MPS = 1.3
 
-_GREEN_AFTER_S = 10.0
+_GREEN_AFTER_S = 8.0
 """From the ego asking for green to getting it: it stands for some seconds."""
-_ASK_BEFORE_LINE_M = 45.0
-_KERB_M = 1.5
+_ASK_BEFORE_LINE_M = 48.0
+_KERB_M = 1.0
 """How far from the road's edge a pedestrian waits."""
 _KEEP_CLEAR_M = 30.0
 """Between background traffic at the start, and between it and anybody with a part to play."""
@@ -68,13 +68,12 @@ def town_world(seed: int, config: Config, duration_s: float | None = None) -> Si
         network.add(path),
         1 + config.sim.traffic.vehicles + config.sim.traffic.pedestrians + 2,
     )
-    crossing_s = next(
-        s for s, _, crossing in path.crossings if crossing.id == 1000 + plan.corner.id
-    )
+    # the first crossing on the way: the one between junctions, on the corner road
+    crossing_s = path.crossings[0][0]
     ego = _ego(path, crossing_s, config)
     walker = Walker(town, network)
     _cast(actors, walker, town, plan, path, crossing_s, rng)
-    _background(actors, walker, town, road, path, config, rng)
+    _background(actors, walker, town, plan, road, path, config, rng)
     sim = Sim(
         config.sim.dt_s, config.vehicle, config.sim.traffic, signals,
         rails=build_rails(network.rails, network.conflicts()), demand_at_m=line_s - _ASK_BEFORE_LINE_M,
@@ -143,10 +142,10 @@ def _signals(town: Town, plan: _Plan, path: LanePath) -> tuple[Signals, float]:
 
 
 def _ego(path: LanePath, crossing_s: float, config: Config) -> EgoState:
-    """On the way to the crossing, five seconds off."""
+    """On the way to the crossing, four and a half seconds off."""
     vehicle = config.vehicle
-    s = max(3.0, crossing_s - 36.0)  # of the box's centre
-    v = min(7.0, (crossing_s - s - vehicle.length_m / 2) / 5.0)
+    s = max(3.0, crossing_s - 33.0)  # of the box's centre
+    v = min(7.0, (crossing_s - s - vehicle.length_m / 2) / 4.6)
     x, y, yaw, curvature = (float(c) for c in path.center.at(s - vehicle.center_offset_m))
     steer = math.atan(vehicle.wheelbase_m * curvature)
     return EgoState(x, y, math.remainder(yaw, 2 * math.pi), v, 0.0, v * curvature, steer)
@@ -210,7 +209,7 @@ def _cast(
     right, left = -(1.75 + _KERB_M), 1.75 + 3.5 + 2.0
     x, y, _, _ = path.center.at(np.array([middle, middle]), np.array([right, left]))
     crosses = actors.network.add_walk(x, y, WALK_MPS)
-    ahead_s = float(rng.uniform(4.0, 4.8))
+    ahead_s = float(rng.uniform(4.0, 4.5))
     at = actors.pedestrian(
         crosses, script=int(Script.CROSS), script_at_m=crossing_s, script_hold_s=ahead_s
     )
@@ -219,9 +218,9 @@ def _cast(
     corner_end = float(path.lane_start_s[1])
     straight_on = walker.path([plan.corner.lane_id(-1)], rng, straight=True)
     at = actors.add(
-        straight_on, crossing_s + 16.0, 3.0, cap_mps=7.5, factor=1.0, script=int(Script.BRAKE),
-        script_at_m=corner_end - float(rng.uniform(44.0, 50.0)), script_reach_m=26.0,
-        script_rate=float(rng.uniform(4.5, 6.0)), script_hold_s=float(rng.uniform(3.0, 4.0)),
+        straight_on, crossing_s + 16.0, 3.0, cap_mps=6.5, factor=1.0, script=int(Script.BRAKE),
+        script_at_m=corner_end - float(rng.uniform(44.0, 50.0)), script_reach_m=33.0,
+        script_rate=float(rng.uniform(4.5, 6.0)), script_hold_s=float(rng.uniform(2.2, 2.8)),
     )  # fmt: skip
     actors.notes["braking_lead"] = f"{at}"
 
@@ -241,6 +240,7 @@ def _background(
     actors: _Actors,
     walker: Walker,
     town: Town,
+    plan: _Plan,
     road: Road,
     path: LanePath,
     config: Config,
@@ -249,6 +249,13 @@ def _background(
     """Traffic on other ways than the ego's lanes, and pedestrians on the pavement."""
     mine = set(path.lane_ids)
     mine |= {n for lane_id in path.lane_ids for n in road.neighbours(lane_id) if n}
+    # nobody comes towards the ego's left turn into the main street: the drive has one minute
+    turn = next(j for j in town.layout.junctions if j.node == plan.first.start)
+    mine |= {
+        link.lane_id
+        for link in turn.links
+        if link.start.edge.lane_id(1) in plan.last or link.start.edge.lane_id(-1) in plan.last
+    }
     placed = 0
     for lane_id, s in [town.spawns[i] for i in rng.permutation(len(town.spawns))]:
         if placed == config.sim.traffic.vehicles:
@@ -274,6 +281,6 @@ def _background(
     for _ in range(config.sim.traffic.pedestrians - 1):
         lane = road.lanes[int(rng.choice([i for i in mine if not road.lanes[i].lane.in_junction]))]
         s = np.linspace(5.0, lane.length_m - 5.0, 12)
-        x, y, _, _ = lane.center.at(s, -(1.75 + 2.2) * np.ones(12))
-        actors.pedestrian(actors.network.add_walk(x, y, WALK_MPS), v_mps=WALK_MPS)
+        px, py, _, _ = lane.center.at(s, -(1.75 + 2.2) * np.ones(12))
+        actors.pedestrian(actors.network.add_walk(px, py, WALK_MPS), v_mps=WALK_MPS)
     actors.notes["background"] = str(placed)

@@ -33,6 +33,7 @@ EMERGENCY_MPS2 = 9.0
 CLAIM_S = 8.0
 """Agents so far (in time) from a junction are heeded by those who must give way."""
 STOP_BEFORE_LINE_M = 1.0
+_AT_LINE_M = 2.5
 _WIDE_S = 4.0  # one who waits on a minor road is taken to need so long to clear
 
 
@@ -161,7 +162,8 @@ def rights(
     out = rear > flat_take(rails.stop_exit_m, flat)
     light = xp.where(state.held >= 0, flat_take(rails.stop_light, flat), -1)
     stops_in_time = (to_line > 0.0) & (state.v_mps**2 < 2.0 * COMFORT_MPS2 * to_line)
-    lost = out | (stops_in_time & (~_may_go(colors, light)))
+    idle = state.standing_s > 2.0
+    lost = out | (idle & (to_line > _AT_LINE_M)) | (stops_in_time & (~_may_go(colors, light)))
     held = xp.where(rail & (state.held >= 0) & ~lost, state.held, -1)
     inside = ahead.index - 1
     flat_in = path * stops + xp.clip(inside, 0, stops - 1)
@@ -175,13 +177,10 @@ def rights(
 
     eta = ahead.distance_m / xp.clip(state.v_mps, 2.0, None)
     green = _may_go(colors, ahead.light)
-    waits = state.standing_s > 2.0
-    claim = (
-        on_path
-        & green
-        & ((eta < CLAIM_S) | (ahead.distance_m < 12.0))
-        & xp.where(commanded, ~waits, ~exit_taken)
-    )
+    # who stands further back has somebody before it, or does not want to go
+    back = idle & (ahead.distance_m > _AT_LINE_M)
+    near = (eta < CLAIM_S) | (ahead.distance_m < 12.0)
+    claim = on_path & green & near & xp.where(commanded, ~idle, ~exit_taken & ~back)
     rank = xp.astype(ahead.priority, eta.dtype) * (CLAIM_S + _WIDE_S) + eta
     # whoever must give way decides at the line, not from afar
     ready = (ahead.priority == 0) | (ahead.distance_m < 6.0)

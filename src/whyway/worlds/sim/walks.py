@@ -52,7 +52,8 @@ class Walker:
     def _wander(
         self, ids: list[int], rng: np.random.Generator, avoid: Collection[int], straight: bool
     ) -> list[int]:
-        passed = {self._junction[i] for i in ids if i in self._junction}
+        begins_at = {int(i) for i in self._lanes[ids[0]].lane.predecessor_ids}
+        passed = {self._junction[i] for i in {*ids, *begins_at} if i in self._junction}
         while True:
             found = [
                 int(i)
