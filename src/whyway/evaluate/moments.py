@@ -134,7 +134,10 @@ def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> l
     if np.isfinite(gap.min()):
         moving = np.where(drive.v_mps > 0.5, gap, np.inf)
         closest = int(np.argmin(moving if np.isfinite(moving.min()) else gap))
-        found.append(Moment(closest, 2.1, f"closest to another road user: {gap[closest]:.1f} m"))
+        if gap[closest] > 0.0:  # else it is a contact, and told as such
+            found.append(
+                Moment(closest, 2.1, f"closest to another road user: {gap[closest]:.1f} m")
+            )
     if traces:
         found.append(Moment(min(5, drive.count - 1), 2.6, "the start"))
     return found

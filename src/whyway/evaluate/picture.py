@@ -18,7 +18,9 @@ from whyway.geometry import box_corners, to_frame
 from whyway.log import Log
 from whyway.trace.sentences import name as object_name
 from whyway.types import (
+    Actor,
     CauseKind,
+    Crossing,
     Floats,
     LaneKind,
     LightColor,
@@ -30,11 +32,14 @@ from whyway.types import (
     Truth,
 )
 
-BACK_M, AHEAD_M, SIDE_M = 22.0, 58.0, 20.0
+BACK_M, AHEAD_M, SIDE_M = 24.0, 56.0, 20.0
 """What a picture shows around the ego."""
 
 UNSEEN_M = 3.0
 """A true road user with no track within this distance is drawn as unseen."""
+
+SMALL_M = 1.4
+"""Shorter road users are drawn as a disc of this diameter."""
 
 COLORS = {
     "ground": ("#eef1ec", "#14181d"),
@@ -71,7 +76,7 @@ STYLE = """
 .pic{background:var(--p-ground);font:1.9px system-ui,sans-serif}
 .pic .road{fill:var(--p-road)}.pic .route{fill:var(--p-route)}.pic .bike{fill:var(--p-bike)}
 .pic .mark{fill:none;stroke:var(--p-line);stroke-width:.14}.pic .dash{stroke-dasharray:1.5 2.2}
-.pic .zebra{fill:none;stroke:var(--p-line);stroke-width:.45;stroke-dasharray:.45 .45}
+.pic .zebra{fill:none;stroke:var(--p-line);stroke-dasharray:.5 .5}
 .pic .stop{stroke:var(--p-line);stroke-width:.5}
 .pic .other{fill:var(--p-other)}.pic .listed{fill:var(--p-listed)}.pic .cause{fill:var(--p-cause)}
 .pic .nose{fill:var(--p-halo);opacity:.55}
@@ -82,7 +87,7 @@ STYLE = """
 .pic .guess{fill:none;stroke:var(--p-cause);stroke-width:.22;stroke-dasharray:.7 .5}
 .pic .leader{stroke:var(--p-cause);stroke-width:.12}
 .pic text{fill:var(--p-text);paint-order:stroke;stroke:var(--p-halo);stroke-width:.5;stroke-linejoin:round}
-.pic text.why{fill:var(--p-cause);font-weight:600}
+.pic text.named{fill:var(--p-cause);font-weight:600}
 .pic .red{fill:var(--p-red);stroke:var(--p-red)}.pic .amber{fill:var(--p-amber);stroke:var(--p-amber)}
 .pic .green{fill:var(--p-green);stroke:var(--p-green)}.pic .ring{fill:none;stroke:var(--p-cause);stroke-width:.3}
 """
@@ -152,10 +157,12 @@ class _View:
     ) -> str:
         corners = box_corners(*(np.float64(v) for v in (x_m, y_m, yaw_rad, length_m, width_m)))
         x, y = self.points(corners[:, 0], corners[:, 1])
+        if length_m < SMALL_M:  # who walks would be a speck
+            return f'<circle class="{kind}" cx="{x.mean():.2f}" cy="{y.mean():.2f}" r="{SMALL_M / 2}"/>'
         if (np.abs(y) > SIDE_M + length_m).all() or x.max() < -BACK_M or x.min() > AHEAD_M:
             return ""
         outline = f'<path class="{kind}" d="M{_pairs(x, y)}Z"/>'
-        if kind == "unseen" or length_m < 1.5:
+        if kind == "unseen":
             return outline
         # a lighter stripe where the windscreen is tells the front
         t = np.array([0.18, 0.32])
@@ -243,9 +250,10 @@ def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
         causes = {c.id for c in moment.trace.planning.causes if c.kind == CauseKind.TRAFFIC_LIGHT}
     parts = []
     for crossing in drive.road.lane_map.crossings:
-        outline = view.path(crossing.x_m, crossing.y_m, close=True)
-        if outline:
-            parts.append(f'<path class="zebra" d="{outline}"/>')
+        x, y, width = zebra(crossing)
+        line = view.path(x, y)
+        if line:
+            parts.append(f'<path class="zebra" stroke-width="{width:.2f}" d="{line}"/>')
     for line in drive.road.lane_map.stop_lines:
         path = view.path(line.x_m, line.y_m)
         if path:
@@ -259,6 +267,18 @@ def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
             if light.id in causes:
                 parts.append(f'<circle class="ring" cx="{x:.2f}" cy="{y:.2f}" r="1.6"/>')
     return parts
+
+
+def zebra(crossing: Crossing) -> tuple[Floats, Floats, float]:
+    """The middle line of a crossing, from kerb to kerb, and how wide it is: a broad dashed line makes the stripes."""
+    x, y = crossing.x_m, crossing.y_m
+    sides = np.hypot(np.roll(x, -1) - x, np.roll(y, -1) - y)
+    first = int(np.argsort(sides)[0]) if len(x) == 4 else 0
+    a, b = first, (first + 1) % len(x)
+    c, d = (first + 2) % len(x), (first + 3) % len(x)
+    ends_x = np.array([(x[a] + x[b]) / 2, (x[c] + x[d]) / 2])
+    ends_y = np.array([(y[a] + y[b]) / 2, (y[c] + y[d]) / 2])
+    return ends_x, ends_y, float(sides[first])
 
 
 def _driven(drive: Drive, view: _View, index: int) -> list[str]:
@@ -286,7 +306,7 @@ def _plan(view: _View, moment: Instant) -> list[str]:
     return [f'<path class="plan" d="{path}"/>', *dots]
 
 
-def _cited(moment: Instant) -> tuple[set[int], set[int]]:
+def cited(moment: Instant) -> tuple[set[int], set[int]]:
     """Ids of objects that are causes, and of those that are listed only."""
     if moment.trace is None:
         return set(), set()
@@ -294,13 +314,21 @@ def _cited(moment: Instant) -> tuple[set[int], set[int]]:
     return causes, {c.id for c in moment.trace.perception.critical_objects} - causes
 
 
-def _others(view: _View, moment: Instant) -> list[str]:
-    tracks: tuple[TrackedObject, ...] = () if moment.scene is None else moment.scene.objects
-    causes, listed = _cited(moment)
-    parts = [
-        view.box(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m, "unseen")
+def unseen(moment: Instant) -> list[Actor]:
+    """True road users that perception has no track of."""
+    tracks = () if moment.scene is None else moment.scene.objects
+    return [
+        a
         for a in moment.truth.actors
         if all(math.hypot(a.x_m - o.x_m, a.y_m - o.y_m) > UNSEEN_M for o in tracks)
+    ]
+
+
+def _others(view: _View, moment: Instant) -> list[str]:
+    tracks: tuple[TrackedObject, ...] = () if moment.scene is None else moment.scene.objects
+    causes, listed = cited(moment)
+    parts = [
+        view.box(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m, "unseen") for a in unseen(moment)
     ]
     for o in sorted(tracks, key=lambda o: o.id in causes):
         kind = "cause" if o.id in causes else "listed" if o.id in listed else "other"
@@ -327,13 +355,13 @@ def _ego(drive: Drive, view: _View, index: int) -> str:
 def _labels(view: _View, moment: Instant) -> list[str]:
     if moment.trace is None:
         return []
-    causes, _ = _cited(moment)
+    causes, _ = cited(moment)
     parts, taken = [], list[tuple[float, float]]()
     for c in moment.trace.perception.critical_objects:
         if c.id not in causes:
             continue
         (x,), (y,) = view.points(np.array([c.x_m]), np.array([c.y_m]))
-        if not (-BACK_M < x < AHEAD_M and abs(y) < SIDE_M):
+        if not (-BACK_M - 3.0 < x < AHEAD_M + 3.0 and abs(y) < SIDE_M + 1.0):
             continue
         text = object_name(c)
         at_x = min(max(x, -BACK_M + 1.0), AHEAD_M - len(text) * 1.0)
@@ -342,5 +370,5 @@ def _labels(view: _View, moment: Instant) -> list[str]:
             at_y -= 2.2
         taken.append((at_x, at_y))
         parts.append(f'<path class="leader" d="M{x:.2f} {y:.2f} {at_x:.2f} {at_y + 0.3:.2f}"/>')
-        parts.append(f'<text class="why" x="{at_x:.2f}" y="{at_y:.2f}">{escape(text)}</text>')
+        parts.append(f'<text class="named" x="{at_x:.2f}" y="{at_y:.2f}">{escape(text)}</text>')
     return parts

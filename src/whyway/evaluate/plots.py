@@ -105,99 +105,127 @@ def plots(
     lat = drive.v_mps * drive.yaw_rate_rps
     return {
         "speed": _plot(
-            drive.t_s,
-            [Curve(limit, "second"), Curve(drive.v_mps * 3.6)],
-            "speed [km/h]", 170, along, safety, marks, low=0.0, numbers=True,
+            _Axes(drive.t_s, (curves := [Curve(limit, "second"), Curve(drive.v_mps * 3.6)]), 170, low=0.0, head=30),
+            curves, "speed [km/h]", along, safety, marks,
         ),
         "acceleration": _plot(
-            drive.t_s,
-            [Curve(drive.a_mps2)],
-            "acceleration [m/s²]", 130, along, safety, marks, bounds=LON_ACCELERATION_MPS2,
+            _Axes(drive.t_s, (curves := [Curve(drive.a_mps2)]), 130),
+            curves, "acceleration [m/s²]", along, safety, marks, LON_ACCELERATION_MPS2,
         ),
         "lateral": _plot(
-            drive.t_s,
-            [Curve(np.degrees(drive.steer_rad), "second"), Curve(lat)],
-            "lateral acceleration [m/s²], steering [°]", 130, across, safety, marks,
-            bounds=(-LAT_ACCELERATION_MPS2, LAT_ACCELERATION_MPS2), time_axis=True,
+            _Axes(drive.t_s, (curves := [Curve(np.degrees(drive.steer_rad), "second"), Curve(lat)]), 130, foot=22),
+            curves, "lateral acceleration [m/s²], steering [°]", across, safety, marks,
+            (-LAT_ACCELERATION_MPS2, LAT_ACCELERATION_MPS2),
         ),
     }  # fmt: skip
 
 
+class _Axes:
+    """Where a time and a value are in a plot; `head` has room for numbers, `foot` for the time axis."""
+
+    def __init__(
+        self,
+        t_s: Floats,
+        curves: Sequence[Curve],
+        height: float,
+        low: float | None = None,
+        head: float = 18.0,
+        foot: float = 6.0,
+    ) -> None:
+        values = np.concatenate([c.values[np.isfinite(c.values)] for c in curves])
+        self.t_s, self.height, self.head, self.foot = t_s, height, head, foot
+        self.end = max(float(t_s[-1]), 1e-6)
+        self.low = min(float(values.min()), -1.0) if low is None else low
+        self.high = max(float(values.max()) * 1.08, self.low + 2.0)
+
+    def x(self, t_s: float) -> float:
+        return LEFT + t_s / self.end * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return self.head + (self.high - value) / (self.high - self.low) * self.height
+
+    @property
+    def below(self) -> float:
+        return self.head + self.height
+
+    def across(self, kind: str, value: float) -> str:
+        """A horizontal line."""
+        y = self.y(value)
+        return f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+    def stretch(
+        self,
+        kind: str,
+        from_s: float,
+        to_s: float,
+        y: float,
+        height: float,
+        tip: str,
+        fill: str = "",
+    ) -> str:
+        """A rectangle over some time, with its explanation."""
+        x = self.x(from_s)
+        w = max(self.x(to_s) - x, 1.0)
+        color = f' fill="{fill}"' if fill else ""
+        box = f'x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{height:.1f}"'
+        return f'<rect class="{kind}" {box}{color}><title>{escape(tip)}</title></rect>'
+
+
 def _plot(
-    t_s: Floats,
+    axes: _Axes,
     curves: Sequence[Curve],
     title: str,
-    height: float,
     bands: Sequence[Band],
     safety: Sequence[Intervention],
     marks: Sequence[float],
-    *,
-    low: float | None = None,
-    bounds: tuple[float, float] | None = None,
-    numbers: bool = False,
-    time_axis: bool = False,
+    bounds: tuple[float, ...] = (),
 ) -> str:
-    end = max(float(t_s[-1]), 1e-6)
-    values = np.concatenate([c.values[np.isfinite(c.values)] for c in curves])
-    bottom = min(float(values.min()), -1.0) if low is None else low
-    top = max(float(values.max()) * 1.08, bottom + 2.0)
-    head, foot = 30.0 if numbers else 18.0, 22.0 if time_axis else 6.0
-    at_x = lambda t: LEFT + t / end * (WIDTH - LEFT - RIGHT)  # noqa: E731
-    at_y = lambda v: head + (top - v) / (top - bottom) * height  # noqa: E731
-    parts = [f'<text x="{LEFT}" y="{head - 6 if not numbers else 12}">{escape(title)}</text>']
-    for band in bands:
-        x, w = at_x(band.from_s), max(at_x(band.to_s) - at_x(band.from_s), 1.0)
-        tip = f"<title>{escape(band.text)}, {band.from_s:.1f} to {band.to_s:.1f} s</title>"
-        box = f'x="{x:.1f}" width="{w:.1f}" fill="{band.color}"'
-        parts.append(f'<rect class="band" {box} y="{head:.1f}" height="{height:.1f}">{tip}</rect>')
+    numbers = axes.head > 20
+    parts = [f'<text x="{LEFT}" y="12">{escape(title)}</text>']
+    for b in bands:
+        tip = f"{b.text}, {b.from_s:.1f} to {b.to_s:.1f} s"
+        parts.append(axes.stretch("band", b.from_s, b.to_s, axes.head, axes.height, tip, b.color))
+        parts.append(axes.stretch("strip", b.from_s, b.to_s, axes.below - 4, 4, tip, b.color))
+    for tick in _ticks(axes.low, axes.high, 4):
+        parts.append(axes.across("grid", tick))
         parts.append(
-            f'<rect class="strip" {box} y="{head + height - 4:.1f}" height="4">{tip}</rect>'
+            f'<text x="{LEFT - 8}" y="{axes.y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
         )
-    for tick in _ticks(bottom, top, 4):
-        y = at_y(tick)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for bound in bounds or ():
-        if bottom < bound < top:
-            y = at_y(bound)
-            parts.append(
-                f'<line class="bound" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            )
+    parts += [axes.across("bound", bound) for bound in bounds if axes.low < bound < axes.high]
     for i, t in enumerate(marks, start=1):
-        x = at_x(t)
+        x = axes.x(t)
         parts.append(
-            f'<line class="moment" x1="{x:.1f}" x2="{x:.1f}" y1="{head}" y2="{head + height}"/>'
+            f'<line class="moment" x1="{x:.1f}" x2="{x:.1f}" y1="{axes.head}" y2="{axes.below}"/>'
         )
         if numbers:
-            parts.append(f'<text class="number" x="{x:.1f}" y="{head - 5:.1f}">{i}</text>')
-    for curve in curves:
-        points = " ".join(
-            f"{at_x(t):.1f},{at_y(v):.1f}"
-            for t, v in zip(t_s, curve.values, strict=True)
-            if np.isfinite(v)
-        )
-        parts.append(f'<polyline class="curve {curve.kind}" points="{points}"/>')
-    for stretch in safety:
-        x = at_x(stretch.from_s)
-        w = max(at_x(stretch.to_s) - x, 3.0)
-        tip = f"<title>safety: {escape(words(stretch.state))}, {escape(stretch.reason)}</title>"
+            parts.append(f'<text class="number" x="{x:.1f}" y="{axes.head - 5:.1f}">{i}</text>')
+    parts += [_line(axes, curve) for curve in curves]
+    for s in safety:
+        tip = f"safety: {words(s.state)}, {s.reason}"
         parts.append(
-            f'<rect class="safety" x="{x:.1f}" width="{w:.1f}" y="{head:.1f}" height="6">{tip}</rect>'
+            axes.stretch("safety", s.from_s, max(s.to_s, s.from_s + 0.1), axes.head, 6, tip)
         )
-    if time_axis:
-        for tick in _ticks(0.0, end, 10):
+    if axes.foot > 20:
+        for tick in _ticks(0.0, axes.end, 10):
             parts.append(
-                f'<text x="{at_x(tick):.1f}" y="{head + height + 16:.1f}" text-anchor="middle">{tick:g} s</text>'
+                f'<text x="{axes.x(tick):.1f}" y="{axes.below + 16:.1f}" text-anchor="middle">{tick:g} s</text>'
             )
-    total = head + height + foot
-    scale = f'data-left="{LEFT}" data-right="{WIDTH - RIGHT}" data-end="{end}"'
-    cursor = f'<line class="cursor" x1="-9" x2="-9" y1="{head}" y2="{head + height}"/>'
+    scale = f'data-left="{LEFT}" data-right="{WIDTH - RIGHT}" data-end="{axes.end}"'
+    cursor = f'<line class="cursor" x1="-9" x2="-9" y1="{axes.head}" y2="{axes.below}"/>'
     return (
-        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {total:g}" {scale} xmlns="http://www.w3.org/2000/svg"'
-        f' role="img" aria-label="{escape(title)} over time">{"".join(parts)}{cursor}</svg>'
+        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {axes.below + axes.foot:g}" {scale}'
+        f' xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)} over time">'
+        f"{''.join(parts)}{cursor}</svg>"
     )
+
+
+def _line(axes: _Axes, curve: Curve) -> str:
+    points = " ".join(
+        f"{axes.x(t):.1f},{axes.y(v):.1f}"
+        for t, v in zip(axes.t_s, curve.values, strict=True)
+        if np.isfinite(v)
+    )
+    return f'<polyline class="curve {curve.kind}" points="{points}"/>'
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:

@@ -1,0 +1,135 @@
+"""A drive as compact numbers that the report's player draws: lanes near the way, and ten instants a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from whyway.evaluate.drive import Drive
+from whyway.evaluate.picture import Instant, Instants, cited, unseen, zebra
+from whyway.trace import sentence
+from whyway.types import Actor, CauseKind, Floats, LaneKind, TrackedObject
+
+NEAR_M = 90.0
+"""Lanes further than this from the driven way are left out."""
+
+PLAN_STEP = 5
+"""Every so many waypoints go into the player."""
+
+
+def replay(drive: Drive, instants: Instants) -> dict[str, Any]:
+    """Everything the player needs; lengths in centimetres and angles in milliradians, relative to the first pose.
+
+    Objects are `[id, x, y, yaw, length, width, kind]` with kind 0 other, 1 listed, 2 cause, 3 unseen.
+    """
+    origin = (float(drive.x_m[0]), float(drive.y_m[0]))
+    sentences: dict[str, int] = {}
+    frames = [_frame(drive, instants.at(i), origin, sentences) for i in range(drive.count)]
+    return {
+        "dt": drive.dt_s,
+        "length": _cm(drive.length_m),
+        "width": _cm(drive.width_m),
+        "offset": _cm(drive.center_offset_m),
+        "lanes": _lanes(drive, origin),
+        "stops": [
+            {"light": int(s.light_id), "line": _line(s.x_m, s.y_m, origin)}
+            for s in drive.road.lane_map.stop_lines
+        ],
+        "lights": [
+            [int(x.id), _cm(x.x_m - origin[0]), _cm(x.y_m - origin[1])]
+            for x in drive.road.lane_map.lights
+        ],
+        "crossings": [
+            {"line": _line(x, y, origin), "width": _cm(width)}
+            for x, y, width in map(zebra, drive.road.lane_map.crossings)
+        ],
+        "frames": frames,
+        "sentences": list(sentences),
+    }
+
+
+def _cm(value: float) -> int:
+    return round(float(value) * 100)
+
+
+def _line(x_m: Floats, y_m: Floats, origin: tuple[float, float]) -> list[int]:
+    flat = np.stack([np.asarray(x_m) - origin[0], np.asarray(y_m) - origin[1]], axis=-1).reshape(-1)
+    found: list[int] = np.round(flat * 100).astype(int).tolist()
+    return found
+
+
+def _lanes(drive: Drive, origin: tuple[float, float]) -> list[dict[str, Any]]:
+    route = set(drive.road.route_ids)
+    way_x, way_y = drive.x_m[::10], drive.y_m[::10]
+    found = []
+    for lane_id, member in sorted(drive.road.lanes.items(), key=lambda item: item[0] in route):
+        lane = member.lane
+        if lane.kind not in (LaneKind.DRIVING, LaneKind.SHOULDER, LaneKind.BIKE, LaneKind.PARKING):
+            continue
+        far = np.hypot(lane.center_x_m[:, None] - way_x, lane.center_y_m[:, None] - way_y).min()
+        if far > NEAR_M + member.length_m / 2:
+            continue
+        found.append(
+            {
+                "kind": "route"
+                if lane_id in route
+                else "bike"
+                if lane.kind == LaneKind.BIKE
+                else "road",
+                "junction": lane.in_junction,
+                "left": _line(lane.left_x_m, lane.left_y_m, origin),
+                "right": _line(lane.right_x_m, lane.right_y_m, origin),
+                "marks": [int(lane.left_marking), int(lane.right_marking)],
+            }
+        )
+    return found
+
+
+def _frame(
+    drive: Drive, instant: Instant, origin: tuple[float, float], sentences: dict[str, int]
+) -> dict[str, Any]:
+    i = instant.index
+    frame: dict[str, Any] = {
+        "ego": [
+            _cm(drive.x_m[i] - origin[0]),
+            _cm(drive.y_m[i] - origin[1]),
+            round(float(drive.yaw_rad[i]) * 1000),
+            round(float(drive.v_mps[i]), 2),
+            round(float(drive.a_mps2[i]), 2),
+        ],
+        "objects": _objects(instant, origin),
+    }
+    lights = {int(x.light_id): int(x.color) for x in instant.truth.lights}
+    if lights:
+        frame["lights"] = lights
+    if instant.plan is not None:
+        w = instant.plan.waypoints
+        frame["plan"] = _line(w.x_m[::PLAN_STEP], w.y_m[::PLAN_STEP], origin)
+    if instant.trace is not None:
+        frame["why"] = sentences.setdefault(sentence(instant.trace), len(sentences))
+        frame["said"] = int(instant.trace.planning.longitudinal)
+        causes = instant.trace.planning.causes
+        frame["because"] = [int(c.id) for c in causes if c.kind == CauseKind.TRAFFIC_LIGHT]
+    return frame
+
+
+def _objects(instant: Instant, origin: tuple[float, float]) -> list[list[int]]:
+    causes, listed = cited(instant)
+    tracks = () if instant.scene is None else instant.scene.objects
+    rows: list[tuple[TrackedObject | Actor, int]] = [
+        (o, 2 if o.id in causes else 1 if o.id in listed else 0) for o in tracks
+    ]
+    rows += [(a, 3) for a in unseen(instant)]
+    return [
+        [
+            int(o.id),
+            _cm(o.x_m - origin[0]),
+            _cm(o.y_m - origin[1]),
+            round(float(o.yaw_rad) * 1000),
+            _cm(o.length_m),
+            _cm(o.width_m),
+            kind,
+        ]
+        for o, kind in rows
+    ]
