@@ -33,7 +33,6 @@ class ControlNode(StageNode):
     """Runs `whyway.control`."""
 
     NAME = "control"
-    PARAMETERS = {"driver": "rules"}
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._scene: Scene | None = None
@@ -49,7 +48,7 @@ class ControlNode(StageNode):
         return result
 
     def build(self, lane_map: Any, route: Any) -> None:
-        self._control = stages.Control(self.own["driver"], self.config, lane_map, route)
+        self._control = stages.Control(self.config, lane_map, route)
 
     def on_input(self, name: str, stamp_ns: int, value: Any) -> None:
         if not (self._built and self._active):

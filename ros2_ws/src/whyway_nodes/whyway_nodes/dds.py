@@ -1,4 +1,4 @@
-"""What Fast DDS needs to know before a node starts: shared memory, this machine only, a domain of our own. No ROS import.
+"""The environment of a drive's processes: shared memory for Fast DDS, this machine only, a domain of our own. No ROS import.
 
 Two drives at the same time must not hear each other, so each holds a lock on the domain number it uses. What killed processes leave in
 /dev/shm is swept at the end: Fast DDS keeps a lock on what it uses, so what can be locked belongs to nobody.
@@ -28,6 +28,8 @@ def environment(domain: int, log_dir: Path) -> dict[str, str]:
         "FASTRTPS_DEFAULT_PROFILES_FILE": profile,  # Jazzy
         "FASTDDS_DEFAULT_PROFILES_FILE": profile,  # Kilted and later
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        # our matrices are small, the processes many: helper threads of the linear algebra only take cores from each other
+        "OPENBLAS_NUM_THREADS": "1",
     }
     kept = {key: os.environ.get(key, value) for key, value in wanted.items()}
     return kept | {"ROS_DOMAIN_ID": str(domain), "ROS_LOG_DIR": str(log_dir)}

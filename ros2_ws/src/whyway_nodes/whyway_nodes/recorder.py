@@ -55,9 +55,12 @@ class Recorder:
 
     @property
     def level(self) -> bool:
-        """Whether every topic has come as far as the observations have: nothing is under way."""
+        """Whether a drive that has ended is here to its end: every topic has come as far as the observations, truth further."""
         end = self.newest_ns.get(topics.OBSERVATION.name)
-        return end is not None and all(self.newest_ns.get(t.name) == end for t in EVERY_CYCLE)
+        return end is not None and all(
+            self.newest_ns.get(t.name, end) > end if t is topics.TRUTH else self.newest_ns.get(t.name) == end
+            for t in EVERY_CYCLE
+        )
 
     def missing(self) -> dict[str, int]:
         """How many messages each topic has fewer than there were observations."""

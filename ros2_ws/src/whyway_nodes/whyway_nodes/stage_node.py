@@ -178,10 +178,10 @@ class StageNode(LifecycleNode):
         """Whether anybody listens; what nobody hears need not be made."""
         return bool(self._publishers_of[topic.name].get_subscription_count() > 0)
 
-    def report(self, stamp_ns: int, fault: Fault, detail: str) -> None:
+    def report(self, stamp_ns: int, fault: Fault, detail: str, source: str = "") -> None:
         """Tell people: an Event on its topic, a line in the node's log."""
         self.get_logger().warning(detail)
-        self.publish(topics.EVENT, Event(stamp_ns, self.NAME, fault, detail))
+        self.publish(topics.EVENT, Event(stamp_ns, source or self.NAME, fault, detail))
 
     def timed(self, step: Callable[..., Any], *args: Any) -> tuple[Any, float]:
         """The step's value and how many milliseconds it took."""
@@ -241,6 +241,14 @@ class StageNode(LifecycleNode):
     def _every_second(self) -> None:
         if self.own["supervised"] and os.getppid() != self._parent:
             raise SystemExit(1)  # the supervisor is gone: nobody would ever end us
+        self.diagnose()
+
+    def notes(self) -> Mapping[str, str]:
+        """More for diagnostics to tell."""
+        return {}
+
+    def diagnose(self) -> None:
+        """Publish how the node is."""
         latencies = sorted(self.latencies_ms) or [0.0]
         values = {
             "state": "active" if self._active else "inactive",
@@ -248,6 +256,7 @@ class StageNode(LifecycleNode):
             "cycles": str(self.cycles),
             "latency_p50_ms": f"{latencies[len(latencies) // 2]:.2f}",
             "latency_max_ms": f"{latencies[-1]:.2f}",
+            **self.notes(),
         }
         slow = latencies[-1] > 100.0
         level = DiagnosticStatus.WARN if self.trouble or slow else DiagnosticStatus.OK

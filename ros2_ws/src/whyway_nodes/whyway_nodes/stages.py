@@ -13,6 +13,9 @@ from whyway.types import Command, LaneMap, Observation, Plan, Route, Scene, Trac
 if TYPE_CHECKING:
     from whyway.worlds import World
 
+QUICK = "rules"
+"""The default driver's stages are made here: `whyway.driver` would load those of all drivers, a second of every node's start."""
+
 
 def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
     """The world a text names: `town`, or a CommonRoad file.
@@ -35,10 +38,16 @@ def perception(config: Config, lane_map: LaneMap, route: Route) -> Any:
 
 def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
     """Scene -> draft of a Trace."""
-    from whyway.driver import make_reasoner
     from whyway.maps.road import Road
 
-    return make_reasoner(driver, config, Road(lane_map, route))
+    road = Road(lane_map, route)
+    if driver == QUICK:
+        from whyway.reason import RuleReasoner
+
+        return RuleReasoner(config, road)
+    from whyway.driver import make_reasoner
+
+    return make_reasoner(driver, config, road)
 
 
 class Planning:
@@ -68,12 +77,10 @@ class Planning:
 class Control:
     """Plan -> Command, safety's last word included."""
 
-    def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
+    def __init__(self, config: Config, lane_map: LaneMap, route: Route) -> None:
         from whyway.control import Follower, Safety
-        from whyway.driver import driver_config
         from whyway.maps.road import Road
 
-        config = driver_config(driver, config)
         road = Road(lane_map, route)
         self._follower, self._safety = Follower(config, road), Safety(config, road)
 

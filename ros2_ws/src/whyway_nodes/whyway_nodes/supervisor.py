@@ -10,6 +10,7 @@ Exit codes: 0 the drive went to its end; 1 it could not (the world died, a node 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -22,14 +23,15 @@ from typing import Any
 import yaml
 
 from whyway import topics
-from whyway.config import Config, ConfigError, as_dict, config_hash, load
+from whyway.config import Config, as_dict, config_hash, load
 from whyway.log import LogWriter
 from whyway.messages import from_cdr, to_cdr
 from whyway.topics import Topic
 from whyway.types import Event, Fault
 from whyway_nodes import dds, graph
 from whyway_nodes.children import Child, end_all
-from whyway_nodes.faults import PROCESS_FAULTS, FaultError, Injection, parse
+from whyway_nodes.faults import PROCESS_FAULTS, Injection, parse
+from whyway_nodes.stages import QUICK
 
 START_WAIT_S = 60.0
 """How long all nodes together may take until the first observation."""
@@ -55,7 +57,7 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     """Read the command line.
 
     Raises:
-      ConfigError, FaultError: a dial or fault that is none.
+      ValueError: a dial, driver or fault that is none, in one line.
     """
     parser = argparse.ArgumentParser(prog="whyway_nodes.supervisor", description="Drive over ROS 2.")
     parser.add_argument("--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)")
@@ -66,11 +68,15 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     parser.add_argument("--config", type=Path, default=None, help="YAML with dials to set")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a dial to set")
     parser.add_argument("--inject", action="append", default=[], metavar="FAULT", help="e.g. kill:reasoner@12.0")
-    parser.add_argument("--info", type=yaml.safe_load, default={}, help="more to note in the log, as JSON")
+    parser.add_argument("--info", type=json.loads, default={}, help="more to note in the log (JSON)")
     a = parser.parse_args(argv)
-    world = a.world if a.world == "town" else str(Path(a.world).resolve())
+    config = load(a.config, a.set)
+    if a.driver != QUICK:
+        from whyway.driver import driver_config
+
+        config = driver_config(a.driver, config)
     injections = tuple(parse(text, tuple(graph.NODES)) for text in a.inject)
-    return Drive(world, a.driver, a.seed, a.duration, a.out.resolve(), load(a.config, a.set), injections, a.info)
+    return Drive(a.world, a.driver, a.seed, a.duration, a.out.resolve(), config, injections, a.info)
 
 
 class Supervisor:
@@ -86,6 +92,7 @@ class Supervisor:
         self._stop: int | None = None
         self._to_inject = [i for i in drive.injections if i.kind in PROCESS_FAULTS]
         self._waking: set[str] = set()
+        self._world_says: dict[str, str] = {}
         self._events: list[Event] = []
 
     def _child(self, name: str) -> Child:
@@ -150,6 +157,7 @@ class Supervisor:
         node.create_subscription(
             message_class(graph.CYCLE_TIME), graph.CYCLE_TIME.name, self._on_cycle_time, qos_of(graph.CYCLE_TIME, 1000)
         )
+        node.create_subscription(message_class(topics.DIAGNOSTICS), topics.DIAGNOSTICS.name, self._on_diagnostics, 10)
         with LogWriter(self.drive.out / "drive.mcap", self._info()) as writer, Narrator(self.drive.duration_s) as narrator:
             self._narrator, self._writer = narrator, writer
             narrator.say(f"ROS_DOMAIN_ID={self.domain}: {', '.join(graph.NODES)} start as processes of their own")
@@ -168,12 +176,13 @@ class Supervisor:
         return code
 
     def _info(self) -> dict[str, Any]:
+        """The least a log must say of itself, and what `--info` adds: versions cost more time to find out than a start may take."""
         d = self.drive
         mine = {
             "driver": d.driver, "world": d.world, "seed": d.seed, "config_hash": config_hash(d.config), "config": as_dict(d.config),
             "middleware": "ROS 2, a process per node", "injected": [str(i) for i in d.injections],
         }  # fmt: skip
-        return mine | d.info
+        return d.info | mine
 
     def _watch(self, topic: Topic, stamp_ns: int, data: bytes) -> None:
         """Look at what goes into the log."""
@@ -200,6 +209,11 @@ class Supervisor:
     def _on_cycle_time(self, message: Any) -> None:
         stamp, took = message.header.stamp, message.time_ref
         self._transport.cycle(stamp.sec * 1_000_000_000 + stamp.nanosec, took.sec * 1e3 + took.nanosec * 1e-6)
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            if status.name == "whyway: world":
+                self._world_says = {pair.key: pair.value for pair in status.values}
 
     def _on_ready(self, message: Any) -> None:
         if message.data in self._waking:
@@ -274,18 +288,21 @@ class Supervisor:
         if missing and not self._events:
             say(f"missing from the log: {missing}", "yellow")
         self._writer.add_info({"transport": figures, "start_s": round(start_s, 3), "wall_s": round(wall_s, 3)})
+        if "world_notes" in self._world_says:
+            goal = {"reached": True, "not reached": False}.get(self._world_says["goal"])
+            notes = json.loads(self._world_says["world_notes"])
+            self._writer.add_info({"name": self._world_says["name"], "goal_reached": goal, "notes": notes})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Drive; the exit code."""
     try:
         drive = arguments(argv)
-    except (ConfigError, FaultError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     with dds.domain() as number:
         return Supervisor(drive, number).run()
-
 
 
 

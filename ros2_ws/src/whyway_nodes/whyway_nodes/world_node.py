@@ -6,6 +6,7 @@ Lock-step: simulated time stands still until the command of this stamp is here, 
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
@@ -39,6 +40,7 @@ class WorldNode(StageNode):
             raise graph.SetupError(str(error)) from error
         self._faults = faults.ObservationFaults(injections)
         self._fault: faults.Injection | None = None
+        self._interface_braking = False
         self._awaited = set(graph.STAGES)
         self._running = False
         self._command: Command | None = None
@@ -109,29 +111,41 @@ class WorldNode(StageNode):
 
     def _check_deadline(self) -> None:
         if time.monotonic() > self._deadline_s:
-            self._miss("no command in time")
+            self._miss()
             self._step(None)
 
     def _tick_realtime(self) -> None:
         command, self._command = self._command, None
         if command is None:
-            self._miss("no command in time")
+            self._miss()
         self._step(command)
 
-    def _miss(self, detail: str) -> None:
+    def _miss(self) -> None:
         if not self._silent:
-            self.report(self._stamp_ns, Fault.COMMAND_TIMEOUT, f"{detail}: the vehicle brakes by itself")
-        self._silent, self.trouble = True, detail
+            self.get_logger().warning("no command in time")
+        self._silent, self.trouble = True, "no command comes"
 
     def _step(self, command: Command | None) -> None:
         observation, _ = self.timed(self._world.step, command)
         self.cycles += 1
+        braking = self._world.interface_braking
+        if braking and not self._interface_braking:
+            self.report(self._world.stamp_ns, Fault.COMMAND_TIMEOUT, "no command: braking", source="vehicle")
+        self._interface_braking = braking
         if self._world.done:
             self._finish()
         self._send(observation)
 
+    def notes(self) -> dict[str, str]:
+        """What diagnostics tell of the world: its own notes, and whether the goal has been reached."""
+        goal = {None: "none", True: "reached", False: "not reached"}[self._world.goal_reached]
+        return {"name": self._world.name, "goal": goal, "world_notes": json.dumps(dict(self._world.notes))}
+
     def _finish(self) -> None:
-        for publisher in self._publishers_of.values():
+        """Say the last things, see that they have arrived, end."""
+        self.publish(topics.TRUTH, self._world.truth())
+        self.diagnose()
+        for publisher in (*self._publishers_of.values(), self._diagnostics):
             publisher.wait_for_all_acked(Duration(seconds=1))
         raise SystemExit(0)
 
