@@ -104,11 +104,12 @@ def join(
     count = 0
     for group in _groups(lane_ids, lanes):
         x, y, half = _across([lanes[i] for i in group])
-        if parts:
-            keep = _ahead(parts[-1], x, y)
-            x, y, half = x[keep:], y[keep:], half[keep:]
+        begin = count
+        if parts and (left_out := _ahead(parts[-1], x, y)):
+            x, y, half = x[left_out:], y[left_out:], half[left_out:]
+            begin = count - 1  # where the lane before ends, this one begins
         change = _change_length(lanes[group[0]].length_m, len(group) - 1)
-        begins += [(count, max(0.0, (k - 0.5) * change)) for k in range(len(group))]
+        begins += [(begin, max(0.0, (k - 0.5) * change)) for k in range(len(group))]
         if len(x):
             parts.append((x, y, half))
             count += len(x)

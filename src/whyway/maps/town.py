@@ -41,6 +41,7 @@ AMBER_S, ALL_RED_S = 3.0, 2.0
 
 _SPACING_M = 1.0
 _EGO_START_S_M = 8.0
+_GOAL_BEFORE_END_M = 20.0
 _SPAWN_GAP_M = 15.0
 
 
@@ -274,9 +275,8 @@ def _default_route(layout: Layout, lane_map: LaneMap) -> Route:
     ids: list[int] = [stops_at[0]]
     for a, b in zip(stops_at, stops_at[1:], strict=False):
         ids += find_route(lane_map, a, b).lane_ids.tolist()[1:]
-    x, y, _, _ = RoadLane(next(lane for lane in lane_map.lanes if lane.id == ids[-1])).center.at(
-        last.length_m - 20.0
-    )
+    goal_lane = RoadLane(next(lane for lane in lane_map.lanes if lane.id == ids[-1])).center
+    x, y, _, _ = goal_lane.at(goal_lane.length_m - _GOAL_BEFORE_END_M)
     return make_route(lane_map, ids, (float(x), float(y)))
 
 
