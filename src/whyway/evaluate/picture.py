@@ -251,9 +251,9 @@ def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
     parts = []
     for crossing in drive.road.lane_map.crossings:
         x, y, width = zebra(crossing)
-        line = view.path(x, y)
-        if line:
-            parts.append(f'<path class="zebra" stroke-width="{width:.2f}" d="{line}"/>')
+        stripes = view.path(x, y)
+        if stripes:
+            parts.append(f'<path class="zebra" stroke-width="{width:.2f}" d="{stripes}"/>')
     for line in drive.road.lane_map.stop_lines:
         path = view.path(line.x_m, line.y_m)
         if path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -147,7 +146,7 @@ def render(log: Log, drive: Drive, score: SceneScore) -> str:
     # "</" would end the script element
     data = json.dumps(replay(drive, instants), separators=(",", ":")).replace("</", "<\\/")
     return (
-        _environment()
+        environment()
         .get_template("report.html.jinja")
         .render(
             title=f"{score.name}, {score.driver} at the wheel",
@@ -178,7 +177,8 @@ def render(log: Log, drive: Drive, score: SceneScore) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of this folder; every text is escaped, an unknown name is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -284,8 +284,3 @@ def table(score: SceneScore) -> Table:
 
 def _first(texts: list[str]) -> str:
     return f"first: {texts[0]}" if texts else ""
-
-
-def finite(value: float | None) -> float | None:
-    """The number, or None if it is none."""
-    return value if value is not None and math.isfinite(value) else None

@@ -76,6 +76,7 @@ class SceneScore:
             "collisions": len(d.contacts),
             "red_lights_run": len(d.red_lights_run),
             "route_completion": self.route_completion,
+            "cycles": f.cycles,
             "consistency_longitudinal": f.consistency_longitudinal,
             "consistency_lateral": f.consistency_lateral,
             "contradiction": f.contradiction,

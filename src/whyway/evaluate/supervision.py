@@ -79,7 +79,12 @@ def faults(found: Iterable[Happening]) -> list[str]:
 
 
 def latencies(log: Log) -> tuple[Latency, ...]:
-    """Each stage's latency in the order in which a cycle runs them, then `decision`: all stages of a cycle together.
+    """Each stage's latency in the order in which a cycle runs them, then `decision`: all stages of a cycle together."""
+    return tuple(_latency(stage, ms) for stage, ms in stage_times(log).items())
+
+
+def stage_times(log: Log) -> dict[str, list[float]]:
+    """Milliseconds of every cycle by stage, and as `decision` their sum.
 
     A trace carries the latencies of perception, reasoner and planner; the verdict that of control.
     """
@@ -96,7 +101,7 @@ def latencies(log: Log) -> tuple[Latency, ...]:
             totals.append(sum(ms for _, ms in stages))
     if totals:
         by_stage["decision"] = totals
-    return tuple(_latency(stage, ms) for stage, ms in by_stage.items())
+    return by_stage
 
 
 def _latency(stage: str, ms: list[float]) -> Latency:

@@ -1,0 +1,137 @@
+"""Scores of many scenes -> one summary: means, shares over all cycles, pooled latencies; as JSON, as a page, as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from rich.table import Table
+
+from whyway.evaluate import picture, plots
+from whyway.evaluate.report import environment
+
+SHARES = (
+    "consistency_longitudinal",
+    "consistency_lateral",
+    "contradiction",
+    "grounding",
+    "grounding_scene",
+    "grounding_truth",
+)
+"""Shares of cycles: averaged by how many cycles a scene has."""
+
+MEANS = (
+    "no_at_fault_collisions", "drivable_area_compliance", "driving_direction_compliance", "traffic_light_compliance",
+    "ego_progress", "time_to_collision_within_bound", "comfort",
+)  # fmt: skip
+
+COLUMNS = (
+    ("pdms", "PDMS", 3), ("no_at_fault_collisions", "NC", 1), ("drivable_area_compliance", "DAC", 0),
+    ("ego_progress", "EP", 2), ("time_to_collision_within_bound", "TTC", 2), ("comfort", "C", 2),
+    ("route_completion", "route", 2), ("consistency_longitudinal", "consist. lon", 3),
+    ("consistency_lateral", "consist. lat", 3), ("contradiction", "contrad.", 3), ("grounding", "grounding", 3),
+    ("interventions", "safety", 0), ("latency_p99_ms", "p99 [ms]", 0),
+)  # fmt: skip
+
+
+def summarise(
+    driver: str, results: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The summary of some results, each a `SceneScore` as JSON, or {name, file, seed, verdict, error}.
+
+    A scene with an error counts 0 in PDMS and route completion: what does not run does not drive.
+    """
+    judged = [r for r in results if "error" not in r]
+    metrics = [r["metrics"] for r in judged]
+    times = [ms for r in judged for ms in r.get("decision_ms", [])]
+    goals = [m["goal_reached"] for m in metrics if m["goal_reached"] is not None]
+    summary = {
+        "scenes": len(results),
+        "errors": len(results) - len(judged),
+        "passed": sum(r["verdict"] == "passed" for r in judged),
+        "pdms": _mean([m["pdms"] for m in metrics], len(results)),
+        "at_fault_collisions": sum(m["at_fault_collisions"] for m in metrics),
+        "scenes_with_at_fault_collision": sum(m["at_fault_collisions"] > 0 for m in metrics),
+        "red_lights_run": sum(m["red_lights_run"] for m in metrics),
+        "route_completion": _mean([m["route_completion"] for m in metrics], len(results)),
+        **{name: _mean([m[name] for m in metrics], len(judged)) for name in MEANS},
+        **{name: _share(metrics, name) for name in SHARES},
+        "interventions": sum(m["interventions"] for m in metrics),
+        "goals_that_count": len(goals),
+        "goals_reached": sum(goals),
+        "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
+        "latency_p99_ms": float(np.percentile(times, 99)) if times else None,
+    }
+    scenes = [{k: v for k, v in r.items() if k not in ("decision_ms", "key")} for r in results]
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in summary.items()}
+    return {"driver": driver, "provenance": dict(provenance), "scenes": scenes, "summary": rounded}
+
+
+def _mean(values: Sequence[float], count: int) -> float | None:
+    return sum(values) / count if count else None
+
+
+def _share(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    known = [(m[name], m["cycles"]) for m in metrics if m[name] is not None and m["cycles"]]
+    total = sum(cycles for _, cycles in known)
+    return sum(share * cycles for share, cycles in known) / total if total else None
+
+
+def render_summary(summary: Mapping[str, Any]) -> str:
+    """Give the text of the suite's report.html: one row a scene, each with its own report behind it."""
+    light, dark = picture.color_variables()
+    scenes = sorted(summary["scenes"], key=lambda s: (s.get("metrics") or {"pdms": -1.0})["pdms"])
+    return (
+        environment()
+        .get_template("summary.html.jinja")
+        .render(
+            driver=summary["driver"],
+            summary=summary["summary"],
+            provenance=[
+                (k, v if isinstance(v, str) else json.dumps(v))
+                for k, v in summary["provenance"].items()
+            ],
+            columns=[label for _, label, _ in COLUMNS],
+            rows=[_row(s) for s in scenes],
+            light=light,
+            dark=dark,
+            picture_style=Markup(picture.STYLE),
+            plot_style=Markup(plots.STYLE),
+        )
+    )
+
+
+def _row(scene: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = scene.get("metrics", {})
+    cells = [
+        "–" if metrics.get(name) is None else f"{metrics[name]:.{digits}f}"
+        for name, _, digits in COLUMNS
+    ]
+    return {
+        "name": scene["name"],
+        "report": scene.get("report", ""),
+        "verdict": scene.get("error") or scene["verdict"],
+        "passed": scene["verdict"] == "passed",
+        "cells": cells,
+    }
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The summary for a terminal: the numbers, then every scene that failed."""
+    numbers = summary["summary"]
+    found = Table(title=f"{summary['driver']} on {numbers['scenes']} scenes", title_justify="left")
+    found.add_column("metric")
+    found.add_column("value", justify="right")
+    for name, value in numbers.items():
+        text = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+        bad = name in ("errors", "at_fault_collisions", "red_lights_run") and value
+        found.add_row(name.replace("_", " "), f"[red]{text}[/]" if bad else text)
+    failed = [s for s in summary["scenes"] if s["verdict"] != "passed"]
+    if failed:
+        found.add_section()
+        for scene in failed:
+            found.add_row(scene["name"], f"[red]{scene.get('error') or scene['verdict']}[/]")
+    return found
