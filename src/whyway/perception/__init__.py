@@ -29,7 +29,7 @@ class Perception:
 
     def __init__(self, config: Config, road: Road) -> None:
         self._config, self._road = config.perception, road
-        self._tracker = Tracker(config.perception)
+        self._tracker = Tracker(config.perception, config.vehicle.center_offset_m)
         self._predictor = Predictor(config.perception, road)
         self.reset()
 
@@ -112,6 +112,7 @@ class Perception:
             yaw_rate_rps=float(t["yaw_rate"]),
             standing=bool(t["standing"]),
             is_vehicle=kind not in _NOT_VEHICLES,
+            length_m=float(t["length"]),
             lane=self._lane_of(int(t["id"]), x, y, yaw, kind),
         )  # fmt: skip
 

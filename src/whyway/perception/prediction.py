@@ -27,7 +27,12 @@ _TURN_PRIOR = 0.4  # of a turn, against 1 for going straight on
 _START_MPS2 = 1.2
 _BRAKING_MPS2 = -0.9  # estimated accelerations beyond these two are believed to be meant
 _SPEEDING_UP_MPS2 = 0.6
-_FADE_S = 1.0  # ... and smaller ones fade out like this
+_FADE_S = 0.7  # accelerations fade out: those of real traffic mean little after a second (fitted on recorded US-101) ...
+_BRAKING_FADE_S = 1.5
+_LASTING_S = 1e3  # ... unless there is something to stop for
+_FOLLOW_M = 60.0
+_STANDSTILL_GAP_M = 2.0
+_IN_LANE_M = 1.5  # so far from its middle one is in the way of who follows it
 _CUT_IN_MPS = 0.35  # lateral speed in the lane
 _MIN_PROBABILITY = 0.03
 
@@ -42,9 +47,11 @@ class Predictor:
         self._t: Floats = np.linspace(self._dt_s, steps * self._dt_s, steps)
         self._crossings = tuple(CrossingArea.of(c, road) for c in road.lane_map.crossings)
         self._line = lru_cache(maxsize=2048)(sampled)
+        self._on_lane: dict[int, list[tuple[float, Mover]]] = {}
 
     def step(self, movers: Sequence[Mover]) -> list[tuple[PredictedPath, ...]]:
         """Predictions for each mover, the most probable first; probabilities sum to one."""
+        self._on_lane = _by_lane(movers)
         chosen = [_normalised(list(self.hypotheses_of(m))) for m in movers]
         flat = [h for hypotheses in chosen for h in hypotheses]
         if not flat:
@@ -70,7 +77,7 @@ class Predictor:
                     weight=0.2,
                     v_mps=0.0,
                     acceleration_mps2=_START_MPS2,
-                    fade_s=1e3,
+                    fade_s=_LASTING_S,
                 )
         elif not branches:
             turn = min(max(m.yaw_rate_rps, -0.6), 0.6)
@@ -91,7 +98,11 @@ class Predictor:
             other, intent, a = 0.12, Intent.DECELERATE, -COMFORT_BRAKE_MPS2
         yield likeliest._replace(weight=(1.0 - other) * likeliest.weight)
         yield likeliest._replace(
-            weight=other * likeliest.weight, intent=intent, acceleration_mps2=a, fade_s=1e3
+            weight=other * likeliest.weight,
+            intent=intent,
+            acceleration_mps2=a,
+            fade_s=_LASTING_S,
+            v_min_mps=0.0,
         )
         yield from others
         if cut_in:
@@ -140,11 +151,12 @@ class Predictor:
         self, m: Mover, line: Line, s: float, d: float, fit: float, reach: float
     ) -> Hypothesis:
         """On along a line, with the turn it takes within reach, at the speed the vehicle seems to want."""
-        a, fade, intent = m.acceleration_mps2, _FADE_S, Intent.KEEP
+        a, fade, v_min = self._longitudinal(m, line, s)
+        intent = Intent.KEEP
         if a < _BRAKING_MPS2:
-            fade, intent = 1e3, Intent.DECELERATE
+            intent = Intent.DECELERATE
         elif a > _SPEEDING_UP_MPS2:
-            fade, intent = 3.0, Intent.ACCELERATE
+            intent = Intent.ACCELERATE
         weight, turn_v, turn_from = fit, 1e3, 0.0
         turn = next((t for t in line.turns if t[1] > s and t[0] < s + reach), None)
         if turn is not None:
@@ -163,8 +175,40 @@ class Predictor:
         return Hypothesis(
             intent, weight, line, m.x_m, m.y_m, m.yaw_rad, m.v_mps,
             acceleration_mps2=a, fade_s=fade, v_max_mps=max(m.v_mps, 1.1 * float(line.path.limit_at(s))),
-            turn_v_mps=turn_v, turn_from_s=turn_from, s_m=s, d_m=d, settle_s=settle,
+            turn_v_mps=turn_v, turn_from_s=turn_from, v_min_mps=v_min, s_m=s, d_m=d, settle_s=settle,
         )  # fmt: skip
+
+    def _longitudinal(self, m: Mover, line: Line, s: float) -> tuple[float, float, float]:
+        """Acceleration, how it fades, and the speed at which braking ends: for a slower one ahead, for a stop line, for nothing visible."""
+        a, v = m.acceleration_mps2, m.v_mps
+        lead = self._lead(m, line, s)
+        if lead is not None and lead[1] < v:
+            gap, lead_v = lead
+            needed = (v - lead_v) ** 2 / (2 * max(gap - _STANDSTILL_GAP_M, 0.5))
+            if needed > 0.3 or a < _BRAKING_MPS2:
+                return min(a, -min(needed, 6.0)), _LASTING_S, lead_v
+        if a >= _BRAKING_MPS2:
+            return a, _FADE_S, 0.0
+        stop_m = 1.5 * v * v / (2 * -a) + 5.0
+        stops = any(s < at < s + stop_m for at, _ in line.path.stop_lines)
+        return a, _LASTING_S if stops else _BRAKING_FADE_S, 0.0
+
+    def _lead(self, m: Mover, line: Line, s: float) -> tuple[float, float] | None:
+        """Gap between boxes and speed of the next one ahead along a line."""
+        best: tuple[float, float] | None = None
+        for start, lane_id in zip(line.starts, line.path.lane_ids, strict=True):
+            if start > s + _FOLLOW_M or best is not None:
+                break
+            for other_s, other in self._on_lane.get(lane_id, ()):
+                gap = start + other_s - s - 0.5 * (m.length_m + other.length_m)
+                if (
+                    other is not m
+                    and start + other_s > s
+                    and gap < _FOLLOW_M
+                    and (best is None or gap < best[0])
+                ):
+                    best = gap, 0.0 if other.standing else other.v_mps
+        return best
 
     def _cut_in(self, m: Mover, b: Hypothesis) -> Hypothesis | None:
         """A change to the neighbour lane it drifts to, if it drifts."""
@@ -209,6 +253,15 @@ class Predictor:
                 )
                 return
         yield on
+
+
+def _by_lane(movers: Sequence[Mover]) -> dict[int, list[tuple[float, Mover]]]:
+    """Who is on each lane, and where along it."""
+    found: dict[int, list[tuple[float, Mover]]] = {}
+    for m in movers:
+        if m.lane is not None and abs(m.lane[2]) < _IN_LANE_M:
+            found.setdefault(m.lane[0], []).append((m.lane[1], m))
+    return found
 
 
 def _free(m: Mover, intent: Intent, weight: float) -> Hypothesis:

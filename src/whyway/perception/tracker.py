@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from whyway.config import PerceptionConfig
-from whyway.geometry import from_frame, to_frame, wrap_angle
+from whyway.geometry import from_frame, wrap_angle
+from whyway.perception.occlusion import hidden_share
 from whyway.types import Detection, EgoState, Floats, Ints, ObjectClass
 
 CLASSES = len(ObjectClass)
@@ -38,10 +39,17 @@ Tracks: TypeAlias = Any  # NDArray[np.void]: numpy's stubs do not know fields
 """`(n,)` rows of `TRACK`; x, y are box centres in `map`."""
 
 _FAR = 1e6
+_FRESH_S = 0.5  # what was seen so lately still hides others
+_HIDDEN_SHARE = 0.6
+_BESIDE_M = 3.0
+_UNSEEN_FADE = 0.8  # a cycle: unseen turns and braking end sooner than they go on
+_BELIEF_MIN = -2.0
+_GRACE_S = 0.2
 _GATE_SIGMAS = 5.0
 _GATE_FLOOR_M = 1.0
 _BELIEF_MAX = 6.0
-_BELIEF_MISS = -1.4  # a miss in plain view; four of them outweigh a long life
+_BELIEF_MISS = -2.0  # a miss in plain view; four of them outweigh a long life
+_STANDING_COAST_S = 30.0  # what stands is still there when it comes out of hiding
 _SLOW_MPS = 0.25  # averaged speed below which a track is held standing
 _START_MPS = 0.45  # ... and above which it is let go
 _SLOW_GAIN = 0.3
@@ -54,8 +62,9 @@ _CLASS_COST = 4.0
 class Tracker:
     """Holds the tracks between cycles; `step` once per observation."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
-        self._config = config
+    def __init__(self, config: PerceptionConfig, eye_m: float) -> None:
+        """`eye_m` is how far before `base_link` the sensors look from."""
+        self._config, self._eye_m = config, eye_m
         self.reset()
 
     def reset(self) -> None:
@@ -71,38 +80,48 @@ class Tracker:
         _predict(tracks, dt_s, self._config.process_acceleration_mps2)
         rows, columns = _assign(tracks, z, self._config)
         _update(tracks, rows, z[columns], dt_s, self._config)
-        self._miss(tracks, rows, z, ego, dt_s)
+        lives = self._miss(tracks, rows, z, ego, dt_s)
         born = self._birth(np.delete(z, columns), ego)
-        kept = tracks[self._survives(tracks, ego, z)]
-        self._tracks = np.concatenate([kept, born])
+        self._tracks = np.concatenate([tracks[lives], born])
         self._confirm(self._tracks)
         self._first = False
         confirmed: Tracks = self._tracks[self._tracks["id"] > 0]
         return confirmed[np.argsort(confirmed["id"])]
 
-    def _miss(self, tracks: Tracks, rows: Ints, z: Tracks, ego: EgoState, dt_s: float) -> None:
+    def _miss(
+        self, tracks: Tracks, rows: Ints, z: Tracks, ego: EgoState, dt_s: float
+    ) -> NDArray[np.bool_]:
+        """Let the unseen tracks grow old; which of all tracks live on."""
         missed = np.ones(len(tracks), dtype=bool)
         missed[rows] = False
-        hidden = _hidden(tracks, z, ego)
         tracks["unseen"][missed] += dt_s
-        tracks["yaw_rate"][missed] *= (
-            0.8  # an unseen turn ends: lanes straighten out more often than they go on bending
-        )
-        tracks["acceleration"][missed] *= 0.8
+        hidden = self._hidden(tracks, ego)
+        tracks["yaw_rate"][missed] *= _UNSEEN_FADE
+        tracks["acceleration"][missed] *= _UNSEEN_FADE
         tracks["belief"][missed & ~hidden] += _BELIEF_MISS
-        tracks["hits"][missed & (tracks["id"] == 0)] = -1  # a candidate gets no second chance
-
-    def _survives(self, tracks: Tracks, ego: EgoState, z: Tracks) -> NDArray[np.bool_]:
-        patience = np.where(
-            _hidden(tracks, z, ego), self._config.occluded_coast_s, self._config.coast_s
-        )
-        seen = tracks["unseen"] == 0
+        in_hiding = np.where(tracks["standing"], _STANDING_COAST_S, self._config.occluded_coast_s)
+        patience = np.where(hidden, in_hiding, self._config.coast_s)
         dx, dy = tracks["x"][:, None] - z["x"], tracks["y"][:, None] - z["y"]
         # an unseen track on top of a seen box is that box: the same thing cannot be there twice
         covered = (np.hypot(dx, dy) < 0.35 * np.maximum(z["width"], 1.0)).any(axis=1)
-        alive = (tracks["unseen"] <= patience + 1e-9) & (tracks["hits"] >= 0) & (seen | ~covered)
-        result: NDArray[np.bool_] = alive & ((tracks["belief"] > -2.0) | (tracks["unseen"] <= 0.2))
+        believed = (tracks["belief"] > _BELIEF_MIN) | (tracks["unseen"] <= _GRACE_S)
+        candidate = tracks["id"] == 0  # gets no second chance
+        result: NDArray[np.bool_] = ~missed | (
+            (tracks["unseen"] <= patience + 1e-9) & believed & ~covered & ~candidate
+        )
         return result
+
+    def _hidden(self, tracks: Tracks, ego: EgoState) -> NDArray[np.bool_]:
+        """Whether each track is unseen for a good reason: behind others, or so near that it is beside the sensors."""
+        hidden: NDArray[np.bool_] = np.zeros(len(tracks), dtype=bool)
+        lost = np.flatnonzero(tracks["unseen"] > 0)
+        if len(lost):
+            seen = tracks[tracks["unseen"] < _FRESH_S]
+            x, y = from_frame(self._eye_m, 0.0, ego.x_m, ego.y_m, ego.yaw_rad)
+            share = hidden_share(_boxes(tracks[lost]), _boxes(seen), float(x), float(y))
+            near = np.hypot(tracks["x"][lost] - x, tracks["y"][lost] - y) < _BESIDE_M
+            hidden[lost] = (share > _HIDDEN_SHARE) | near
+        return hidden
 
     def _birth(self, z: Tracks, ego: EgoState) -> Tracks:
         c = self._config
@@ -265,14 +284,5 @@ def _turn(t: Tracks, z: Tracks, dt_s: float) -> None:
         t["yaw_rate"] = np.clip(rate, -1.5, 1.5)
 
 
-def _hidden(t: Tracks, z: Tracks, ego: EgoState) -> NDArray[np.bool_]:
-    """Whether each track lies behind a detected box as seen from the ego, or so near that its box meets the ego's."""
-    tx, ty = to_frame(t["x"], t["y"], ego.x_m, ego.y_m, ego.yaw_rad)
-    zx, zy = to_frame(z["x"], z["y"], ego.x_m, ego.y_m, ego.yaw_rad)
-    t_range, z_range = np.hypot(tx, ty), np.maximum(np.hypot(zx, zy), 0.5)
-    bearing = np.abs(wrap_angle(np.arctan2(ty, tx)[:, None] - np.arctan2(zy, zx)))
-    diagonal: Floats = np.hypot(z["length"], z["width"])
-    half = np.arctan2(diagonal / 2, z_range)
-    behind = (bearing < half + 0.03) & (z_range < t_range[:, None] - 0.5)
-    hidden: NDArray[np.bool_] = behind.any(axis=1) | (t_range < 3.0)
-    return hidden
+def _boxes(t: Tracks) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    return t["x"], t["y"], t["yaw"], t["length"], t["width"]
