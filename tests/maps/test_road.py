@@ -104,6 +104,19 @@ def test_the_lane_that_goes_its_way_wins_over_a_nearer_one() -> None:
     assert road.locate(math.nan, 0.0, 0.0) is None
 
 
+def test_the_road_goes_on_where_only_the_map_ends() -> None:
+    road = roads.two_lane_road([1, 3])
+    assert road.off_road(np.array([-20.0, 220.0, -40.0]), np.zeros(3)).tolist() == [
+        False,
+        False,
+        True,
+    ]
+    assert road.locate(-20.0, 0.5, 0.0) == (1, pytest.approx(-20.0), pytest.approx(0.5))
+    assert road.locate(220.0, 0.0, 0.0) == (3, pytest.approx(120.0), pytest.approx(0.0))
+    assert road.lanes_at(-20.0, 0.5) == ()
+    assert road.locate(120.0, 3.5, 0.0)[0] == 4  # not the lane that would go on from another
+
+
 def test_the_routes_lane_wins_where_lanes_overlap() -> None:
     lanes = [roads.straight(i, 0, 60) for i in (1, 2, 3)]
     for favourite in (1, 2, 3):

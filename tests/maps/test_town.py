@@ -14,13 +14,21 @@ from whyway.maps.town_layout import LANE_WIDTH_M, Control
 from whyway.types import Direction, Floats, Lane, LightColor, same
 
 seeds = st.integers(min_value=0, max_value=2**32 - 1)
-few = settings(max_examples=12)
+few = settings(max_examples=8)
 
 
 def _ends(lane: Lane) -> tuple[Floats, Floats]:
     """First and last points of left border, centre, right border: (3, 2) each."""
-    first = [[lane.left_x_m[0], lane.left_y_m[0]], [lane.center_x_m[0], lane.center_y_m[0]], [lane.right_x_m[0], lane.right_y_m[0]]]
-    last = [[lane.left_x_m[-1], lane.left_y_m[-1]], [lane.center_x_m[-1], lane.center_y_m[-1]], [lane.right_x_m[-1], lane.right_y_m[-1]]]
+    first = [
+        [lane.left_x_m[0], lane.left_y_m[0]],
+        [lane.center_x_m[0], lane.center_y_m[0]],
+        [lane.right_x_m[0], lane.right_y_m[0]],
+    ]
+    last = [
+        [lane.left_x_m[-1], lane.left_y_m[-1]],
+        [lane.center_x_m[-1], lane.center_y_m[-1]],
+        [lane.right_x_m[-1], lane.right_y_m[-1]],
+    ]
     return np.array(first), np.array(last)
 
 
@@ -58,14 +66,26 @@ def test_links_go_both_ways_and_ends_meet_within_a_centimetre(seed: int) -> None
 @given(seeds)
 def test_borders_are_finite_do_not_cross_and_lanes_are_wide_enough(seed: int) -> None:
     for lane in make_town(seed).lane_map.lanes:
-        arrays = [lane.left_x_m, lane.left_y_m, lane.center_x_m, lane.center_y_m, lane.right_x_m, lane.right_y_m]
+        arrays = [
+            lane.left_x_m,
+            lane.left_y_m,
+            lane.center_x_m,
+            lane.center_y_m,
+            lane.right_x_m,
+            lane.right_y_m,
+        ]
         assert len({len(a) for a in arrays}) == 1
         assert all(np.isfinite(a).all() for a in arrays)
         dx, dy = np.diff(lane.center_x_m), np.diff(lane.center_y_m)
-        for bx, by, side in ((lane.left_x_m, lane.left_y_m, 1), (lane.right_x_m, lane.right_y_m, -1)):
+        for bx, by, side in (
+            (lane.left_x_m, lane.left_y_m, 1),
+            (lane.right_x_m, lane.right_y_m, -1),
+        ):
             # a border goes the lane's way everywhere and stays on its side: so the two never cross
             assert (np.diff(bx) * dx + np.diff(by) * dy > 0).all()
-            assert (side * (dx * (by - lane.center_y_m)[:-1] - dy * (bx - lane.center_x_m)[:-1]) > 0).all()
+            assert (
+                side * (dx * (by - lane.center_y_m)[:-1] - dy * (bx - lane.center_x_m)[:-1]) > 0
+            ).all()
         width = np.hypot(lane.left_x_m - lane.right_x_m, lane.left_y_m - lane.right_y_m)
         np.testing.assert_allclose(width, LANE_WIDTH_M, atol=1e-9)
 
@@ -91,7 +111,9 @@ def test_the_default_route_shows_the_whole_town(seed: int) -> None:
     assert len(set(ids)) == len(ids)
     assert any(line.light_id for _, line in path.stop_lines)
     assert any(not line.light_id for _, line in path.stop_lines) or len(town.signals.cycles) > 4
-    mid_block = [a for a, _, _ in path.crossings if not any(abs(a - s) < 40.0 for s, _ in path.junctions)]
+    mid_block = [
+        a for a, _, _ in path.crossings if not any(abs(a - s) < 40.0 for s, _ in path.junctions)
+    ]
     assert mid_block
     assert {road.lanes[i].lane.speed_limit_mps for i in ids} == {8.33, 13.89}
     turns = [path.turn_at(a + 0.5) for a, _ in path.junctions]
@@ -99,7 +121,9 @@ def test_the_default_route_shows_the_whole_town(seed: int) -> None:
     change = road.next_route_lane_change(ids[0])
     assert change is not None and change[0] is Direction.LEFT
     # the curve: it turns both ways outside junctions
-    outside = ~np.any([(path.center.s_m > a - 2) & (path.center.s_m < b + 2) for a, b in path.junctions], axis=0)
+    outside = ~np.any(
+        [(path.center.s_m > a - 2) & (path.center.s_m < b + 2) for a, b in path.junctions], axis=0
+    )
     k = path.center.curvature_1pm[outside]
     assert k.max() > 0.02 and k.min() < -0.02
 
@@ -111,7 +135,10 @@ def test_each_lane_of_the_route_is_reached_from_the_one_before(seed: int) -> Non
     lanes = {lane.id: lane for lane in town.lane_map.lanes}
     ids = town.default_route.lane_ids.tolist()
     for here, there in zip(ids, ids[1:], strict=False):
-        assert there in lanes[here].successor_ids or there in (lanes[here].left_id, lanes[here].right_id)
+        assert there in lanes[here].successor_ids or there in (
+            lanes[here].left_id,
+            lanes[here].right_id,
+        )
 
 
 @few
@@ -135,7 +162,11 @@ def test_crossing_traffic_never_has_green_at_once(seed: int, t_s: float) -> None
     for junction in town.layout.junctions:
         if junction.control is not Control.SIGNALS:
             continue
-        going = {i in junction.major for i, _ in enumerate(junction.arms) if colors[10 * junction.id + i + 1] is not LightColor.RED}
+        going = {
+            i in junction.major
+            for i, _ in enumerate(junction.arms)
+            if colors[10 * junction.id + i + 1] is not LightColor.RED
+        }
         assert len(going) <= 1
 
 
@@ -144,7 +175,10 @@ def test_a_drive_from_the_start_meets_a_red_light() -> None:
         town = make_town(seed)
         path = Road(town.lane_map, town.default_route).route_path
         light = path.stop_lines[0][1].light_id
-        assert all(dict((s.light_id, s.color) for s in town.signals.states(t))[light] is LightColor.RED for t in (7.5, 9.0, 14.0))
+        assert all(
+            dict((s.light_id, s.color) for s in town.signals.states(t))[light] is LightColor.RED
+            for t in (7.5, 9.0, 14.0)
+        )
 
 
 def test_signalled_and_unsignalled_junctions_stop_signs_and_give_way_lines_occur() -> None:

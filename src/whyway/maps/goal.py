@@ -11,6 +11,7 @@ from whyway.geometry import points_in_polygon
 from whyway.types import Floats
 
 _TIME_GRACE_S = 1e-6
+_YAW_GRACE_RAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +63,7 @@ class GoalState:
             return False
         if self.yaw_rad is not None:
             low, high = self.yaw_rad
-            if (yaw_rad - low) % (2 * math.pi) > (high - low) + 1e-12:
+            if (yaw_rad - low + _YAW_GRACE_RAD) % (2 * math.pi) > high - low + 2 * _YAW_GRACE_RAD:
                 return False
         return not self.regions or any(r.contains(center_x_m, center_y_m) for r in self.regions)
 

@@ -19,6 +19,10 @@ _CELL_M = 5.0
 _PIECE_M = 4.0
 _MAX_CELLS = 2_000_000
 
+OPEN_END_M = 30.0
+"""How far lanes go straight on where the map ends: the road does not end with the survey."""
+
+_BEYOND_PENALTY_M = 2.0
 _HEADING_WEIGHT_M = 4.0
 _OFFSET_WEIGHT = 0.25
 
@@ -32,9 +36,13 @@ class LaneGrid:
     def __init__(self, lanes: tuple[Lane, ...]) -> None:
         cut = [_pieces(lane) for lane in lanes]
         counts = [c.shape[1] for c in cut]
-        corners = np.concatenate(cut, axis=1) if cut else np.zeros((8, 0))
-        self.index: Ints = np.repeat(np.arange(len(lanes)), counts)
+        open_ends = [(i, ends) for i, lane in enumerate(lanes) if (ends := _beyond(lane)).shape[1]]
+        corners = np.concatenate([np.zeros((8, 0)), *cut, *(ends for _, ends in open_ends)], axis=1)
+        beyond = [np.full(ends.shape[1], i) for i, ends in open_ends]
+        self.index: Ints = np.concatenate([np.repeat(np.arange(len(lanes)), counts), *beyond])
         """(Q,) which lane (its position in the tuple) a piece belongs to."""
+        self.real: Bools = np.arange(len(self.index)) < sum(counts)
+        """(Q,) whether a piece is on the map; the others continue lanes beyond its edge."""
         self.x_m: Floats = np.ascontiguousarray(corners[:4].T)
         self.y_m: Floats = np.ascontiguousarray(corners[4:].T)
         # corners: left start, left end, right end, right start
@@ -115,6 +123,7 @@ class LaneGrid:
         outside = np.maximum(away - self.half_width_m[pieces], 0.0)
         against = 1.0 - (ux * math.cos(yaw_rad) + uy * math.sin(yaw_rad))
         cost = outside + _OFFSET_WEIGHT * away + _HEADING_WEIGHT_M * against
+        cost += _BEYOND_PENALTY_M * ~self.real[pieces]
         if bonus_m is not None:
             cost -= bonus_m[pieces]
         cost[outside > REACH_M] = np.inf
@@ -126,7 +135,7 @@ class LaneGrid:
         pieces = self.near(x_m, y_m)
         dx, dy = self._middle_x[pieces] - x_m, self._middle_y[pieces] - y_m
         close = self._radius[pieces] + margin_m
-        pieces = pieces[dx * dx + dy * dy <= close * close]
+        pieces = pieces[(dx * dx + dy * dy <= close * close) & self.real[pieces]]
         within = _within(x_m, y_m, self.x_m[pieces], self.y_m[pieces], margin_m)
         found: Ints = pieces[within]
         return found
@@ -160,6 +169,31 @@ def _pieces(lane: Lane) -> Floats:
         rx, ry = np.interp(at, grid, lane.right_x_m), np.interp(at, grid, lane.right_y_m)
     else:
         lx, ly, rx, ry = lane.left_x_m, lane.left_y_m, lane.right_x_m, lane.right_y_m
+    return _corners(lx, ly, rx, ry)
+
+
+def _beyond(lane: Lane) -> Floats:
+    """(8, q) pieces that continue a lane straight on before its start and behind its end where nothing links to it there."""
+    pieces = []
+    for linked, end, inner in ((lane.predecessor_ids, 0, 1), (lane.successor_ids, -1, -2)):
+        if len(linked):
+            continue
+        dx = float(lane.center_x_m[end] - lane.center_x_m[inner])
+        dy = float(lane.center_y_m[end] - lane.center_y_m[inner])
+        size = math.hypot(dx, dy)
+        if size < 1e-9:
+            continue
+        steps = np.linspace(0.0, OPEN_END_M, math.ceil(OPEN_END_M / _PIECE_M) + 1)
+        if end == 0:
+            dx, dy, steps = -dx, -dy, steps[::-1] * -1.0
+        ux, uy = dx / size, dy / size
+        lx, ly = lane.left_x_m[end] + steps * ux, lane.left_y_m[end] + steps * uy
+        rx, ry = lane.right_x_m[end] + steps * ux, lane.right_y_m[end] + steps * uy
+        pieces.append(_corners(lx, ly, rx, ry))
+    return np.concatenate([np.zeros((8, 0)), *pieces], axis=1)
+
+
+def _corners(lx: Floats, ly: Floats, rx: Floats, ry: Floats) -> Floats:
     return np.stack([lx[:-1], lx[1:], rx[1:], rx[:-1], ly[:-1], ly[1:], ry[1:], ry[:-1]])
 
 

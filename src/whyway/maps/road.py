@@ -86,6 +86,8 @@ class Road:
     ) -> tuple[int, float, float] | None:
         """The lane a vehicle at a pose is on, with its `s_m` and `d_m` (left positive) there; None if none is within 5 m.
 
+        Up to 30 m beyond the edge of the map it is still on the lane that ended there, with `s_m` < 0 or > length.
+
         The lane that goes its way wins over a nearer one that does not; of equals, the route's.
         """
         kinds = tuple(kinds)
@@ -100,7 +102,8 @@ class Road:
     def off_road(self, x_m: Any, y_m: Any, margin_m: float = 0.3) -> Bools:
         """Whether points `(...)` lie further than `margin_m` from every lane a car may be on.
 
-        Maps made from OpenStreetMap leave slits between the lanes of a junction: hence the margin.
+        Maps made from OpenStreetMap leave slits between the lanes of a junction: hence the margin. Where a lane ends with the map, the
+        road is taken to go on straight for 30 m.
         """
         x, y = np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
         covered = self._grid.covered(x.reshape(-1), y.reshape(-1), margin_m, self._drivable)
