@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from whyway.config import SafetyConfig, VehicleConfig
 from whyway.control.path import PlanPath
-from whyway.geometry import boxes_overlap
-from whyway.types import Floats, ObjectClass, TrackedObject
+from whyway.geometry import boxes_overlap, to_frame
+from whyway.types import Floats, Intent, ObjectClass, TrackedObject
 
 STEP_S = 0.1
 _LONG_S = 8.0  # how long braking is followed
@@ -32,6 +32,10 @@ _MOVING_MPS = 0.5
 _SAME_WAY = 0.7  # cosine between headings: it drives ahead of us and owes us nothing
 _WALKER_BRAKE_MPS2 = 1.0
 _HELPS_MPS = 1.0
+_GUESSES = (
+    Intent.CUT_IN_LEFT,
+    Intent.CUT_IN_RIGHT,
+)  # worth planning for; hard braking waits for the drift itself
 _WALKERS = (ObjectClass.PEDESTRIAN, ObjectClass.ANIMAL)
 
 TIMES_S: Floats = np.arange(0.0, _LONG_S + STEP_S / 2, STEP_S)
@@ -182,9 +186,13 @@ class EmergencyBrake:
     ) -> bool:
         """Whether it is up to the ego: the other is in its way, drives ahead of it, or can no longer stop short of its path."""
         v = math.hypot(o.vx_mps, o.vy_mps)
-        at = other.at(first)
-        if v < _MOVING_MPS or math.cos(float(at.yaw_rad - ego.at(first).yaw_rad)) > _SAME_WAY:
+        if v < _MOVING_MPS:
             return True
+        if math.cos(float(other.at(first).yaw_rad - ego.at(first).yaw_rad)) > _SAME_WAY:
+            # who drives beside us and comes over is not averted by braking into him
+            now = ego.at(0)
+            ahead, _ = to_frame(o.x_m, o.y_m, float(now.x_m), float(now.y_m), float(now.yaw_rad))
+            return bool(ahead > o.length_m / 2)
         way = slice(0, end)
         lane = ego.at(way)
         column = _Boxes(
@@ -233,9 +241,9 @@ def _foreseen(objects: Sequence[TrackedObject]) -> tuple[Floats, Floats, Floats]
     """x, y, yaw `(n, k)` on the likeliest predicted path, going on straight where it ends."""
     x, y, yaw = (a.copy() for a in _straight_on(objects))
     for i, o in enumerate(objects):
-        if not o.predictions:
+        p = max(o.predictions, key=lambda p: p.probability, default=None)
+        if p is None or p.intent in _GUESSES:
             continue
-        p = max(o.predictions, key=lambda p: p.probability)
         t = p.dt_s * np.arange(len(p.x_m) + 1)
         px, py = np.append(o.x_m, p.x_m), np.append(o.y_m, p.y_m)
         beyond = np.maximum(TIMES_S - t[-1], 0.0) / p.dt_s

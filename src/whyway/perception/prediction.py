@@ -233,7 +233,7 @@ class Predictor:
             intent=Intent.CUT_IN_LEFT if lateral > 0 else Intent.CUT_IN_RIGHT,
             weight=min(weight, 0.9),
             target_d_m=math.copysign(width, lateral),
-            settle_s=min(max((width - outwards) / abs(lateral), 1.0), 3.0) / 2,
+            settle_s=min(max((width - outwards) / abs(lateral), 2.0), 4.0) / 2,
         )
 
     def _walking(self, m: Mover) -> Iterator[Hypothesis]:
