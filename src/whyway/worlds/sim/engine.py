@@ -18,7 +18,7 @@ from whyway.types import ObjectClass
 from whyway.worlds.sim.logs import Logs, Signals
 from whyway.worlds.sim.rails import DX, DY, Rails, X, Y
 from whyway.worlds.sim.scripts import EGO, play, triggered
-from whyway.worlds.sim.state import Mode, Script, State, chosen
+from whyway.worlds.sim.state import Mode, Script, State, chosen, clamp
 from whyway.worlds.sim.surface import Surface
 from whyway.worlds.sim.traffic import desired_accelerations
 
@@ -89,7 +89,7 @@ def step(sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> 
     moved = replace(
         state,
         x_m=chosen(commanded, x, state.x_m), y_m=chosen(commanded, y, state.y_m), yaw_rad=chosen(commanded, yaw, state.yaw_rad),
-        v_mps=chosen(commanded, xp.clip(v, 0.0, None), state.v_mps), a_mps2=chosen(commanded, a, state.a_mps2), steer_rad=chosen(commanded, steer, state.steer_rad),
+        v_mps=chosen(commanded, clamp(v, 0.0, None), state.v_mps), a_mps2=chosen(commanded, a, state.a_mps2), steer_rad=chosen(commanded, steer, state.steer_rad),
     )  # fmt: skip
     if sim.rails is not None:
         moved = _drive_rails(sim, state, moved)
@@ -110,15 +110,13 @@ def _drive_rails(sim: Sim, state: State, moved: State) -> State:
     a, held = desired_accelerations(state, sim.rails, light_colors(sim, state), idm, cx, cy, dt)
     began = triggered(state, cx, cy)
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
-    a = xp.where(
-        walker & (a > 0.0), xp.clip((state.cap_mps - state.v_mps) / dt, None, _WALK_MPS2), a
-    )
+    a = xp.where(walker & (a > 0.0), clamp((state.cap_mps - state.v_mps) / dt, None, _WALK_MPS2), a)
     a = play(state, began, cx, cy, a, dt)
     a = xp.maximum(a, -state.v_mps / dt)
     v = state.v_mps + a * dt
     s = state.s_m + (state.v_mps + v) / 2 * dt
     # who walks stays where the path ends
-    end = xp.take(sim.rails.length_m, xp.clip(state.path, 0, None))
+    end = xp.take(sim.rails.length_m, clamp(state.path, 0, None))
     arrived = walker & (s >= end)
     s, v = xp.where(arrived, end, s), xp.where(arrived, 0.0 * v, v)
     return replace(
@@ -137,7 +135,7 @@ def _place(sim: Sim, state: State) -> State:
     if sim.logs is not None:
         of_log = state.mode == int(Mode.LOG)
         time = xp.broadcast_to(seconds(sim, state)[:, None], state.x_m.shape)
-        x, y, yaw, v, a, present = sim.logs.at(xp.clip(state.log, 0, None), time)
+        x, y, yaw, v, a, present = sim.logs.at(clamp(state.log, 0, None), time)
         state = replace(
             state,
             x_m=chosen(of_log, x, state.x_m), y_m=chosen(of_log, y, state.y_m), yaw_rad=chosen(of_log, yaw, state.yaw_rad),
@@ -146,7 +144,7 @@ def _place(sim: Sim, state: State) -> State:
     if sim.rails is not None:
         state = _enter_and_leave(sim, sim.rails, state)
         rail = state.mode == int(Mode.RAIL)
-        x, y, yaw, _ = sim.rails.pose(xp.clip(state.path, 0, None), state.s_m, state.d_m)
+        x, y, yaw, _ = sim.rails.pose(clamp(state.path, 0, None), state.s_m, state.d_m)
         crossing = state.object_class == int(ObjectClass.PEDESTRIAN)
         state = replace(
             state,
@@ -160,7 +158,7 @@ def _enter_and_leave(sim: Sim, rails: Rails, state: State) -> State:
     """Traffic leaves at the end of its path; one at a time per world enters at the start of its own, where nobody is near."""
     xp = array_namespace(state.x_m)
     rail = (state.mode == int(Mode.RAIL)) & (state.object_class != int(ObjectClass.PEDESTRIAN))
-    path = xp.clip(state.path, 0, None)
+    path = clamp(state.path, 0, None)
     done = rail & state.active & (state.s_m + state.length_m / 2 > xp.take(rails.length_m, path))
     active = state.active & ~done
     state = replace(state, active=active, v_mps=xp.where(done, 0.0 * state.v_mps, state.v_mps))
@@ -212,9 +210,7 @@ def _follow_path(sim: Sim, state: State, everywhere: bool = False) -> State:
     else:
         reach = 6  # points to either side: far more than a step
         middle = xp.astype(xp.round(state.s_m[w, a] / rails.spacing_m), xp.int64)
-        index = xp.clip(
-            middle[:, None] + xp.arange(-reach, reach + 1)[None, :], 0, rails.points - 2
-        )
+        index = clamp(middle[:, None] + xp.arange(-reach, reach + 1)[None, :], 0, rails.points - 2)
     rows = path[:, None] * rails.points + index
     at_x, at_y = rails.table[:, X][rows], rails.table[:, Y][rows]
     best = xp.argmin((px[:, None] - at_x) ** 2 + (py[:, None] - at_y) ** 2, axis=-1)

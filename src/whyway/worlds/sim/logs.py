@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 
 from whyway.maps.signals import SignalPlan
 from whyway.types import Floats, TrafficLight
-from whyway.worlds.sim.state import flat_take
+from whyway.worlds.sim.state import clamp, flat_take
 
 Array = Any
 
@@ -42,7 +42,7 @@ class Logs:
         last = xp.astype(xp.take(self.count, log) - 1, u.dtype)
         forever = xp.take(self.forever, log)
         present = ((u >= -1e-6) & (u <= last + 1e-6)) | forever
-        u = xp.clip(u, 0.0 * u, last)
+        u = clamp(u, 0.0 * u, last)
         i = xp.floor(u)
         f = (u - i)[..., None]
         flat = log * self.stride + xp.astype(i, xp.int64)
@@ -97,7 +97,7 @@ class Signals:
         clock = xp.where(self.waits[None, :], self.dwell_s + asked_s[:, None], time_s[:, None])
         t = (clock - self.offset_s[None, :] + 1e-6) % self.period_s[None, :]
         phase = xp.sum(xp.astype(t[..., None] >= self.until_s[None], xp.int64), axis=-1)
-        flat = xp.arange(lights)[None, :] * phases + xp.clip(phase, 0, phases - 1)
+        flat = xp.arange(lights)[None, :] * phases + clamp(phase, 0, phases - 1)
         return flat_take(self.color, flat)
 
 

@@ -12,7 +12,7 @@ from array_api_compat import array_namespace
 from whyway.types import LightColor
 from whyway.worlds.sim.engine import Sim, light_colors
 from whyway.worlds.sim.rails import Rails, X, Y
-from whyway.worlds.sim.state import State, flat_take
+from whyway.worlds.sim.state import State, clamp, flat_take
 from whyway.worlds.sim.traffic import next_stops
 
 Array = Any
@@ -57,12 +57,12 @@ def _own(sim: Sim, state: State, out: Array) -> None:
     if sim.rails is None:
         return
     ahead = next_stops(state, sim.rails)
-    out[..., 6] = xp.clip(ahead.distance_m * _METRES, 0.0, 2.0)
+    out[..., 6] = clamp(ahead.distance_m * _METRES, 0.0, 2.0)
     lit = ahead.light >= 0
     out[..., 7] = xp.astype(lit, out.dtype)
     colors = light_colors(sim, state)
     if colors.shape[-1]:
-        color = xp.take_along_axis(colors, xp.clip(ahead.light, 0, None), axis=-1)
+        color = xp.take_along_axis(colors, clamp(ahead.light, 0, None), axis=-1)
         out[..., 8] = xp.astype(lit & (color != int(LightColor.GREEN)), out.dtype)
 
 
@@ -98,9 +98,7 @@ def _path(rails: Rails, state: State, cx: Array, cy: Array, c: Array, s: Array, 
         xp.astype(xp.round(state.s_m / rails.spacing_m), xp.int64)[..., None]
         + xp.arange(1, POINTS + 1) * every
     )
-    rows = xp.clip(state.path, 0, None)[..., None] * rails.points + xp.clip(
-        steps, 0, rails.points - 1
-    )
+    rows = clamp(state.path, 0, None)[..., None] * rails.points + clamp(steps, 0, rails.points - 1)
     px, py = (
         flat_take(rails.table[:, X], rows) - cx[..., None],
         flat_take(rails.table[:, Y], rows) - cy[..., None],

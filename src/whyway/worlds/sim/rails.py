@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from whyway.geometry import Polyline
 from whyway.types import Floats
+from whyway.worlds.sim.state import clamp
 
 Array = Any
 
@@ -81,13 +82,13 @@ class Rails:
         """x, y, yaw, wanted speed at `s_m`, `d_m` to the left, of each path index; straight on beyond the ends."""
         xp = array_namespace(s_m)
         u = s_m / self.spacing_m
-        i = xp.clip(xp.floor(u), 0, self.points - 2)
+        i = clamp(xp.floor(u), 0, self.points - 2)
         row = xp.take(
             self.table, xp.reshape(path * self.points + xp.astype(i, xp.int64), (-1,)), axis=0
         )
         row = xp.reshape(row, (*s_m.shape, row.shape[-1]))
         f = u - i
-        inside = xp.clip(f, 0.0, 1.0)
+        inside = clamp(f, 0.0, 1.0)
         yaw = row[..., YAW] + inside * row[..., DYAW]
         ux, uy = row[..., DX] / self.spacing_m, row[..., DY] / self.spacing_m
         x = row[..., X] + f * row[..., DX] - d_m * uy
@@ -100,7 +101,7 @@ class Rails:
         column = xp.astype(xp.floor((x_m - self.origin_x_m) / self.cell_m), xp.int64)
         row = xp.astype(xp.floor((y_m - self.origin_y_m) / self.cell_m), xp.int64)
         on_grid = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)
-        cell = (path * self.rows + xp.clip(row, 0, self.rows - 1)) * self.columns + xp.clip(
+        cell = (path * self.rows + clamp(row, 0, self.rows - 1)) * self.columns + clamp(
             column, 0, self.columns - 1
         )
         nearest = xp.astype(xp.take(self.grid, cell), xp.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from whyway.worlds.sim.state import Script, State
+from whyway.worlds.sim.state import Script, State, clamp
 
 Array = Any
 
@@ -33,6 +33,13 @@ def triggered(state: State, x_m: Array, y_m: Array) -> Array:
     return xp.where(begins, state.tick[:, None] + 0 * state.script_tick, state.script_tick)
 
 
+def speed_cap(state: State) -> Array:
+    """The speed an agent does not exceed: a lead that has braked is in no hurry to be in the way any longer."""
+    xp = array_namespace(state.cap_mps)
+    braked = (state.script == int(Script.BRAKE)) & (state.script_tick >= 0)
+    return xp.where(braked, 0.0 * state.cap_mps + 1e3, state.cap_mps)
+
+
 def play(
     state: State, script_tick: Array, x_m: Array, y_m: Array, a_mps2: Array, dt_s: float
 ) -> Array:
@@ -48,7 +55,7 @@ def play(
         > state.script_reach_m + _DAWDLE_BEYOND_M
     )
     dawdles = ~began & (state.script == int(Script.BRAKE)) & far
-    a = xp.where(dawdles, xp.minimum(a, xp.clip(_DAWDLE_MPS - state.v_mps, -1.5, None)), a)
+    a = xp.where(dawdles, xp.minimum(a, clamp(_DAWDLE_MPS - state.v_mps, -1.5, None)), a)
     brakes = began & (state.script == int(Script.BRAKE)) & (for_s < state.script_hold_s)
     down = xp.maximum(-state.script_rate, (state.script_low_mps - state.v_mps) / dt_s)
     return xp.where(brakes, xp.minimum(a, down), a)

@@ -12,6 +12,7 @@ from array_api_compat import array_namespace
 
 from whyway.geometry import points_in_polygon
 from whyway.types import Floats
+from whyway.worlds.sim.state import clamp
 
 Array = Any
 
@@ -33,7 +34,7 @@ class Surface:
         column = xp.astype(xp.floor((x_m - self.origin_x_m) / self.cell_m), xp.int64)
         row = xp.astype(xp.floor((y_m - self.origin_y_m) / self.cell_m), xp.int64)
         inside = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)
-        at = xp.clip(row, 0, self.rows - 1) * self.columns + xp.clip(column, 0, self.columns - 1)
+        at = clamp(row, 0, self.rows - 1) * self.columns + clamp(column, 0, self.columns - 1)
         return inside & xp.take(self.cells, at)
 
 

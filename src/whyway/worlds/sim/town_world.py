@@ -30,9 +30,9 @@ from whyway.worlds.sim.world import Setting, SimWorld, ego_placed
 DURATION_S = 60.0
 WALK_MPS = 1.3
 
-_GREEN_AFTER_S = 8.0
+_GREEN_AFTER_S = 7.5
 """From the ego asking for green to getting it: it stands for some seconds."""
-_ASK_BEFORE_LINE_M = 48.0
+_ASK_BEFORE_LINE_M = 50.0
 _KERB_M = 1.0
 """How far from the road's edge a pedestrian waits."""
 _KEEP_CLEAR_M = 30.0
@@ -220,7 +220,7 @@ def _cast(
     at = actors.add(
         straight_on, crossing_s + 16.0, 3.0, cap_mps=6.5, factor=1.0, script=int(Script.BRAKE),
         script_at_m=corner_end - float(rng.uniform(44.0, 50.0)), script_reach_m=33.0,
-        script_rate=float(rng.uniform(4.5, 6.0)), script_hold_s=float(rng.uniform(2.2, 2.8)),
+        script_rate=float(rng.uniform(4.5, 6.0)), script_hold_s=float(rng.uniform(2.0, 2.5)),
     )  # fmt: skip
     actors.notes["braking_lead"] = f"{at}"
 

@@ -18,7 +18,8 @@ from whyway.config import IdmConfig
 from whyway.motion import idm_free, idm_interaction
 from whyway.types import LightColor, ObjectClass
 from whyway.worlds.sim.rails import Rails
-from whyway.worlds.sim.state import Mode, State, flat_take
+from whyway.worlds.sim.scripts import speed_cap
+from whyway.worlds.sim.state import Mode, State, clamp, flat_take
 
 Array = Any
 
@@ -61,7 +62,7 @@ class Ahead:
 def next_stops(state: State, rails: Rails) -> Ahead:
     """The next stop of each agent."""
     xp = array_namespace(state.s_m)
-    path = xp.clip(state.path, 0, None)
+    path = clamp(state.path, 0, None)
     front = state.s_m + state.length_m / 2
     stop_s = xp.take(rails.stop_s_m, xp.reshape(path, (-1,)), axis=0)
     stop_s = xp.reshape(stop_s, (*path.shape, stop_s.shape[-1]))
@@ -69,7 +70,7 @@ def next_stops(state: State, rails: Rails) -> Ahead:
     passed = xp.sum(xp.astype(stop_s < (front - 1.0)[..., None], xp.int64), axis=-1)
     index = xp.maximum(passed, state.held + 1)
     there = (index < stops) & (state.path >= 0)
-    flat = path * stops + xp.clip(index, 0, stops - 1)
+    flat = path * stops + clamp(index, 0, stops - 1)
     far = 0.0 * front + 1e6
     return Ahead(
         index=index,
@@ -150,14 +151,14 @@ def rights(
     xp = array_namespace(state.s_m)
     agents = state.s_m.shape[-1]
     stops = rails.stop_s_m.shape[-1]
-    path = xp.clip(state.path, 0, None)
+    path = clamp(state.path, 0, None)
     front, rear = state.s_m + state.length_m / 2, state.s_m - state.length_m / 2
     on_path = state.active & (state.path >= 0)
     rail = on_path & (state.mode == int(Mode.RAIL))
     commanded = on_path & (state.mode == int(Mode.COMMAND))
 
     # what is held: given back behind the junction, or before it when the light turns and there is room to stop
-    flat = path * stops + xp.clip(state.held, 0, stops - 1)
+    flat = path * stops + clamp(state.held, 0, stops - 1)
     to_line = flat_take(rails.stop_s_m, flat) - front
     out = rear > flat_take(rails.stop_exit_m, flat)
     light = xp.where(state.held >= 0, flat_take(rails.stop_light, flat), -1)
@@ -166,7 +167,7 @@ def rights(
     lost = out | (idle & (to_line > _AT_LINE_M)) | (stops_in_time & (~_may_go(colors, light)))
     held = xp.where(rail & (state.held >= 0) & ~lost, state.held, -1)
     inside = ahead.index - 1
-    flat_in = path * stops + xp.clip(inside, 0, stops - 1)
+    flat_in = path * stops + clamp(inside, 0, stops - 1)
     in_box = (
         commanded
         & (inside >= 0)
@@ -175,7 +176,7 @@ def rights(
     )
     held = xp.where(in_box, inside, held)
 
-    eta = ahead.distance_m / xp.clip(state.v_mps, 2.0, None)
+    eta = ahead.distance_m / clamp(state.v_mps, 2.0, None)
     green = _may_go(colors, ahead.light)
     # who stands further back has somebody before it, or does not want to go
     back = idle & (ahead.distance_m > _AT_LINE_M)
@@ -188,7 +189,7 @@ def rights(
     if w.shape[0] == 0:
         return held
     mine = ahead.movement[w, a][:, None]
-    held_movement = flat_take(rails.stop_movement, path * stops + xp.clip(held, 0, stops - 1))[w]
+    held_movement = flat_take(rails.stop_movement, path * stops + clamp(held, 0, stops - 1))[w]
     me = xp.arange(agents)[None, :] == a[:, None]
     rank_w, mine_rank = rank[w], rank[w, a][:, None]
     first = (rank_w < mine_rank) | (
@@ -207,7 +208,7 @@ def _may_go(colors: Array, light: Array) -> Array:
     if not colors.shape[-1]:
         return light < 0
     return (light < 0) | (
-        xp.take_along_axis(colors, xp.clip(light, 0, None), axis=-1) == int(LightColor.GREEN)
+        xp.take_along_axis(colors, clamp(light, 0, None), axis=-1) == int(LightColor.GREEN)
     )
 
 
@@ -224,7 +225,7 @@ def desired_accelerations(
     line = xp.where(
         got, 0.0 * line_gap, idm_interaction(state.v_mps, line_gap, 0.0 * line_gap, idm)
     )
-    *_, wanted = rails.pose(xp.clip(state.path, 0, None), state.s_m, state.d_m)
-    free = idm_free(state.v_mps, xp.minimum(wanted * state.factor, state.cap_mps), idm)
+    *_, wanted = rails.pose(clamp(state.path, 0, None), state.s_m, state.d_m)
+    free = idm_free(state.v_mps, xp.minimum(wanted * state.factor, speed_cap(state)), idm)
     a = free + xp.minimum(lead.interaction_mps2, line)
-    return xp.clip(a, -EMERGENCY_MPS2, idm.a_mps2), held
+    return clamp(a, -EMERGENCY_MPS2, idm.a_mps2), held
