@@ -1,6 +1,7 @@
 """The report: one file that holds everything it must, needs no network and shows itself in a browser."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from whyway.evaluate.score import score_drive
 from whyway.types import Event, Fault, Longitudinal, SafetyState, Trace
 
 EGO = straight(20.0, 8.0)
-LEAD, BESIDE = Other(straight(42.0, 8.0), id=50), Other(straight(30.0, 6.0, y=3.5), id=51)
+LEAD, BESIDE = Other(straight(42.0, 8.0), id=50), Other(straight(36.0, 6.0, y=3.5), id=51)
 CHANGE_S, FAULT_S = 3.0, 5.0
 
 
@@ -129,7 +130,7 @@ def test_a_decision_lasts_until_the_next_one(log):
 def test_the_gap_is_from_box_to_box(log):
     drive = read_drive(log)
     gap = box_gap(drive)
-    assert gap[0] == pytest.approx(42.0 - 20.0 - 4.5)
+    assert gap[0] == pytest.approx(math.hypot(36.0 - 20.0 - 4.5, 3.5 - 1.8))
     assert gap.min() == pytest.approx(3.5 - 1.8), "beside us"
 
 
