@@ -44,11 +44,10 @@ def reference_progress(drive: Drive, start: int, stop: int, ignore: Bools) -> fl
       stop: index of the last instant.
       ignore: (A,) actors not to judge.
     """
-    path, n = drive.road.route_path, stop + 1 - start
+    n = stop + 1 - start
+    path, s0, d0 = _way(drive, start)
     actors = drive.actors.between(start, stop + 1)
     ignore = ignore[np.isin(drive.actors.ids, actors.ids)]
-    s0 = float(drive.route_s_m[start]) - drive.center_offset_m
-    d0 = float(drive.road.route_progress(drive.x_m[start], drive.y_m[start], s0)[1])
     s, v = _roll_out(drive, path, actors, start, n, s0, d0)
     d = d0 * np.exp(-(s - s[:, :1]) / RETURN_M)
     x, y, yaw, curvature = path.center.at(s, d)
@@ -66,6 +65,22 @@ def reference_progress(drive: Drive, start: int, stop: int, ignore: Bools) -> fl
     allowed = ~(barred | _runs_red(drive, path, start, s))
     progress = np.where(allowed, s[:, -1] - s[:, 0], 0.0)
     return float(progress.max())
+
+
+def _way(drive: Drive, start: int) -> tuple[LanePath, float, float]:
+    """The line to follow from an instant on, and where `base_link` is along it and beside it.
+
+    The route's, or that of the ego's own lane while it has still to change to the route's: cutting across is no measure.
+    """
+    x, y = float(drive.x_m[start]), float(drive.y_m[start])
+    path = drive.road.route_path
+    s, d = drive.road.route_progress(x, y, float(drive.route_s_m[start]) - drive.center_offset_m)
+    place = drive.road.locate(x, y, float(drive.yaw_rad[start]))
+    if place is None or abs(d) <= float(path.half_width_at(s)):
+        return path, s, d
+    path = drive.road.path_from(place[0], place[1] + REACH_M)
+    own_s, own_d = path.center.project(x, y)
+    return path, float(own_s), float(own_d)
 
 
 def _roll_out(
