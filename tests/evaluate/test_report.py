@@ -23,7 +23,7 @@ from rich.console import Console
 
 from whyway.evaluate.drive import read_drive
 from whyway.evaluate.moments import box_gap, decisions, moments
-from whyway.evaluate.picture import Instants, moment_svg, standalone
+from whyway.evaluate.picture import picture_of
 from whyway.evaluate.report import DRIVING_ROWS, TRACE_ROWS, table, write_report
 from whyway.evaluate.score import score_drive
 from whyway.types import Event, Fault, Longitudinal, SafetyState, Trace
@@ -135,9 +135,7 @@ def test_the_gap_is_from_box_to_box(log):
 
 
 def test_a_picture_marks_who_is_cited_and_stands_alone(log):
-    drive = read_drive(log)
-    svg = standalone(moment_svg(drive, Instants(log).at(40)))
-    root = ET.fromstring(svg)
+    root = ET.fromstring(picture_of(log, 4.0))
     kinds = [e.get("class", "") for e in root.iter()]
     assert kinds.count("cause") == 1
     assert kinds.count("other") == 1

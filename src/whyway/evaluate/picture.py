@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from whyway.evaluate.drive import Drive
+from whyway.evaluate.drive import Drive, read_drive
 from whyway.geometry import box_corners, to_frame
 from whyway.log import Log
 from whyway.trace.sentences import name as object_name
@@ -204,6 +204,17 @@ def moment_svg(drive: Drive, moment: Instant) -> str:
     title = "" if said is None else f"<title>{escape(said.planning.longitudinal.name)}</title>"
     box = f"{-BACK_M} {-SIDE_M} {AHEAD_M + BACK_M} {2 * SIDE_M}"
     return f'<svg class="pic" viewBox="{box}" xmlns="http://www.w3.org/2000/svg" role="img">{title}{"".join(parts)}</svg>'
+
+
+def picture_of(log: Log, at_s: float) -> str:
+    """The SVG file of a log's instant nearest to a time, for a README or a slide.
+
+    Raises:
+      ScoreError: the log holds no map, route or truth.
+    """
+    drive = read_drive(log)
+    index = int(np.argmin(np.abs(drive.t_s - at_s)))
+    return standalone(moment_svg(drive, Instants(log).at(index)))
 
 
 def standalone(svg: str, width_px: int = 1200) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,10 +89,7 @@ def render_summary(summary: Mapping[str, Any]) -> str:
         .render(
             driver=summary["driver"],
             summary=summary["summary"],
-            provenance=[
-                (k, v if isinstance(v, str) else json.dumps(v))
-                for k, v in summary["provenance"].items()
-            ],
+            provenance=_flat(summary["provenance"]),
             columns=[label for _, label, _ in COLUMNS],
             rows=[_row(s) for s in scenes],
             light=light,
@@ -102,6 +98,13 @@ def render_summary(summary: Mapping[str, Any]) -> str:
             plot_style=Markup(plots.STYLE),
         )
     )
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for name, value in values.items():
+        found += _flat(value) if isinstance(value, Mapping) else [(name, str(value))]
+    return found
 
 
 def _row(scene: Mapping[str, Any]) -> dict[str, Any]:
