@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from whyway.config import VehicleConfig
 from whyway.maps import xmlfile
@@ -262,11 +265,11 @@ def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         ({"lanes": ""}, "no <lanelet>"),
         ({"lanes": LANES.replace('id="2"', 'id="1"')}, "ids must be positive and different"),
-        ({"lanes": LANES.replace("<x>60</x>", "<x>nan</x>")}, "'nan', not a finite number"),
-        ({"lanes": LANES.replace("<x>60</x>", "<x>sixty</x>")}, "'sixty', not a finite number"),
+        ({"lanes": LANES.replace("<x>60</x>", "<x>nan</x>")}, "'nan', not a number"),
+        ({"lanes": LANES.replace("<x>60</x>", "<x>sixty</x>")}, "'sixty', not a number"),
         ({"lanes": LANES.replace("<x>60</x>", "")}, "needs at least 2 with x and y"),
         ({"lanes": LANES.replace('ref="2"', 'ref="two"')}, "ref is 'two', not an integer"),
-        ({"lanes": _lanelet(1, 5, 5, 0)}, "lanelet 1 has no length"),
+        ({"lanes": _lanelet(1, 5, 5, 0)}, "lanelet 1 is 0 m long"),
         ({"start": "<initialState/>"}, "has no <time>"),
         ({"start": " "}, "no <initialState>"),
         ({"dt": "soon"}, "timeStepSize is 'soon'"),
@@ -288,3 +291,27 @@ def test_a_file_without_a_planning_problem_has_no_ego(tmp_path: Path) -> None:
     path = tmp_path / "map.xml"
     path.write_text(_file(tmp_path).read_text().replace("planningProblem", "note"))
     _refused(path, "no <planningProblem>")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_file_changed_anywhere_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    parts = re.findall(r"<[^>]*>|[^<]+", _file(tmp_path).read_text())
+    values = ["", "0", "-1", "1e308", "-inf", "99999999999999999999", "x", "1e-320", "60", "1e7"]
+    for _ in range(data.draw(st.integers(1, 3))):
+        i = data.draw(st.integers(0, len(parts) - 1))
+        value = data.draw(st.sampled_from(values))
+        if '"' in parts[i]:
+            parts[i] = re.sub(r'"[^"]*"', f'"{value}"', parts[i], count=1)
+        elif parts[i].startswith("<"):
+            parts[i] = ""
+        else:
+            parts[i] = value
+    path = tmp_path / "changed.xml"
+    path.write_text("".join(parts))
+    try:
+        scene = read_scene(path)
+    except SceneError as error:
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite(Road(scene.lane_map, scene.route).route_path.center.x_m).all()

@@ -42,6 +42,8 @@ _DEFAULT_LIMITS_MPS = {
 }  # fmt: skip
 """Where no sign says: 65 mph, 120, 100, 50 and 20 km/h."""
 
+_MAX_LENGTH_M, _MAX_WIDTH_M = 50_000.0, 200.0
+
 _MARKINGS = {
     "no_marking": MarkingKind.NONE, "dashed": MarkingKind.DASHED, "broad_dashed": MarkingKind.DASHED,
     "dashed_dashed": MarkingKind.DASHED, "solid": MarkingKind.SOLID, "broad_solid": MarkingKind.SOLID,
@@ -100,8 +102,9 @@ def _lane(
         *points(right, f"right bound of lanelet {lane_id}"),
     )
     cx, cy = (lx + rx) / 2, (ly + ry) / 2
-    if arc_length(cx, cy)[-1] < 1e-3:
-        raise SceneError(f"lanelet {lane_id} has no length")
+    length, width = float(arc_length(cx, cy)[-1]), float(np.hypot(lx - rx, ly - ry).max())
+    if not 1e-3 < length < _MAX_LENGTH_M or width > _MAX_WIDTH_M:
+        raise SceneError(f"lanelet {lane_id} is {length:.4g} m long and {width:.4g} m wide")
     kinds = [(k.text or "").strip() for k in element.findall("laneletType")]
     limits = [
         v for ref in element.findall("trafficSignRef")

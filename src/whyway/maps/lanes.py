@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whyway.geometry import Polyline
+from whyway.geometry import Polyline, wrap_angle
 from whyway.types import Floats, Lane
 
 SPACING_M = 1.0
@@ -122,3 +122,8 @@ class RoadLane:
         distance = float(squared[i]) ** 0.5
         left = float(ux[i] * ry[i] - uy[i] * rx[i]) >= 0.0
         return float(s[i] + along[i]), distance if left else -distance
+
+
+def bend(here: RoadLane, there: RoadLane) -> float:
+    """Heading change from the end of a lane to the end of its successor, in [-pi, pi)."""
+    return float(wrap_angle(there.center.yaw_rad[-1] - here.center.yaw_rad[-1]))

@@ -116,8 +116,9 @@ def join(
     raw_x, raw_y, raw_half = (np.concatenate(p) for p in zip(*parts, strict=True))
     raw_s = arc_length(raw_x, raw_y)
     x, y, at = even(raw_x, raw_y)
-    center = Polyline.through(*smoothed(x, y))
-    along = np.interp(raw_s, at, center.s_m)  # rounding kinks shortens the line a little
+    x, y = smoothed(x, y)
+    center = Polyline.through(x, y)
+    along = np.interp(raw_s, at, arc_length(x, y))  # rounding kinks shortens the line a little
     lane_start = np.array([along[min(i, count - 1)] + behind for i, behind in begins])
     spans = list(zip(lane_start.tolist(), [*lane_start[1:].tolist(), center.length_m], strict=True))
     members = [lanes[i] for i in lane_ids]

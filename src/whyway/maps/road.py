@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from whyway.maps.grid import Bools, LaneGrid
-from whyway.maps.lanes import RoadLane
+from whyway.maps.lanes import RoadLane, bend
 from whyway.maps.path import LanePath, join, project_near
-from whyway.types import Crossing, Direction, Floats, LaneKind, LaneMap, Route, StopLine
+from whyway.types import Crossing, Direction, LaneKind, LaneMap, Route, StopLine
 
 __all__ = ["DRIVABLE", "LanePath", "Road", "RoadLane"]
 
@@ -66,6 +66,7 @@ class Road:
         self._crossings = _by_lane(lane_map.crossings)
         self._changes: dict[int, tuple[Direction, float] | None] = {}
         # caches belong to the object, so they go when it goes
+        self._joined = lru_cache(maxsize=2048)(self._join)
         self._path = lru_cache(maxsize=512)(self._build_path)
         self._branches = lru_cache(maxsize=512)(self._build_branches)
 
@@ -184,9 +185,10 @@ class Road:
         return lane_id in self._route_set or self._towards_route(lane_id) is not Direction.NONE
 
     def _successors(self, lane_id: int) -> list[int]:
-        """Successors that exist, the straightest first (turning less, then the smaller id)."""
-        found = [int(s) for s in self.lanes[lane_id].lane.successor_ids if int(s) in self.lanes]
-        return sorted(found, key=lambda s: (round(abs(self.lanes[s].turn_rad), 2), s))
+        """Successors that exist, the straightest first (by hundredths of a radian, then by id)."""
+        here = self.lanes[lane_id]
+        found = [s for s in here.lane.successor_ids.tolist() if s in self.lanes]
+        return sorted(found, key=lambda s: (round(abs(bend(here, self.lanes[s])), 2), s))
 
     # ------------------------------------------------------------------------------------------------------- paths
 
@@ -205,7 +207,7 @@ class Road:
                 break
             ids.append(self._fork(nexts, ids[-1]) if on_route else nexts[0])
             total += self.lanes[ids[-1]].length_m
-        return self._join(ids)
+        return self._joined(tuple(ids))
 
     def _fork(self, nexts: list[int], lane_id: int) -> int:
         after = {
@@ -231,9 +233,9 @@ class Road:
                 done.append(ids)
                 continue
             open_ += [([*ids, s], total + self.lanes[s].length_m) for s in reversed(nexts)]
-        return tuple(self._join(ids) for ids in done)
+        return tuple(self._joined(tuple(ids)) for ids in done)
 
-    def _join(self, lane_ids: Sequence[int]) -> LanePath:
+    def _join(self, lane_ids: tuple[int, ...]) -> LanePath:
         return join(lane_ids, self.lanes, self._stop_lines, self._crossings)
 
     # ------------------------------------------------------------------------------------------------------- route
@@ -241,7 +243,7 @@ class Road:
     @cached_property
     def route_path(self) -> LanePath:
         """The whole route as one line; a lane change moves over in the first part of the lanes that are neighbours."""
-        return self._join(self.route_ids)
+        return self._joined(self.route_ids)
 
     def route_progress(
         self, x_m: float, y_m: float, near_s: float | None = None
@@ -260,11 +262,6 @@ class Road:
         """From the start of the route to the goal point."""
         s, _ = self.route_path.center.project(self.route.goal_x_m, self.route.goal_y_m)
         return float(s)
-
-    def heading_at(self, x_m: Floats, y_m: Floats) -> Floats:
-        """Heading of the route at points `(...)`, for what lies beside it."""
-        s, _ = self.route_path.center.project(x_m, y_m)
-        return self.route_path.center.at(s)[2]
 
 
 def _by_lane(parts: Sequence[P]) -> dict[int, list[P]]:

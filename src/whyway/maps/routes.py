@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from whyway.geometry import points_in_polygon, wrap_angle
+from whyway.geometry import points_in_polygon
 from whyway.maps.grid import LaneGrid
-from whyway.maps.lanes import RoadLane
+from whyway.maps.lanes import RoadLane, bend
 from whyway.types import LaneKind, LaneMap, Route
 
 LANE_CHANGE_COST_M = 25.0
@@ -96,15 +96,9 @@ def follow(lane_map: LaneMap, from_lane: int, length_m: float) -> Route:
             s for s in lanes[ids[-1]].lane.successor_ids.tolist() if s in lanes and s not in ids
         ]
         nexts = [s for s in nexts if lanes[s].lane.kind == LaneKind.DRIVING] or nexts
-        nexts.sort(key=lambda s: (-round(abs(_bend(lanes, ids[-1], s)), 2), -s))
+        nexts.sort(key=lambda s: (-round(abs(bend(lanes[ids[-1]], lanes[s])), 2), -s))
         stack += [([*ids, s], total + lanes[s].length_m) for s in nexts]
     return make_route(lane_map, best)
-
-
-def _bend(lanes: _Lanes, lane_id: int, next_id: int) -> float:
-    """Heading change from the end of a lane to the end of its successor."""
-    here, there = lanes[lane_id].center.yaw_rad[-1], lanes[next_id].center.yaw_rad[-1]
-    return float(wrap_angle(there - here))
 
 
 def start_lane(lane_map: LaneMap, x_m: float, y_m: float, yaw_rad: float) -> int:

@@ -14,7 +14,10 @@ from lxml import etree
 from whyway.types import Floats
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Largest file read, unpacked; the largest of the public CommonRoad scenes has 12 MB."""
+"""Largest file read, unpacked; twenty times the largest of the scenes we know (3.1 MB)."""
+
+MAX_NUMBER = 1e8
+"""Largest magnitude of a number in a scene: map projections stay below 4e7 m, times far below."""
 
 
 class SceneError(ValueError):
@@ -66,7 +69,7 @@ def read_xml(path: Path) -> etree._Element:
 
 
 def number(element: etree._Element | None, tag: str | None = None) -> float:
-    """The finite number an element (or its child `tag`) holds.
+    """The number an element (or its child `tag`) holds.
 
     Raises:
       SceneError: it is missing or holds something else.
@@ -79,9 +82,9 @@ def number(element: etree._Element | None, tag: str | None = None) -> float:
         value = float(found.text or "")
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= MAX_NUMBER:
         raise SceneError(
-            f"<{found.tag}> line {found.sourceline} holds {(found.text or '')[:40]!r}, not a finite number"
+            f"<{found.tag}> line {found.sourceline} holds {(found.text or '')[:40]!r}, not a number up to {MAX_NUMBER:g}"
         )
     return value
 
@@ -104,7 +107,7 @@ def integer(text: str | None, what: str, element: etree._Element) -> int:
 
 
 def numbers(elements: list[etree._Element]) -> Floats:
-    """The finite numbers that many elements hold, in one go.
+    """The numbers that many elements hold, in one go.
 
     Raises:
       SceneError: one of them holds something else.
@@ -113,7 +116,7 @@ def numbers(elements: list[etree._Element]) -> Floats:
         values = np.array([e.text for e in elements], dtype=np.float64)
     except (TypeError, ValueError):
         values = np.array([np.nan])
-    if not np.isfinite(values).all():
+    if not (np.abs(values) <= MAX_NUMBER).all():
         for element in elements:
             number(element)
     return values
@@ -123,7 +126,7 @@ def points(element: etree._Element | None, what: str, at_least: int = 2) -> tupl
     """x, y of the `<point>`s of an element.
 
     Raises:
-      SceneError: fewer than `at_least`, or a coordinate that is no finite number.
+      SceneError: fewer than `at_least`, or a coordinate that is no number.
     """
     if element is None:
         raise SceneError(f"{what} is missing")
