@@ -141,7 +141,8 @@ def test_a_picture_marks_who_is_cited_and_stands_alone(log):
     assert kinds.count("other") == 1
     assert kinds.count("ego") == 1
     assert {"route", "road", "plan", "driven"} <= set(kinds)
-    assert "car 50 ahead" in "".join(root.itertext())
+    text = "".join(root.itertext())
+    assert text.count("car 50 ahead") == 2, "on the car, and in the caption"
 
 
 def test_a_drive_without_traces_has_a_report_too(made, tmp_path):

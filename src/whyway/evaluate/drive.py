@@ -22,6 +22,8 @@ AGENTS = frozenset(ObjectClass) - {ObjectClass.UNKNOWN, ObjectClass.HAZARD}
 """Road users; the rest are things, which cost half as much to run into."""
 
 SHORTEST_S = 1.0
+DT_S = 0.1
+"""NAVSIM's filters and projections are made for 10 Hz."""
 
 
 class ScoreError(ValueError):
@@ -171,13 +173,18 @@ def read_drive(log: Log) -> Drive:
         raise ScoreError(
             f"{log.path}: holds less than {SHORTEST_S:g} s of truth: too short to judge"
         )
+    dt_s = float(np.median(np.diff(stamps))) * 1e-9
+    if abs(dt_s - DT_S) > 0.1 * DT_S:
+        raise ScoreError(
+            f"{log.path}: holds a truth every {dt_s:g} s: the metrics need one every {DT_S} s"
+        )
     try:
         road = Road(maps[-1], routes[-1])
     except ValueError as error:
         raise ScoreError(f"{log.path}: {error}") from error
     return Drive(
         stamps_ns=stamps,
-        dt_s=float(np.median(np.diff(stamps))) * 1e-9,
+        dt_s=dt_s,
         x_m=np.array([t.ego.x_m for t in truths]),
         y_m=np.array([t.ego.y_m for t in truths]),
         yaw_rad=np.array([t.ego.yaw_rad for t in truths]),

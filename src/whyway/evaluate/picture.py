@@ -16,6 +16,7 @@ import numpy as np
 from whyway.evaluate.drive import Drive, read_drive
 from whyway.geometry import box_corners, to_frame
 from whyway.log import Log
+from whyway.trace import sentence
 from whyway.trace.sentences import name as object_name
 from whyway.types import (
     Actor,
@@ -87,7 +88,7 @@ STYLE = """
 .pic .guess{fill:none;stroke:var(--p-cause);stroke-width:.22;stroke-dasharray:.7 .5}
 .pic .leader{stroke:var(--p-cause);stroke-width:.12}
 .pic text{fill:var(--p-text);paint-order:stroke;stroke:var(--p-halo);stroke-width:.5;stroke-linejoin:round}
-.pic text.named{fill:var(--p-cause);font-weight:600}
+.pic .caption{font-size:2.1px;font-weight:600}.pic text.named{fill:var(--p-cause);font-weight:600}
 .pic .red{fill:var(--p-red);stroke:var(--p-red)}.pic .amber{fill:var(--p-amber);stroke:var(--p-amber)}
 .pic .green{fill:var(--p-green);stroke:var(--p-green)}.pic .ring{fill:none;stroke:var(--p-cause);stroke-width:.3}
 """
@@ -214,17 +215,26 @@ def picture_of(log: Log, at_s: float) -> str:
     """
     drive = read_drive(log)
     index = int(np.argmin(np.abs(drive.t_s - at_s)))
-    return standalone(moment_svg(drive, Instants(log).at(index)))
+    instant = Instants(log).at(index)
+    return standalone(
+        moment_svg(drive, instant), "" if instant.trace is None else sentence(instant.trace)
+    )
 
 
-def standalone(svg: str, width_px: int = 1200) -> str:
-    """Make a picture a file of its own, light or dark as its reader prefers."""
+def standalone(svg: str, caption: str = "", width_px: int = 1200) -> str:
+    """Make a picture a file of its own, light or dark as its reader prefers, with a caption inside."""
     light, dark = color_variables()
     style = (
         f"<style>.pic{{{light}}}@media(prefers-color-scheme:dark){{.pic{{{dark}}}}}{STYLE}</style>"
     )
     head, _, rest = svg.partition(">")
-    return f'{head} width="{width_px}">{style}{rest}\n'
+    text = caption[:1].upper() + caption[1:]
+    words = (
+        f'<text class="caption" x="{1.5 - BACK_M}" y="{SIDE_M - 1.5}">{escape(text)}</text>'
+        if text
+        else ""
+    )
+    return f'{head} width="{width_px}">{style}{rest.removesuffix("</svg>")}{words}</svg>\n'
 
 
 def _road(drive: Drive, view: _View) -> list[str]:
@@ -277,6 +287,9 @@ def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
             parts.append(f'<circle class="{color}" cx="{x:.2f}" cy="{y:.2f}" r=".8"/>')
             if light.id in causes:
                 parts.append(f'<circle class="ring" cx="{x:.2f}" cy="{y:.2f}" r="1.6"/>')
+                parts.append(
+                    f'<text class="named" x="{x + 2.2:.2f}" y="{y + 2.6:.2f}">light {light.id}</text>'
+                )
     return parts
 
 
