@@ -38,7 +38,12 @@ class Child:
         with self.log.open("ab") as out:
             # a session of its own: Ctrl-C in the terminal reaches the supervisor alone, which ends us in order
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environ), start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=dict(environ),
+                start_new_session=True,
             )
         self.starts += 1
 
@@ -59,7 +64,9 @@ class Child:
 
     def last_words(self) -> str:
         """The last line it printed."""
-        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        lines = (
+            self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        )
         return lines[-1].strip() if lines else ""
 
     def end_of(self) -> str:
@@ -67,7 +74,11 @@ class Child:
         code = self.returncode
         if code is None:
             return "runs"
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return (
+            f"killed by {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended with exit code {code}"
+        )
 
 
 def end_all(children: Sequence[Child], grace_s: float = GRACE_S) -> list[str]:

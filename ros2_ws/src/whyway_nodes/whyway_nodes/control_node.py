@@ -14,8 +14,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-
 from whyway import topics
 from whyway.topics import Topic
 from whyway.types import Event, Fault, Observation, Plan, Scene
@@ -27,6 +25,8 @@ SILENT_WAIT_S = 0.05
 REALTIME_WAIT_S = 0.08
 """Of the 0.1 s of a cycle, what the stages before control may take in real time."""
 STANDS_MPS = 0.1
+CHAIN = {topics.SCENE.name: Fault.SCENE_STALE, topics.PLAN.name: Fault.PLAN_STALE}
+"""What control waits for, first things first, and what it means when it does not come."""
 
 
 class ControlNode(StageNode):
@@ -34,7 +34,8 @@ class ControlNode(StageNode):
 
     NAME = "control"
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def prepare(self) -> None:
+        """Begin with nothing known; moving after a restart, begin by stopping."""
         self._scene: Scene | None = None
         self._plan: Plan | None = None
         self._waiting_ns: int | None = None
@@ -43,19 +44,24 @@ class ControlNode(StageNode):
         self._hold = bool(self.own["recovering"])
         realtime = self.config.nodes.realtime
         self._patience_s = REALTIME_WAIT_S if realtime else self.config.nodes.stage_deadline_s
-        result = super().on_configure(state)
-        self.create_timer(0.01, self._check_deadline)
-        return result
+
+    def opened(self) -> None:
+        """Look at the deadline now and then."""
+        self.create_timer(0.02, self._check_deadline)
 
     def build(self, lane_map: Any, route: Any) -> None:
+        """Make follower and safety."""
         self._control = stages.Control(self.config, lane_map, route)
 
     def on_input(self, name: str, stamp_ns: int, value: Any) -> None:
+        """Keep the newest of each, and start to wait when an observation comes."""
         if not (self._built and self._active):
             return
         if name == topics.OBSERVATION.name:
-            if self._waiting_ns is not None:  # the world has gone on: the last observation is still unanswered
-                self._give_up()
+            if self._waiting_ns is not None:
+                self._join.take(
+                    self._waiting_ns
+                )  # the world has gone on: it wants no answer any more
             self._waiting_ns = stamp_ns
             wait_s = min(SILENT_WAIT_S, self._patience_s) if self._silent else self._patience_s
             self._deadline_s = time.monotonic() + wait_s
@@ -63,14 +69,16 @@ class ControlNode(StageNode):
             self._scene = value
         else:
             self._plan = value
-        if name in self._silent:  # it speaks again: it gets its full time again, in this cycle already
+        if name in self._silent:
+            # it speaks again: it gets its full time again, in this cycle already
             self._silent.discard(name)
             self._deadline_s = time.monotonic() + self._patience_s
         super().on_input(name, stamp_ns, value)
 
     def on_other(self, topic: Topic, value: Event) -> None:
-        if self._waiting_ns is not None and value.fault == Fault.NODE_DIED and value.source in graph.STAGES:
-            # whoever waits for the dead waits in vain
+        """A stage died: nobody need be waited for."""
+        died = value.fault == Fault.NODE_DIED and value.source in graph.STAGES
+        if died and self._waiting_ns is not None:  # whoever waits for the dead waits in vain
             self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
 
     def _check_deadline(self) -> None:
@@ -82,11 +90,11 @@ class ControlNode(StageNode):
         stamp_ns = self._waiting_ns
         assert stamp_ns is not None
         inputs = self._join.take(stamp_ns)
-        late = {topics.SCENE.name, topics.PLAN.name} - inputs.keys()
-        for name, fault in ((topics.SCENE.name, Fault.SCENE_STALE), (topics.PLAN.name, Fault.PLAN_STALE)):
-            if name in late - self._silent:
-                self.report(stamp_ns, fault, f"no {name.rpartition('/')[2]} in time: the car is stopped")
-                break  # the first in the chain tells it all
+        late = CHAIN.keys() - inputs.keys()
+        news = [name for name in CHAIN if name in late - self._silent]
+        if news:  # the first in the chain tells it all
+            what = news[0].rpartition("/")[2]
+            self.report(stamp_ns, CHAIN[news[0]], f"no {what} in time: the car is stopped")
         self._silent |= late
         self._hold = True
         self.trouble = f"waiting for {', '.join(sorted(self._silent))}"
@@ -94,12 +102,15 @@ class ControlNode(StageNode):
             self.run_cycle(stamp_ns, inputs)
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        """One command per observation, with the scene and plan there are."""
         self._waiting_ns, self._deadline_s = None, math.inf
         observation: Observation = inputs[topics.OBSERVATION.name]
         if self._hold and not self._silent and _stands(observation):
             self._hold, self.trouble = False, ""
         plan = None if self._hold else self._plan
-        (command, verdict), latency_ms = self.timed(self._control.decide, observation, self._scene, plan)
+        (command, verdict), latency_ms = self.timed(
+            self._control.decide, observation, self._scene, plan
+        )
         self.publish(topics.COMMAND, command)
         self.publish(topics.VERDICT, dataclasses.replace(verdict, latency_ms=latency_ms))
 

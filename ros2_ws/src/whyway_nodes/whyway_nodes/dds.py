@@ -53,7 +53,9 @@ def domain(environ: Mapping[str, str] = os.environ) -> Iterator[int]:
             if _lock(lock):
                 yield number
                 return
-    raise RuntimeError(f"all ROS domains are in use; end a drive, or set ROS_DOMAIN_ID (locks: {folder})")
+    raise RuntimeError(
+        f"all ROS domains are in use; end a drive, or set ROS_DOMAIN_ID (locks: {folder})"
+    )
 
 
 def _lock(file: IO[str]) -> bool:

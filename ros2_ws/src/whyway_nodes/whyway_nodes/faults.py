@@ -1,10 +1,10 @@
 """Faults on purpose, for tests and demonstrations: `--inject kill:reasoner@12.0` and its like. Pure; times are the data's clock.
 
-    kill:NODE@T[:V]         SIGKILL to a node at T s, or later, as soon as the car drives at V m/s or more
-    hang:NODE@T[:V]         SIGSTOP instead: the process lives and says nothing
-    stale_odometry@T:DUR    the odometry's stamp and values stand still for DUR s
-    nan_odometry@T[:DUR]    the odometry is not a number
-    bad_plan@T[:DUR]        the plan asks for what no limit allows
+kill:NODE@T[:V]         SIGKILL to a node at T s, or later, as soon as the car drives at V m/s or more
+hang:NODE@T[:V]         SIGSTOP instead: the process lives and says nothing
+stale_odometry@T:DUR    the odometry's stamp and values stand still for DUR s
+nan_odometry@T[:DUR]    the odometry is not a number
+bad_plan@T[:DUR]        the plan asks for what no limit allows
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Injection:
 
     def __str__(self) -> str:
         node = f":{self.node}" if self.node else ""
-        return f"{self.kind}{node}@{self.at_s:g}"
+        return f"{self.kind}{node}@{self.at_s:g}" + (f":{self.value:g}" if self.value else "")
 
 
 def parse(text: str, nodes: Sequence[str]) -> Injection:
@@ -67,11 +67,15 @@ def parse(text: str, nodes: Sequence[str]) -> Injection:
     if not at or (kind not in PROCESS_FAULTS and kind not in DATA_FAULTS):
         raise FaultError(f"--inject {text!r}: not known; write one of {', '.join(known)}")
     if (kind in PROCESS_FAULTS) != bool(node) or (node and node not in nodes):
-        raise FaultError(f"--inject {text!r}: {kind} takes {'a node of ' + ', '.join(nodes) if kind in PROCESS_FAULTS else 'no node'}")
+        raise FaultError(
+            f"--inject {text!r}: {kind} takes {'a node of ' + ', '.join(nodes) if kind in PROCESS_FAULTS else 'no node'}"
+        )
     try:
         numbers = float(first), float(second or 0.0)
     except ValueError:
-        raise FaultError(f"--inject {text!r}: times are seconds, e.g. {kind}{':' + node if node else ''}@12.0") from None
+        raise FaultError(
+            f"--inject {text!r}: times are seconds, e.g. {kind}{':' + node if node else ''}@12.0"
+        ) from None
     if not all(math.isfinite(n) and n >= 0 for n in numbers):
         raise FaultError(f"--inject {text!r}: times are finite and not negative")
     return Injection(kind, node, *numbers)
@@ -94,7 +98,9 @@ class ObservationFaults:
                 return dataclasses.replace(observation, ego=nan), injection
             if injection.kind == "stale_odometry" and self._last is not None:
                 last = self._last
-                return dataclasses.replace(observation, ego=last.ego, ego_stamp_ns=last.ego_stamp_ns), injection
+                return dataclasses.replace(
+                    observation, ego=last.ego, ego_stamp_ns=last.ego_stamp_ns
+                ), injection
         self._last = observation
         return observation, None
 

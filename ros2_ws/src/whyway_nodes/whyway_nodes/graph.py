@@ -8,7 +8,13 @@ from whyway import topics
 from whyway.topics import Qos, Topic
 
 READY = Topic(
-    "/whyway/ready", "std_msgs/msg/String", 0.0, Qos.LATCHED, False, "every node", "the name of a node that is ready"
+    "/whyway/ready",
+    "std_msgs/msg/String",
+    0.0,
+    Qos.LATCHED,
+    False,
+    "every node",
+    "the name of a node that is ready",
 )
 CYCLE_TIME = Topic(
     "/whyway/cycle_time",
@@ -82,7 +88,5 @@ OWN_PARAMETERS = frozenset(
 
 def readers_of(topic: Topic, recorder: bool) -> int:
     """How many must hear a topic: the nodes that read it, and the recorder where it is logged."""
-    nodes = sum(
-        topic in (*spec.inputs, *spec.latched, *spec.others) for spec in NODES.values()
-    )
+    nodes = sum(topic in (*spec.inputs, *spec.latched, *spec.others) for spec in NODES.values())
     return nodes + (recorder and topic.logged)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 import numpy as np
 from rich.console import Console
@@ -22,7 +21,11 @@ class Narrator:
     def __init__(self, duration_s: float, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._progress = Progress(
-            TextColumn("{task.fields[now]}"), BarColumn(), TimeElapsedColumn(), console=self.console, transient=True
+            TextColumn("{task.fields[now]}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
         )
         self._task: TaskID | None = None
         self._duration_s = duration_s
@@ -50,15 +53,24 @@ class Narrator:
         self._v_mps = truth.ego.v_mps
         if self._task is not None:
             t_s = truth.stamp_ns * 1e-9
-            self._progress.update(self._task, completed=t_s, now=f"{t_s:6.1f} s  {self._v_mps * 3.6:4.0f} km/h")
+            self._progress.update(
+                self._task, completed=t_s, now=f"{t_s:6.1f} s  {self._v_mps * 3.6:4.0f} km/h"
+            )
 
     def trace(self, trace: Trace) -> None:
         """The decision: told when it changes, not more often than twice a simulated second."""
         p = trace.planning
-        decision = (p.longitudinal, p.lateral, p.direction, tuple((c.kind, c.id) for c in p.causes[:1]))
+        decision = (
+            p.longitudinal,
+            p.lateral,
+            p.direction,
+            tuple((c.kind, c.id) for c in p.causes[:1]),
+        )
         if decision != self._decision and trace.stamp_ns - self._told_ns >= HOLD_S * 1e9:
             self._decision, self._told_ns = decision, trace.stamp_ns
-            self.say(f"{trace.stamp_ns * 1e-9:6.1f} s {self._v_mps * 3.6:4.0f} km/h  {sentence(trace)}")
+            self.say(
+                f"{trace.stamp_ns * 1e-9:6.1f} s {trace.perception.ego.v_mps * 3.6:4.0f} km/h  {sentence(trace)}"
+            )
 
     def verdict(self, verdict: Verdict) -> None:
         """Safety: told when it takes over and when it lets go."""
@@ -95,9 +107,13 @@ class TransportTimes:
 
     def figures(self, skip: int = 10) -> dict[str, float]:
         """Median, 99th percentile and maximum [ms] over the cycles after the first `skip` (imports and caches warm up)."""
-        stamps = sorted(self._cycle_ms.keys() & self._stages_ms.keys() & self._control_ms.keys())[skip:]
+        stamps = sorted(self._cycle_ms.keys() & self._stages_ms.keys() & self._control_ms.keys())[
+            skip:
+        ]
         if not stamps:
             return {}
-        ms = np.array([self._cycle_ms[t] - self._stages_ms[t] - self._control_ms[t] for t in stamps])
-        of: Callable[[float], float] = lambda q: round(float(np.percentile(ms, q)), 3)
-        return {"cycles": float(len(ms)), "p50_ms": of(50), "p99_ms": of(99), "max_ms": of(100)}
+        ms = np.array(
+            [self._cycle_ms[t] - self._stages_ms[t] - self._control_ms[t] for t in stamps]
+        )
+        p50, p99, most = np.percentile(ms, (50, 99, 100)).round(3).tolist()
+        return {"cycles": len(ms), "p50_ms": p50, "p99_ms": p99, "max_ms": most}

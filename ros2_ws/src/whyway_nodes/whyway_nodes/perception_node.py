@@ -18,9 +18,11 @@ class PerceptionNode(StageNode):
     NAME = "perception"
 
     def build(self, lane_map: Any, route: Any) -> None:
+        """Make the tracker and its road."""
         self._perception = stages.perception(self.config, lane_map, route)
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        """One scene per observation."""
         scene, latency_ms = self.timed(self._perception.step, inputs[topics.OBSERVATION.name])
         self.publish(topics.SCENE, dataclasses.replace(scene, latency_ms=latency_ms))
 

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-
 from whyway import topics
 from whyway.types import Plan, Scene, Trace
 from whyway_nodes import faults, graph, stages
@@ -30,16 +28,23 @@ class PlannerNode(StageNode):
     NAME = "planner"
     PARAMETERS = {"driver": "rules", "inject": ""}
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._injections = [faults.parse(text, tuple(graph.NODES)) for text in self.own["inject"].split()]
+    def prepare(self) -> None:
+        """Read the faults to inject."""
+        self._injections = [
+            faults.parse(text, tuple(graph.NODES)) for text in self.own["inject"].split()
+        ]
+
+    def opened(self) -> None:
+        """Open the views."""
         self._views = PlannerViews(self)
-        return super().on_configure(state)
 
     def build(self, lane_map: Any, route: Any) -> None:
+        """Make the planner and its road."""
         self._planner = stages.Planning(self.own["driver"], self.config, lane_map, route)
         self._views.lane_map = lane_map
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        """One plan and one whole trace per scene and draft."""
         scene: Scene = inputs[topics.SCENE.name]
         draft: Trace = inputs[topics.REASONING.name]
         plan, latency_ms = self.timed(self._planner.plan, scene, draft)
@@ -55,7 +60,9 @@ class PlannerNode(StageNode):
     def _spoiled(self, plan: Plan) -> Plan:
         for injection in self._injections:
             if injection.kind == "bad_plan" and injection.covers(plan.stamp_ns):
-                self.report(plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}")
+                self.report(
+                    plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}"
+                )
                 return faults.spoil(plan)
         return plan
 

@@ -19,9 +19,11 @@ class ReasonerNode(StageNode):
     PARAMETERS = {"driver": "rules"}
 
     def build(self, lane_map: Any, route: Any) -> None:
+        """Make the reasoner and its road."""
         self._reasoner = stages.reasoner(self.own["driver"], self.config, lane_map, route)
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
+        """One draft per scene."""
         draft, latency_ms = self.timed(self._reasoner.step, inputs[topics.SCENE.name])
         self.publish(topics.REASONING, with_latency(draft, self.NAME, latency_ms))
 

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from whyway import topics
 from whyway.log import LogWriter
 from whyway.topics import Topic
-from whyway_nodes.qos import message_class, qos_of
+from whyway_nodes.wires import listen
 
 DEPTH = 2000
 """Messages a reader may hold back: minutes of driving."""
@@ -31,14 +31,17 @@ def stamp_of(data: bytes) -> int:
 class Recorder:
     """Subscribes to what is logged and writes it; `watch` may look at each message too."""
 
-    def __init__(self, node: Node, writer: LogWriter, watch: Callable[[Topic, int, bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        writer: LogWriter,
+        watch: Callable[[Topic, int, bytes], None] | None = None,
+    ) -> None:
         self._writer, self._watch = writer, watch
         self._counts = {topic.name: 0 for topic in EVERY_CYCLE}
         self.newest_ns: dict[str, int] = {}
         for topic in topics.logged():
-            node.create_subscription(
-                message_class(topic), topic.name, self._taker(topic), qos_of(topic, DEPTH), raw=True
-            )
+            listen(node, topic, self._taker(topic), depth=DEPTH, raw=True)
 
     def _taker(self, topic: Topic) -> Callable[[Any], None]:
         return lambda data: self.take(topic, data)
@@ -58,7 +61,9 @@ class Recorder:
         """Whether a drive that has ended is here to its end: every topic has come as far as the observations, truth further."""
         end = self.newest_ns.get(topics.OBSERVATION.name)
         return end is not None and all(
-            self.newest_ns.get(t.name, end) > end if t is topics.TRUTH else self.newest_ns.get(t.name) == end
+            self.newest_ns.get(t.name, end) > end
+            if t is topics.TRUTH
+            else self.newest_ns.get(t.name) == end
             for t in EVERY_CYCLE
         )
 

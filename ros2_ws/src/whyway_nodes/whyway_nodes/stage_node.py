@@ -26,12 +26,12 @@ from std_msgs.msg import String
 
 from whyway import topics
 from whyway.config import Config, ConfigError, leaves, override
-from whyway.messages import from_cdr, to_cdr
+from whyway.messages import to_cdr
 from whyway.topics import Topic
 from whyway.types import Event, Fault
 from whyway_nodes import graph
 from whyway_nodes.join import Join
-from whyway_nodes.qos import message_class, qos_of
+from whyway_nodes.wires import advertise, listen
 
 GC_EVERY = 100
 """Cycles between garbage collections, which happen right after the outputs are out."""
@@ -50,7 +50,9 @@ class StageNode(LifecycleNode):
     """The node's own parameters and their defaults, beside the configuration's."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(f"whyway_{self.NAME}", automatically_declare_parameters_from_overrides=True, **options)
+        super().__init__(
+            f"whyway_{self.NAME}", automatically_declare_parameters_from_overrides=True, **options
+        )
         self.spec = graph.NODES[self.NAME]
         self.config, self.own = self._read_parameters()
         self.latencies_ms: deque[float] = deque(maxlen=100)
@@ -71,7 +73,12 @@ class StageNode(LifecycleNode):
         Raises:
           ConfigError: an unknown parameter or one of the wrong type.
         """
-        own = {"autostart": False, "recorder": False, "supervised": False, "recovering": False} | dict(self.PARAMETERS)
+        own = {
+            "autostart": False,
+            "recorder": False,
+            "supervised": False,
+            "recovering": False,
+        } | dict(self.PARAMETERS)
         given = {
             name: p.value
             for name, p in self.get_parameters_by_prefix("").items()
@@ -83,15 +90,23 @@ class StageNode(LifecycleNode):
         config = override(Config(), dials, f"{self.get_name()} parameters")
         for name, default in own.items():
             value = given.get(name, default)
-            if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            if (
+                isinstance(default, float)
+                and isinstance(value, int)
+                and not isinstance(value, bool)
+            ):
                 value = float(value)
             if name in given and type(value) is not type(default):
-                raise ConfigError(f"{self.get_name()} parameters.{name}: {value!r} is not a {type(default).__name__}")
+                raise ConfigError(
+                    f"{self.get_name()} parameters.{name}: {value!r} is not a {type(default).__name__}"
+                )
             own[name] = value
         for name, value in [*leaves(config), *own.items()]:
             if not self.has_parameter(name):
                 self.declare_parameter(name, value)
-            elif self.get_parameter(name).value != value or type(self.get_parameter(name).value) is not type(value):
+            elif self.get_parameter(name).value != value or type(
+                self.get_parameter(name).value
+            ) is not type(value):
                 self.undeclare_parameter(name)
                 self.declare_parameter(name, value, ignore_override=True)
         return config, own
@@ -102,32 +117,38 @@ class StageNode(LifecycleNode):
         self._starter.cancel()
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
-                raise SystemExit(2)
+                raise graph.SetupError(self.trouble)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open all topics; the stage is built when map and route have come."""
-        self._before = {kind: set(getattr(self, kind)) for kind in ("subscriptions", "publishers", "timers")}
+        try:
+            self.prepare()
+        except ValueError as error:
+            self.trouble = str(error)
+            self.get_logger().error(self.trouble)
+            return TransitionCallbackReturn.FAILURE
+        self._before = {
+            kind: set(getattr(self, kind)) for kind in ("subscriptions", "publishers", "timers")
+        }
         for topic in self.spec.outputs:
-            self._publishers_of[topic.name] = self.create_publisher(message_class(topic), topic.name, qos_of(topic))
-        self._ready = self.create_publisher(String, graph.READY.name, qos_of(graph.READY))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+            self._publishers_of[topic.name] = advertise(self, topic)
+        self._ready = advertise(self, graph.READY)
+        self._diagnostics = advertise(self, topics.DIAGNOSTICS)
         self._join = Join([t.name for t in self.spec.inputs])
         for topic in (*self.spec.latched, *self.spec.inputs, *self.spec.others):
             self._subscribe(topic)
         self._ready_timer = self.create_timer(0.02, self._check_ready)
         self.create_timer(1.0, self._every_second)
+        self.opened()
         return TransitionCallbackReturn.SUCCESS
 
     def _subscribe(self, topic: Topic) -> None:
         if topic in self.spec.latched:
-            handle: Callable[[Any], None] = lambda value: self._on_latched(topic, value)
+            listen(self, topic, lambda value: self._on_latched(topic, value))
         elif topic in self.spec.inputs:
-            handle = lambda value: self._on_input(topic, value)
+            listen(self, topic, lambda value: self.on_input(topic.name, value.stamp_ns, value))
         else:
-            handle = lambda value: self.on_other(topic, value)
-        self.create_subscription(
-            message_class(topic), topic.name, lambda data: handle(from_cdr(data, topic.value)), qos_of(topic), raw=True
-        )
+            listen(self, topic, lambda value: self.on_other(topic, value))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """From now on inputs are acted upon."""
@@ -159,6 +180,12 @@ class StageNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     # ------------------------------------------------------------------------------------------------------ cycle
+
+    def prepare(self) -> None:
+        """First part of configuring: read the node's own parameters; ValueError with one line if they cannot be used."""
+
+    def opened(self) -> None:
+        """Last part of configuring: the topics are open."""
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make the stage."""
@@ -197,9 +224,6 @@ class StageNode(LifecycleNode):
             self.build(*(self._latched[t.name] for t in self.spec.latched))
             self._built = True
 
-    def _on_input(self, topic: Topic, value: Any) -> None:
-        self.on_input(topic.name, value.stamp_ns, value)
-
     def on_input(self, name: str, stamp_ns: int, value: Any) -> None:
         """One message of the join came; nodes with deadlines look here too."""
         inputs = self._join.add(name, stamp_ns, value)
@@ -230,13 +254,14 @@ class StageNode(LifecycleNode):
         return [
             topic.name
             for topic in self.spec.outputs
-            if self._publishers_of[topic.name].get_subscription_count() < graph.readers_of(topic, self.own["recorder"])
+            if self._publishers_of[topic.name].get_subscription_count()
+            < graph.readers_of(topic, self.own["recorder"])
         ]
 
     def _check_ready(self) -> None:
         if self.ready:
             self._ready.publish(String(data=self.NAME))
-            self._ready_timer.cancel()
+            self.destroy_timer(self._ready_timer)
 
     def _every_second(self) -> None:
         if self.own["supervised"] and os.getppid() != self._parent:

@@ -5,6 +5,8 @@ Imports are inside: a node loads its own stage and nothing else, which keeps sta
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from whyway.config import Config
@@ -55,9 +57,9 @@ class Planning:
 
     def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
         from whyway.driver import make_planner
+        from whyway.maps.corridor import ego_path
         from whyway.maps.road import Road
         from whyway.plan import planner_view
-        from whyway.maps.corridor import ego_path
         from whyway.trace import complete
 
         self._road = Road(lane_map, route)
@@ -84,10 +86,13 @@ class Control:
         road = Road(lane_map, route)
         self._follower, self._safety = Follower(config, road), Safety(config, road)
 
-    def decide(self, observation: Observation, scene: Scene | None, plan: Plan | None) -> tuple[Command, Verdict]:
+    def decide(
+        self, observation: Observation, scene: Scene | None, plan: Plan | None
+    ) -> tuple[Command, Verdict]:
         """The command for this observation; scene and plan may be old or missing."""
         now_ns = observation.stamp_ns
-        command = None if plan is None else self._follower.step(observation.ego, plan, now_ns)
+        # of a position that is no number the follower can make nothing, and safety knows what to do without a command
+        known = all(map(math.isfinite, dataclasses.astuple(observation.ego)))
+        command = self._follower.step(observation.ego, plan, now_ns) if plan and known else None
         command, verdict = self._safety.step(now_ns, observation, scene, plan, command)
         return command, verdict
-

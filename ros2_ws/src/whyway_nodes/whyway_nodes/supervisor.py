@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ from whyway_nodes.children import Child, end_all
 from whyway_nodes.faults import PROCESS_FAULTS, Injection, parse
 from whyway_nodes.stages import QUICK
 
+HANG_S = 6.0
+"""A node says how it is once a second; after so long without a word it hangs."""
 START_WAIT_S = 60.0
 """How long all nodes together may take until the first observation."""
 DRAIN_S = 2.0
@@ -59,16 +62,30 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     Raises:
       ValueError: a dial, driver or fault that is none, in one line.
     """
-    parser = argparse.ArgumentParser(prog="whyway_nodes.supervisor", description="Drive over ROS 2.")
-    parser.add_argument("--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)")
+    parser = argparse.ArgumentParser(
+        prog="whyway_nodes.supervisor", description="Drive over ROS 2."
+    )
+    parser.add_argument(
+        "--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)"
+    )
     parser.add_argument("--driver", default="rules", help="rules, constant_velocity or idm")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--duration", type=float, default=0.0, help="simulated seconds; 0: the world's own")
-    parser.add_argument("--out", type=Path, default=Path("out/drive/ros"), help="folder for drive.mcap")
+    parser.add_argument(
+        "--duration", type=float, default=0.0, help="simulated seconds; 0: the world's own"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/drive/ros"), help="folder for drive.mcap"
+    )
     parser.add_argument("--config", type=Path, default=None, help="YAML with dials to set")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a dial to set")
-    parser.add_argument("--inject", action="append", default=[], metavar="FAULT", help="e.g. kill:reasoner@12.0")
-    parser.add_argument("--info", type=json.loads, default={}, help="more to note in the log (JSON)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a dial to set"
+    )
+    parser.add_argument(
+        "--inject", action="append", default=[], metavar="FAULT", help="e.g. kill:reasoner@12.0"
+    )
+    parser.add_argument(
+        "--info", type=json.loads, default={}, help="more to note in the log (JSON)"
+    )
     a = parser.parse_args(argv)
     config = load(a.config, a.set)
     if a.driver != QUICK:
@@ -93,11 +110,18 @@ class Supervisor:
         self._to_inject = [i for i in drive.injections if i.kind in PROCESS_FAULTS]
         self._waking: set[str] = set()
         self._world_says: dict[str, str] = {}
+        self._heard_s: dict[str, float] = {}
         self._events: list[Event] = []
 
     def _child(self, name: str) -> Child:
         folder = self.drive.out / "nodes"
-        parameters = ["--ros-args", "--params-file", str(self.drive.out / "params.yaml"), "--log-level", "warn"]
+        parameters = [
+            "--ros-args",
+            "--params-file",
+            str(self.drive.out / "params.yaml"),
+            "--log-level",
+            "warn",
+        ]
         return Child(name, parameters, folder / f"{name}.log")
 
     def run(self) -> int:
@@ -139,28 +163,30 @@ class Supervisor:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
-        from std_msgs.msg import String
 
         from whyway_nodes.narrator import Narrator, TransportTimes
-        from whyway_nodes.qos import message_class, qos_of
         from whyway_nodes.recorder import Recorder
+        from whyway_nodes.wires import advertise, listen
 
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        node = rclpy.create_node("whyway_supervisor", start_parameter_services=False, enable_rosout=False)
+        node = rclpy.create_node(
+            "whyway_supervisor", start_parameter_services=False, enable_rosout=False
+        )
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        self._event_publisher = node.create_publisher(
-            message_class(topics.EVENT), topics.EVENT.name, qos_of(topics.EVENT)
-        )
+        self._event_publisher = advertise(node, topics.EVENT)
         self._transport = TransportTimes()
-        node.create_subscription(String, graph.READY.name, self._on_ready, qos_of(graph.READY, depth=16))
-        node.create_subscription(
-            message_class(graph.CYCLE_TIME), graph.CYCLE_TIME.name, self._on_cycle_time, qos_of(graph.CYCLE_TIME, 1000)
-        )
-        node.create_subscription(message_class(topics.DIAGNOSTICS), topics.DIAGNOSTICS.name, self._on_diagnostics, 10)
-        with LogWriter(self.drive.out / "drive.mcap", self._info()) as writer, Narrator(self.drive.duration_s) as narrator:
+        listen(node, graph.READY, self._on_ready, depth=16)
+        listen(node, graph.CYCLE_TIME, self._on_cycle_time, depth=1000)
+        listen(node, topics.DIAGNOSTICS, self._on_diagnostics)
+        with (
+            LogWriter(self.drive.out / "drive.mcap", self._info()) as writer,
+            Narrator(self.drive.duration_s) as narrator,
+        ):
             self._narrator, self._writer = narrator, writer
-            narrator.say(f"ROS_DOMAIN_ID={self.domain}: {', '.join(graph.NODES)} start as processes of their own")
+            narrator.say(
+                f"ROS_DOMAIN_ID={self.domain}: {', '.join(graph.NODES)} start as processes of their own"
+            )
             self.recorder = Recorder(node, writer, self._watch)
             code: int | None = None
             while code is None:
@@ -208,11 +234,15 @@ class Supervisor:
 
     def _on_cycle_time(self, message: Any) -> None:
         stamp, took = message.header.stamp, message.time_ref
-        self._transport.cycle(stamp.sec * 1_000_000_000 + stamp.nanosec, took.sec * 1e3 + took.nanosec * 1e-6)
+        self._transport.cycle(
+            stamp.sec * 1_000_000_000 + stamp.nanosec, took.sec * 1e3 + took.nanosec * 1e-6
+        )
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
-            if status.name == "whyway: world":
+            name = status.name.removeprefix("whyway: ")
+            self._heard_s[name] = time.monotonic()
+            if name == "world":
                 self._world_says = {pair.key: pair.value for pair in status.values}
 
     def _on_ready(self, message: Any) -> None:
@@ -225,11 +255,14 @@ class Supervisor:
         self._event_publisher.publish(to_cdr(Event(self.stamp_ns, source, fault, detail)))
 
     def _inject(self) -> None:
-        t_s = self.stamp_ns * 1e-9
-        for injection in [i for i in self._to_inject if t_s >= i.at_s and self.v_mps >= i.value]:
-            self._to_inject.remove(injection)
-            child = next(c for c in self.children if c.name == injection.node)
-            child.signal(signal.SIGKILL if injection.kind == "kill" else signal.SIGSTOP)
+        """One node at a time: the next fault waits until everybody is back."""
+        due = [
+            i for i in self._to_inject if self.stamp_ns * 1e-9 >= i.at_s and self.v_mps >= i.value
+        ]
+        if due and not self._waking and all(c.alive for c in self.children):
+            self._to_inject.remove(due[0])
+            child = next(c for c in self.children if c.name == due[0].node)
+            child.signal(signal.SIGKILL if due[0].kind == "kill" else signal.SIGSTOP)
 
     # ------------------------------------------------------------------------------------------------- life, death
 
@@ -241,6 +274,7 @@ class Supervisor:
         for child in self.children:
             code = child.returncode
             if code is None:
+                self._watch_over(child)
                 continue
             if child is self.world and code == 0:
                 return 0
@@ -250,9 +284,18 @@ class Supervisor:
             if not self._revive(child):
                 return 1
         if not self.first_stamp_s and time.monotonic() - started_s > START_WAIT_S:
-            self._narrator.say(f"no observation within {START_WAIT_S:g} s; see {self.drive.out / 'nodes'}", "bold red")
+            self._narrator.say(
+                f"no observation within {START_WAIT_S:g} s; see {self.drive.out / 'nodes'}",
+                "bold red",
+            )
             return 1
         return None
+
+    def _watch_over(self, child: Child) -> None:
+        """A process that lives and says nothing is as good as dead: it is killed, and found dead the next time."""
+        if time.monotonic() - self._heard_s.get(child.name, math.inf) > HANG_S:
+            del self._heard_s[child.name]
+            child.signal(signal.SIGKILL)
 
     def _revive(self, child: Child) -> bool:
         """Start a dead node again; False where that cannot save the drive."""
@@ -265,6 +308,7 @@ class Supervisor:
             self._narrator.say(f"{how}: {why}; see {child.log}", "bold red")
             return False
         self._waking.add(child.name)
+        self._heard_s.pop(child.name, None)
         child.start(os.environ, "recovering:=true")
         return True
 
@@ -278,20 +322,33 @@ class Supervisor:
             executor.spin_once(timeout_sec=0.01)
 
     def _sum_up(self, started_s: float) -> None:
-        simulated_s, wall_s = self.stamp_ns * 1e-9, time.monotonic() - (self.first_stamp_s or started_s)
+        simulated_s, wall_s = (
+            self.stamp_ns * 1e-9,
+            time.monotonic() - (self.first_stamp_s or started_s),
+        )
         say, figures = self._narrator.say, self._transport.figures()
         start_s = (self.first_stamp_s or time.monotonic()) - started_s
-        say(f"{simulated_s:.1f} s driven in {wall_s:.1f} s; the nodes were ready after {start_s:.1f} s")
+        say(
+            f"{simulated_s:.1f} s driven in {wall_s:.1f} s; the nodes were ready after {start_s:.1f} s"
+        )
         if figures:
-            say("between the processes: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms a cycle".format(**figures))
+            say(
+                "between the processes: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms a cycle".format(
+                    **figures
+                )
+            )
         missing = self.recorder.missing()
         if missing and not self._events:
             say(f"missing from the log: {missing}", "yellow")
-        self._writer.add_info({"transport": figures, "start_s": round(start_s, 3), "wall_s": round(wall_s, 3)})
+        self._writer.add_info(
+            {"transport": figures, "start_s": round(start_s, 3), "wall_s": round(wall_s, 3)}
+        )
         if "world_notes" in self._world_says:
             goal = {"reached": True, "not reached": False}.get(self._world_says["goal"])
             notes = json.loads(self._world_says["world_notes"])
-            self._writer.add_info({"name": self._world_says["name"], "goal_reached": goal, "notes": notes})
+            self._writer.add_info(
+                {"name": self._world_says["name"], "goal_reached": goal, "notes": notes}
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -303,7 +360,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     with dds.domain() as number:
         return Supervisor(drive, number).run()
-
 
 
 if __name__ == "__main__":

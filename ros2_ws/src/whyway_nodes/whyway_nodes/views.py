@@ -18,7 +18,7 @@ from whyway import topics
 from whyway.topics import Topic
 from whyway.trace import sentence
 from whyway.types import CauseKind, EgoState, LaneMap, ObjectClass, Plan, Scene, Trace, Truth
-from whyway_nodes.qos import message_class, qos_of
+from whyway_nodes.wires import advertise
 
 if TYPE_CHECKING:
     from whyway_nodes.stage_node import StageNode
@@ -42,7 +42,7 @@ def turned(yaw_rad: float) -> Quaternion:
 def _publisher(node: StageNode, topic: Topic) -> Any:
     """A publisher of a view; None where its message package is not installed."""
     try:
-        return node.create_publisher(message_class(topic), topic.name, qos_of(topic))
+        return advertise(node, topic)
     except ImportError:
         node.get_logger().info(f"no {topic.name}: {topic.type.partition('/')[0]} is not installed")
         return None
@@ -67,7 +67,9 @@ class WorldViews:
 
     def cycle_time(self, publisher: Any, stamp_ns: int, seconds: float) -> None:
         """How long a cycle took on the wall clock."""
-        message = TimeReference(time_ref=time_of(int(seconds * 1e9)), source="wall clock of the cycle")
+        message = TimeReference(
+            time_ref=time_of(int(seconds * 1e9)), source="wall clock of the cycle"
+        )
         message.header.stamp = time_of(stamp_ns)
         publisher.publish(message)
 
@@ -129,7 +131,9 @@ def _objects(scene: Scene, trace: Trace) -> Iterator[Marker]:
     cited = {c.id: c for c in trace.perception.critical_objects}
     for o in scene.objects:
         height = HEIGHT_M.get(o.object_class, 1.6)
-        box = Marker(ns="objects", id=o.id, type=Marker.CUBE, pose=_pose(o.x_m, o.y_m, o.yaw_rad, height / 2))
+        box = Marker(
+            ns="objects", id=o.id, type=Marker.CUBE, pose=_pose(o.x_m, o.y_m, o.yaw_rad, height / 2)
+        )
         box.scale.x, box.scale.y, box.scale.z = o.length_m, o.width_m, height
         box.color = RED if o.id in causes else ORANGE if o.id in cited else GREY
         yield box

@@ -12,7 +12,6 @@ import sys
 import time
 
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
 from whyway import topics
@@ -20,9 +19,9 @@ from whyway.topics import Topic
 from whyway.types import Command, Event, Fault, Observation
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.control_node import SILENT_WAIT_S
-from whyway_nodes.qos import message_class, qos_of
 from whyway_nodes.stage_node import StageNode, main
 from whyway_nodes.views import WorldViews
+from whyway_nodes.wires import advertise, listen
 
 
 class WorldNode(StageNode):
@@ -31,13 +30,13 @@ class WorldNode(StageNode):
     NAME = "world"
     PARAMETERS = {"world": "town", "seed": 0, "duration_s": 0.0, "inject": ""}
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def prepare(self) -> None:
+        """Make the world."""
         own = self.own
-        try:
-            injections = [faults.parse(text, tuple(graph.NODES)) for text in own["inject"].split()]
-            self._world = stages.world(own["world"], own["seed"], self.config, own["duration_s"] or None)
-        except ValueError as error:  # a scene that cannot be read, a fault that is none
-            raise graph.SetupError(str(error)) from error
+        injections = [faults.parse(text, tuple(graph.NODES)) for text in own["inject"].split()]
+        self._world = stages.world(
+            own["world"], own["seed"], self.config, own["duration_s"] or None
+        )
         self._faults = faults.ObservationFaults(injections)
         self._fault: faults.Injection | None = None
         self._interface_braking = False
@@ -48,22 +47,22 @@ class WorldNode(StageNode):
         self._deadline_s = math.inf
         # control waits for its stages first: only when that is over too is control itself the silent one
         self._patience_s = self.config.nodes.stage_deadline_s + 1.0
-        result = super().on_configure(state)
-        self._cycle_time = self.create_publisher(
-            message_class(graph.CYCLE_TIME), graph.CYCLE_TIME.name, qos_of(graph.CYCLE_TIME)
-        )
+
+    def opened(self) -> None:
+        """Map and route go out at once: the stages are built from them."""
+        self._cycle_time = advertise(self, graph.CYCLE_TIME)
         self._views = WorldViews(self)
-        self.create_subscription(String, graph.READY.name, self._on_ready, qos_of(graph.READY, depth=16))
+        listen(self, graph.READY, self._on_ready, depth=16)
         self.publish(topics.LANE_MAP, self._world.lane_map)
         self.publish(topics.ROUTE, self._world.route)
         self._built = True
-        return result
 
     def _on_ready(self, message: String) -> None:
         self._awaited.discard(message.data)
 
     @property
     def ready(self) -> bool:
+        """Whether everybody is: the first observation then misses nobody."""
         return super().ready and not self._awaited
 
     def _check_ready(self) -> None:
@@ -74,7 +73,7 @@ class WorldNode(StageNode):
             if self.config.nodes.realtime:
                 self.create_timer(self.config.sim.dt_s, self._tick_realtime)
             else:
-                self.create_timer(0.01, self._check_deadline)
+                self.create_timer(0.02, self._check_deadline)
 
     # ------------------------------------------------------------------------------------------------------ cycle
 
@@ -94,6 +93,7 @@ class WorldNode(StageNode):
         self._views.show(truth)
 
     def on_other(self, topic: Topic, value: Command | Event) -> None:
+        """A command came, or somebody died."""
         if isinstance(value, Event):
             if self._running and value.fault == Fault.NODE_DIED and value.source == "control":
                 self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
@@ -130,7 +130,9 @@ class WorldNode(StageNode):
         self.cycles += 1
         braking = self._world.interface_braking
         if braking and not self._interface_braking:
-            self.report(self._world.stamp_ns, Fault.COMMAND_TIMEOUT, "no command: braking", source="vehicle")
+            self.report(
+                self._world.stamp_ns, Fault.COMMAND_TIMEOUT, "no command: braking", source="vehicle"
+            )
         self._interface_braking = braking
         if self._world.done:
             self._finish()
@@ -139,7 +141,11 @@ class WorldNode(StageNode):
     def notes(self) -> dict[str, str]:
         """What diagnostics tell of the world: its own notes, and whether the goal has been reached."""
         goal = {None: "none", True: "reached", False: "not reached"}[self._world.goal_reached]
-        return {"name": self._world.name, "goal": goal, "world_notes": json.dumps(dict(self._world.notes))}
+        return {
+            "name": self._world.name,
+            "goal": goal,
+            "world_notes": json.dumps(dict(self._world.notes)),
+        }
 
     def _finish(self) -> None:
         """Say the last things, see that they have arrived, end."""
