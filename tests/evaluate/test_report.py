@@ -127,6 +127,12 @@ def test_a_decision_lasts_until_the_next_one(log):
     assert (a, b, c, d) == pytest.approx((0.0, CHANGE_S, CHANGE_S, 8.0))
 
 
+def test_a_decision_does_not_outlive_the_one_who_decides(made):
+    log = made.drive(EGO, say=lambda t: None if 2.0 < t < 4.0 else a_trace(t, EGO))
+    stretches = [(a, b) for a, b, _ in decisions(log.of(Trace), 0)]
+    assert stretches == [pytest.approx((0.0, 2.0)), pytest.approx((4.0, 8.0))]
+
+
 def test_the_gap_is_from_box_to_box(log):
     drive = read_drive(log)
     gap = box_gap(drive)

@@ -8,6 +8,7 @@ import numpy as np
 
 from whyway.evaluate.drive import Drive
 from whyway.evaluate.score import SceneScore
+from whyway.evaluate.supervision import GAP_S
 from whyway.geometry import to_frame
 from whyway.types import Direction, Floats, Lateral, Longitudinal, Trace
 
@@ -42,17 +43,16 @@ def moments(
 
 
 def decisions(traces: tuple[Trace, ...], start_ns: int) -> list[tuple[float, float, Decision]]:
-    """Stretches of one stated decision: from, to [s], what."""
+    """Stretches of one stated decision: from, to [s], what; where traces are missing there is none."""
     found: list[tuple[float, float, Decision]] = []
     for trace in traces:
         t = (trace.stamp_ns - start_ns) * 1e-9
         p = trace.planning
         said = (p.longitudinal, p.lateral, p.direction)
-        if found and found[-1][2] == said:
-            found[-1] = (found[-1][0], t, said)
-        else:
-            if found:
-                found[-1] = (found[-1][0], t, found[-1][2])
+        goes_on = bool(found) and t - found[-1][1] <= GAP_S
+        if goes_on:
+            found[-1] = (found[-1][0], t, found[-1][2])
+        if not goes_on or found[-1][2] != said:
             found.append((t, t, said))
     return found
 

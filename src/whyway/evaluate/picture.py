@@ -88,7 +88,7 @@ STYLE = """
 .pic .guess{fill:none;stroke:var(--p-cause);stroke-width:.22;stroke-dasharray:.7 .5}
 .pic .leader{stroke:var(--p-cause);stroke-width:.12}
 .pic text{fill:var(--p-text);paint-order:stroke;stroke:var(--p-halo);stroke-width:.5;stroke-linejoin:round}
-.pic .caption{font-size:2.1px;font-weight:600}.pic text.named{fill:var(--p-cause);font-weight:600}
+.pic .caption{font-weight:600}.pic text.named{fill:var(--p-cause);font-weight:600}
 .pic .red{fill:var(--p-red);stroke:var(--p-red)}.pic .amber{fill:var(--p-amber);stroke:var(--p-amber)}
 .pic .green{fill:var(--p-green);stroke:var(--p-green)}.pic .ring{fill:none;stroke:var(--p-cause);stroke-width:.3}
 """

@@ -11,7 +11,7 @@ from whyway.log import Log
 from whyway.types import Event, Fault, SafetyState, Trace, Verdict
 
 GAP_S = 0.35
-"""Verdicts further apart than this belong to two interventions."""
+"""Verdicts further apart than this belong to two interventions, traces to two stretches of a decision."""
 
 
 @dataclass(frozen=True, slots=True)
