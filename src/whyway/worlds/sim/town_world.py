@@ -1,7 +1,7 @@
 """The default drive: a small town in which, within a minute, something happens that is worth a reason.
 
-In this order on the ego's way: a pedestrian on a mid-block crossing, a lead that brakes hard, a red light, and a car that stands
-(or crawls) in the ego's lane of the two-lane street just where the route wants the other lane. Everybody else is background traffic.
+In this order on the ego's way: a pedestrian on a mid-block crossing, a lead that brakes hard, a car that stands (or crawls) in
+the ego's lane of the two-lane street where the route wants the other lane anyway, and a red light. Everybody else is background traffic.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from whyway.worlds.sim.world import Setting, SimWorld, ego_placed
 DURATION_S = 60.0
 WALK_MPS = 1.3
 
-_GREEN_AFTER_S = 7.5
+_GREEN_AFTER_S = 9.0
 """From the ego asking for green to getting it: it stands for some seconds."""
 _ASK_BEFORE_LINE_M = 50.0
 _KERB_M = 1.0
@@ -108,7 +108,7 @@ def _route(town: Town, plan: _Plan) -> Route:
     via = [
         plan.corner.lane_id(-1),
         plan.first.lane_id(-1),
-        plan.second.lane_id(-1),
+        plan.first.lane_id(-2),
         plan.second.lane_id(-2),
         *plan.last,
     ]
@@ -224,8 +224,8 @@ def _cast(
     )  # fmt: skip
     actors.notes["braking_lead"] = f"{at}"
 
-    slow = walker.path([plan.second.lane_id(-1)], rng, straight=True)
-    length = plan.second.length_m
+    slow = walker.path([plan.first.lane_id(-1)], rng, straight=True)
+    length = plan.first.length_m
     crawls = bool(rng.integers(2))
     part = (
         {"script": int(Script.WAKE), "script_reach_m": 45.0, "cap_mps": 1.2}
