@@ -315,3 +315,12 @@ def test_a_file_changed_anywhere_is_read_or_refused(tmp_path: Path, data: st.Dat
         assert "\n" not in str(error)
     else:
         assert np.isfinite(Road(scene.lane_map, scene.route).route_path.center.x_m).all()
+
+
+def test_on_a_motorway_urban_lanes_have_the_motorways_limit(tmp_path: Path) -> None:
+    tags = "<scenarioTags><highway/></scenarioTags>"
+    lanes = _lanelet(1, 0, 60, 0.0, "<laneletType>urban</laneletType>")
+    path = _file(tmp_path, lanes=lanes, extra=tags)
+    assert read_scene(path).lane_map.lanes[0].speed_limit_mps == 33.33
+    path.write_text(path.read_text().replace("TST_One", "USA_One"))
+    assert read_scene(path).lane_map.lanes[0].speed_limit_mps == 29.06

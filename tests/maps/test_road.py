@@ -232,13 +232,12 @@ def test_the_route_path_moves_over_smoothly_to_the_neighbour_lane() -> None:
     road = roads.two_lane_road([1, 2, 4])
     path = road.route_path
     assert path.length_m == pytest.approx(200.0, abs=0.5)
-    assert abs(path.center.y_m[0]) < 1e-9 and float(path.center.at(60.0)[1]) == pytest.approx(
-        3.5, abs=0.01
-    )
+    y = path.center.at(np.array([0.0, 24.0, 50.0, 76.0]))[1]
+    np.testing.assert_allclose(y, [0.0, 0.0, 1.75, 3.5], atol=0.02)
     assert (np.diff(path.center.y_m) > -1e-9).all() and np.abs(
         path.center.curvature_1pm
     ).max() < 0.02
-    assert path.lane_at(10.0) == 1 and path.lane_at(40.0) == 2 and path.lane_at(150.0) == 4
+    assert path.lane_at(45.0) == 1 and path.lane_at(55.0) == 2 and path.lane_at(150.0) == 4
 
 
 def test_a_needed_lane_change_is_told_with_how_far_it_may_wait() -> None:
@@ -252,6 +251,20 @@ def test_a_needed_lane_change_is_told_with_how_far_it_may_wait() -> None:
     assert early.next_route_lane_change(9) is None
     exit_route = roads.two_lane_road([2, 1, 5])
     assert exit_route.next_route_lane_change(2) == (Direction.RIGHT, pytest.approx(100.0))
+
+
+def test_a_change_to_the_goals_lane_is_over_before_the_goal() -> None:
+    lanes = two_lane_map()
+    road = Road(lanes, make_route(lanes, [1, 2], (60.0, 3.5)))
+    assert road.next_route_lane_change(1) == (Direction.LEFT, pytest.approx(60.0))
+    assert float(road.route_path.center.at(58.0)[1]) == pytest.approx(3.5, abs=0.01)
+    # a goal on a later lane does not hurry it
+    far = Road(lanes, make_route(lanes, [1, 2, 4], (130.0, 3.5)))
+    assert far.next_route_lane_change(1) == (Direction.LEFT, pytest.approx(100.0))
+
+
+def two_lane_map() -> Any:
+    return roads.two_lane_road([1]).lane_map
 
 
 def test_neighbours_are_those_of_the_same_direction() -> None:

@@ -73,8 +73,8 @@ def read_lanes(
         raise SceneError("lanelet ids must be positive and different")
     signs = {integer(e.get("id"), "id", e): _signs(e) for e in root.findall("trafficSign")}
     inside = _junction_lanes(root)
-    fallback = next((_DEFAULT_LIMITS_MPS[t] for t in _DEFAULT_LIMITS_MPS if t in set(tags)), 13.89)
-    lanes = tuple(_lane(e, ids, signs, inside, fallback) for e in elements)
+    defaults = _default_limits(name, frozenset(tags))
+    lanes = tuple(_lane(e, ids, signs, inside, defaults) for e in elements)
     return (
         LaneMap(
             0,
@@ -88,12 +88,26 @@ def read_lanes(
     )
 
 
+def _default_limits(name: str, tags: frozenset[str]) -> dict[str, float]:
+    """Limits by type of lane where no sign says; `unknown` is for the rest.
+
+    On scenes tagged as motorways "urban" means nothing: converters write it where they do not know (all US-101 scenes have it).
+    """
+    limits = dict(_DEFAULT_LIMITS_MPS)
+    limits["unknown"] = next((limits[t] for t in limits if t in tags), limits["urban"])
+    if tags & {"highway", "interstate"}:
+        limits["urban"] = limits["unknown"]
+    if name.startswith("USA"):
+        limits = {kind: min(v, limits["interstate"]) for kind, v in limits.items()}
+    return limits
+
+
 def _lane(
     element: etree._Element,
     ids: set[int],
     signs: Mapping[int, Mapping[str, float]],
     inside: set[int],
-    fallback_mps: float,
+    defaults: Mapping[str, float],
 ) -> Lane:
     lane_id = integer(element.get("id"), "id", element)
     left, right = element.find("leftBound"), element.find("rightBound")
@@ -110,9 +124,7 @@ def _lane(
         v for ref in element.findall("trafficSignRef")
         for sign, v in signs.get(integer(ref.get("ref"), "ref", ref), {}).items() if sign in _SPEED_SIGNS and v > 0.0
     ]  # fmt: skip
-    default = next(
-        (_DEFAULT_LIMITS_MPS[k] for k in kinds if k in _DEFAULT_LIMITS_MPS), fallback_mps
-    )
+    default = next((defaults[k] for k in kinds if k in defaults), defaults["unknown"])
     near_left, far_left = _adjacent(element, "adjacentLeft", ids)
     near_right, _ = _adjacent(element, "adjacentRight", ids)
     return Lane(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -88,28 +89,34 @@ def join(
     lanes: Mapping[int, RoadLane],
     stop_lines: Mapping[int, Sequence[StopLine]],
     crossings: Mapping[int, Sequence[Crossing]],
+    goal_m: float = math.inf,
 ) -> LanePath:
     """The path along lanes, each a successor or a neighbour of the one before; neighbours are joined by a smooth change.
+
+    A change lies in the middle of the stretch where the lanes run side by side.
 
     Args:
       lane_ids: at least one.
       lanes: all lanes of the map.
       stop_lines: stop lines by the lanes they stand on.
       crossings: crossings by the lanes they cross.
+      goal_m: how far along the last lane the goal is: a change to it is over by then.
     """
     parts: list[_Points] = []
     begins: list[
         tuple[int, float]
     ] = []  # for each lane the index of a point, and how far behind it the lane begins
     count = 0
-    for group in _groups(lane_ids, lanes):
-        x, y, half = _across([lanes[i] for i in group])
+    groups = _groups(lane_ids, lanes)
+    for group in groups:
+        until = goal_m if group is groups[-1] else math.inf
+        first, change = _changes(lanes[group[0]].length_m, len(group) - 1, until)
+        x, y, half = _across([lanes[i] for i in group], first, change)
         begin = count
         if parts and (left_out := _ahead(parts[-1], x, y)):
             x, y, half = x[left_out:], y[left_out:], half[left_out:]
             begin = count - 1  # where the lane before ends, this one begins
-        change = _change_length(lanes[group[0]].length_m, len(group) - 1)
-        begins += [(begin, max(0.0, (k - 0.5) * change)) for k in range(len(group))]
+        begins += [(begin, first + (k - 0.5) * change if k else 0.0) for k in range(len(group))]
         if len(x):
             parts.append((x, y, half))
             count += len(x)
@@ -167,19 +174,21 @@ def _groups(lane_ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> list[list
     return groups
 
 
-def _change_length(length_m: float, changes: int) -> float:
-    return min(LANE_CHANGE_M, length_m / max(changes, 1))
+def _changes(length_m: float, count: int, goal_m: float) -> tuple[float, float]:
+    """Where on neighbour lanes the first of some changes begins, and how long each is."""
+    side_by_side = min(length_m, max(goal_m, 1.0))
+    each = min(LANE_CHANGE_M, side_by_side / max(count, 1))
+    return (side_by_side - count * each) / 2, each
 
 
-def _across(group: list[RoadLane]) -> _Points:
+def _across(group: list[RoadLane], first_m: float, change_m: float) -> _Points:
     """Points of one lane, or of the line that moves over from the first of some neighbours to the last."""
-    first = group[0]
+    start = group[0]
     if len(group) == 1:
-        return first.lane.center_x_m, first.lane.center_y_m, first.raw_width_m / 2
-    n = max(2, round(first.length_m) + 1)
+        return start.lane.center_x_m, start.lane.center_y_m, start.raw_width_m / 2
+    n = max(2, round(start.length_m) + 1)
     u = np.linspace(0.0, 1.0, n)
-    s = u * first.length_m
-    change = _change_length(first.length_m, len(group) - 1)
+    s = u * start.length_m
     lines = [
         [
             np.interp(u * g.length_m, g.raw_s_m, v)
@@ -189,7 +198,7 @@ def _across(group: list[RoadLane]) -> _Points:
     ]
     x, y, half = lines[0]
     for k in range(1, len(group)):
-        t = np.clip((s - (k - 1) * change) / change, 0.0, 1.0)
+        t = np.clip((s - first_m - (k - 1) * change_m) / change_m, 0.0, 1.0)
         w = t**3 * (10 - 15 * t + 6 * t * t)  # least jerk from rest to rest
         x, y, half = (
             a + w * (b - c) for a, b, c in zip((x, y, half), lines[k], lines[k - 1], strict=True)

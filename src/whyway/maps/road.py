@@ -130,7 +130,8 @@ class Road:
         return lane.left_id, lane.right_id
 
     def next_route_lane_change(self, lane_id: int) -> tuple[Direction, float] | None:
-        """The side to which the route needs a lane change from a lane, and how far from the lane's *start* it must be done.
+        """The side to which the route needs a lane change from a lane, and how far from the lane's *start* it must be done:
+        by the end of the lane from which it is needed, or by the goal.
 
         None where the lane leads on along the route by itself, and where the route cannot be reached by neighbours.
         """
@@ -148,7 +149,7 @@ class Road:
                     return None
                 side = self._side(current, self.route_ids[i + 1])
                 if side is not Direction.NONE:
-                    return side, distance
+                    return side, distance - self._behind_goal_m(i)
                 current = self.route_ids[i + 1]
                 continue
             side = self._towards_route(current)
@@ -157,6 +158,19 @@ class Road:
                 return None if side is Direction.NONE else (side, distance)
             current = nexts[0]
         return None
+
+    def _goal_m(self, lane_id: int) -> float:
+        """Arc length of the goal along a lane."""
+        s, _ = self.lanes[lane_id].project(self.route.goal_x_m, self.route.goal_y_m)
+        return s
+
+    def _behind_goal_m(self, i: int) -> float:
+        """How much of the i-th lane of the route lies behind the goal: only where from there on all are neighbours."""
+        rest = self.route_ids[i:]
+        if any(self._side(a, b) is Direction.NONE for a, b in zip(rest, rest[1:], strict=False)):
+            return 0.0
+        length_m = self.lanes[rest[0]].length_m
+        return length_m - min(max(self._goal_m(rest[0]), 0.0), length_m)
 
     def _side(self, lane_id: int, other_id: int) -> Direction:
         left, right = self.neighbours(lane_id)
@@ -242,8 +256,14 @@ class Road:
 
     @cached_property
     def route_path(self) -> LanePath:
-        """The whole route as one line; a lane change moves over in the first part of the lanes that are neighbours."""
-        return self._joined(self.route_ids)
+        """The whole route as one line; a lane change lies in the middle of the lanes that are neighbours, before the goal."""
+        return join(
+            self.route_ids,
+            self.lanes,
+            self._stop_lines,
+            self._crossings,
+            goal_m=self._goal_m(self.route_ids[-1]),
+        )
 
     def route_progress(
         self, x_m: float, y_m: float, near_s: float | None = None
