@@ -287,9 +287,9 @@ def _signals(drive: Drive, view: _View, moment: Instant) -> list[str]:
             parts.append(f'<circle class="{color}" cx="{x:.2f}" cy="{y:.2f}" r=".8"/>')
             if light.id in causes:
                 parts.append(f'<circle class="ring" cx="{x:.2f}" cy="{y:.2f}" r="1.6"/>')
-                parts.append(
-                    f'<text class="named" x="{x + 2.2:.2f}" y="{y + 2.6:.2f}">light {light.id}</text>'
-                )
+                side, anchor = (-2.2, "end") if x > AHEAD_M - 14.0 else (2.2, "start")
+                at = f'x="{x + side:.2f}" y="{y + 2.6:.2f}" text-anchor="{anchor}"'
+                parts.append(f'<text class="named" {at}>light {light.id}</text>')
     return parts
 
 
