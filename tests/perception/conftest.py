@@ -40,6 +40,11 @@ def road():
         make_lane(22, 212 + 0 * away, 12 + away),
         make_lane(23, 212 + 0 * away, -12 - away),
     )
-    zebra = Crossing(1, np.array([98.0, 102.0, 102.0, 98.0]), np.array([-1.75, -1.75, 5.25, 5.25]), np.array([1, 2]))
+    zebra = Crossing(
+        1,
+        np.array([98.0, 102.0, 102.0, 98.0]),
+        np.array([-1.75, -1.75, 5.25, 5.25]),
+        np.array([1, 2]),
+    )
     lane_map = LaneMap(0, "a straight road and a junction", lanes, crossings=(zebra,))
     return Road(lane_map, Route(0, np.array([1, 11, 21]), 350.0, 0.0))

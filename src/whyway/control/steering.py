@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.linalg import solve_discrete_are
@@ -33,8 +34,9 @@ class SteeringLaw:
     preview: Floats
 
     @staticmethod
+    @lru_cache(maxsize=8)
     def of(config: ControlConfig) -> SteeringLaw:
-        """The law for every speed up to what cars do."""
+        """The law for every speed up to what cars do; solving takes some tens of ms, so it is kept."""
         steps = max(1, round(config.preview_s / config.period_s))
         speeds = np.arange(_SPEED_MIN_MPS, _SPEED_MAX_MPS, _SPEED_STEP_MPS)
         gains = [_gains(v, steps, config) for v in speeds]
