@@ -33,6 +33,7 @@ class PlannerNode(StageNode):
         self._injections = [
             faults.parse(text, tuple(graph.NODES)) for text in self.own["inject"].split()
         ]
+        self._told: set[faults.Injection] = set()
 
     def opened(self) -> None:
         """Open the views."""
@@ -58,13 +59,11 @@ class PlannerNode(StageNode):
         self._views.show(scene, trace, plan)
 
     def _spoiled(self, plan: Plan) -> Plan:
-        for injection in self._injections:
-            if injection.kind == "bad_plan" and injection.covers(plan.stamp_ns):
-                self.report(
-                    plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}"
-                )
-                return faults.spoil(plan)
-        return plan
+        acting = [i for i in self._injections if i.kind == "bad_plan" and i.covers(plan.stamp_ns)]
+        for injection in set(acting) - self._told:
+            self.report(plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}")
+        self._told |= set(acting)
+        return faults.spoil(plan) if acting else plan
 
 
 def run() -> int:

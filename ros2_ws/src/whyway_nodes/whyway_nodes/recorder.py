@@ -1,6 +1,7 @@
 """Every logged topic into an MCAP file, byte for byte as it crossed.
 
-Readers are reliable and deep, so nothing is lost while a disk or a scheduler hesitates. A message is logged at its own stamp.
+Readers are reliable and deep, so nothing is lost while a disk or a scheduler hesitates. A message is logged at its own stamp. The supervisor
+records by itself; for launch files there is a node of its own here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from whyway import topics
@@ -71,3 +74,20 @@ class Recorder:
         """How many messages each topic has fewer than there were observations."""
         cycles = self._counts[topics.OBSERVATION.name]
         return {name: cycles - n for name, n in self._counts.items() if n < cycles}
+
+
+def run() -> int:
+    """The recorder as a node: writes to the parameter `out` until it is told to end."""
+    rclpy.init()
+    node = rclpy.create_node("whyway_recorder")
+    defaults = {"out": "drive.mcap", "driver": "", "world": "", "seed": 0}
+    given = {name: node.declare_parameter(name, value).value for name, value in defaults.items()}
+    try:
+        with LogWriter(given.pop("out"), given) as writer:
+            Recorder(node, writer)
+            rclpy.spin(node)
+    except (ExternalShutdownException, KeyboardInterrupt):
+        return 0
+    finally:
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,27 @@
+"""The driver in the simulated world, recorded: what `whyway drive` does without launch."""
+
+from launch.actions import DeclareLaunchArgument
+from whyway_bringup.lifecycle import arguments, include, managed, recorder
+
+from launch import LaunchDescription
+
+
+def generate_launch_description():
+    """What `ros2 launch` runs."""
+    return LaunchDescription(
+        [
+            *arguments("params", "driver", "realtime", "record", "out"),
+            DeclareLaunchArgument(
+                "world", default_value="town", description="town, or a CommonRoad file"
+            ),
+            DeclareLaunchArgument(
+                "seed", default_value="0", description="of the town and the sensors"
+            ),
+            DeclareLaunchArgument(
+                "duration_s", default_value="0.0", description="0: the world's own"
+            ),
+            *include("driver.launch.py", "params", "driver", "realtime", "record"),
+            *managed("world", ends_all=True, world=str, seed=int, duration_s=float),
+            *recorder("driver", "world", "seed"),
+        ]
+    )

@@ -1,0 +1,170 @@
+"""The nodes' parts that need no ROS: joining by stamp, faults on purpose, domains, processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from whyway_nodes import dds, graph
+from whyway_nodes.children import Child, end_all
+from whyway_nodes.faults import FaultError, Injection, ObservationFaults, parse, spoil
+from whyway_nodes.join import Join
+
+from whyway import topics
+from whyway.types import EgoState, Observation, Plan, Waypoints
+
+arrivals = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), max_size=80)
+
+
+@given(arrivals)
+def test_a_stage_acts_once_per_stamp_in_order_on_inputs_of_that_stamp(
+    messages: list[tuple[str, int]],
+) -> None:
+    join, given_out = Join("abc"), []
+    for kind, stamp in messages:
+        inputs = join.add(kind, stamp, (kind, stamp))
+        if inputs is not None:
+            assert inputs == {k: (k, stamp) for k in "abc"}
+            given_out.append(stamp)
+    assert given_out == sorted(set(given_out))
+
+
+@given(arrivals)
+def test_a_silent_neighbour_costs_no_memory(messages: list[tuple[str, int]]) -> None:
+    join = Join("abcd", keep=3)
+    for kind, stamp in messages:
+        join.add(kind, stamp, None)
+        assert len(join._waiting) <= 3
+
+
+def test_what_has_come_can_be_taken_before_it_is_complete() -> None:
+    join = Join("ab")
+    join.add("a", 1, "x")
+    assert join.take(1) == {"a": "x"}
+    assert join.add("b", 1, "late") is None and join.take(1) == {}
+
+
+@given(
+    st.sampled_from(["kill:reasoner", "hang:world", "nan_odometry", "bad_plan"]),
+    st.floats(0, 900),
+    st.floats(0, 60),
+)
+def test_a_fault_reads_back_from_its_text(head: str, at_s: float, value: float) -> None:
+    at_s, value = round(at_s, 1), round(value, 1)
+    injection = parse(f"{head}@{at_s}:{value}", tuple(graph.NODES))
+    assert parse(str(injection), tuple(graph.NODES)) == injection
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kill@3",
+        "kill:nobody@3",
+        "nan_odometry:world@3",
+        "kill:world@soon",
+        "x@1",
+        "bad_plan@-1",
+        "bad_plan@nan",
+    ],
+)
+def test_a_fault_that_is_none_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(text, tuple(graph.NODES))
+    assert "\n" not in str(caught.value)
+
+
+def _observation(i: int) -> Observation:
+    stamp = i * 100_000_000
+    return Observation(stamp, stamp, EgoState(float(i), 0.0, 0.0, 10.0, 0.0, 0.0, 0.0))
+
+
+def test_stale_odometry_stands_still_for_its_time_and_comes_back() -> None:
+    faults = ObservationFaults([Injection("stale_odometry", "", 0.5, 0.3)])
+    ages = []
+    for i in range(12):
+        observation, _ = faults.apply(_observation(i))
+        assert observation.ego.x_m * 100_000_000 == observation.ego_stamp_ns
+        ages.append((observation.stamp_ns - observation.ego_stamp_ns) // 100_000_000)
+    assert ages == [0] * 5 + [1, 2, 3] + [0] * 4
+
+
+def test_odometry_that_is_no_number_leaves_the_rest_alone() -> None:
+    observation, fault = ObservationFaults([Injection("nan_odometry", "", 0.1, 0.0)]).apply(
+        _observation(1)
+    )
+    assert fault is not None and all(map(math.isnan, dataclasses.astuple(observation.ego)))
+    assert dataclasses.replace(observation, ego=_observation(1).ego) == _observation(1)
+
+
+def test_a_spoilt_plan_asks_for_the_impossible() -> None:
+    zeros = np.zeros(3)
+    plan = spoil(Plan(0, 0, Waypoints(np.arange(3.0), zeros, zeros, zeros, zeros, zeros, zeros)))
+    assert plan.waypoints.a_mps2.min() > 30.0
+
+
+def test_two_drives_never_share_a_domain() -> None:
+    with dds.domain({}) as one, dds.domain({}) as two:
+        assert one != two
+    with dds.domain({"ROS_DOMAIN_ID": "7"}) as users:
+        assert users == 7
+
+
+def test_only_what_nobody_holds_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dds, "SHM", tmp_path)
+    (tmp_path / "fastrtps_0old").touch()
+    before = dds.shm_files()
+    for name in (
+        "fastrtps_0123abc",
+        "fastrtps_0123abc_el",
+        "fastrtps_port7000",
+        "sem.fastrtps_port7000_mutex",
+        "fastrtps_77",
+        "fastrtps_77_el",
+    ):
+        (tmp_path / name).touch()
+    hold = "import fcntl,sys,time; f=open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(tmp_path / "fastrtps_77_el")], stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None and holder.stdout.readline()
+        assert dds.sweep(before) == 4
+        assert dds.shm_files() == {"fastrtps_0old", "fastrtps_77", "fastrtps_77_el"}
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_who_does_not_end_when_asked_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whyway_nodes").mkdir()
+    (tmp_path / "whyway_nodes" / "__init__.py").touch()
+    deaf = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)\n"
+    (tmp_path / "whyway_nodes" / "deaf_node.py").write_text(deaf)
+    child = Child("deaf", [], tmp_path / "deaf.log")
+    child.start(os.environ | {"PYTHONPATH": str(tmp_path)})
+    while child.last_words() != "deaf":
+        assert child.alive
+    assert end_all([child], grace_s=0.1) == ["deaf"]
+    assert not child.alive and "SIGKILL" in child.end_of()
+
+
+def test_every_topic_between_nodes_has_one_writer_that_the_table_names() -> None:
+    for name, spec in graph.NODES.items():
+        for topic in spec.outputs:
+            assert topic is topics.EVENT or topic.publisher == name, topic.name
+        for topic in (*spec.inputs, *spec.latched):
+            assert any(topic in other.outputs for other in graph.NODES.values()), topic.name
+    assert not any(topics.TRUTH in (*s.inputs, *s.others) for s in graph.NODES.values()), (
+        "no stage sees the truth"
+    )
