@@ -1,7 +1,7 @@
 """What the ego senses of the truth: range, field of view, occlusion, noise, misses, false detections. Seeded, no identity.
 
-The sensor stands at the middle of the ego's box and looks around. Every step draws the same number of random values whatever
-there is to see, so that what one road user does never changes the noise of another.
+The sensor stands at the middle of the ego's box and looks around. Random values are drawn for everybody, seen or not, so that
+what one road user does never changes the noise of another.
 
 Shapes: n other road users of one world, m rays per box.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whyway.config import SensorConfig
 from whyway.geometry import box_corners, to_frame, wrap_angle
@@ -19,6 +21,8 @@ from whyway.types import Detection, EgoState, Floats, Ints, LightColor, LightSta
 
 VISIBLE_SHARE = 0.25
 """A box of which less than this part of its angle is seen is not detected."""
+Bools: TypeAlias = NDArray[np.bool_]
+
 _RAYS = 24
 _FALSE_MOST = 4
 _LIGHT_HALF_VIEW_RAD = math.radians(75.0)
@@ -72,11 +76,22 @@ def sense(
     boxes: Boxes,
     sensor: SensorConfig,
     rng: np.random.Generator,
+    present: Bools | None = None,
 ) -> tuple[Detection, ...]:
-    """Detections in `base_link`, nearest first."""
+    """Detections in `base_link`, nearest first.
+
+    Args:
+      ego: its state.
+      center_offset_m: from `base_link` to the middle of its box, where the sensor stands.
+      boxes: everybody else, `(n,)`.
+      sensor: the model's dials.
+      rng: advanced by a number of draws that depends on n and the false detections alone.
+      present: which boxes exist now, `(n,)`; None for all.
+    """
     n = len(boxes.x_m)
+    present = np.ones(n, dtype=np.bool_) if present is None else present
     if not sensor.enabled:
-        return _detections(ego, boxes, np.ones(n))
+        return _detections(ego, boxes[present], np.ones(int(present.sum())))
     noise, luck, belief = rng.standard_normal((n, 6)), rng.random(n), rng.random(n)
     false = _false_boxes(ego, sensor, rng)
 
@@ -84,10 +99,12 @@ def sense(
     eye_y = ego.y_m + center_offset_m * math.sin(ego.yaw_rad)
     distance = np.hypot(boxes.x_m - eye_x, boxes.y_m - eye_y)
     bearing = wrap_angle(np.arctan2(boxes.y_m - eye_y, boxes.x_m - eye_x) - ego.yaw_rad)
-    seen = (distance <= sensor.range_m) & (np.abs(bearing) <= sensor.field_of_view_rad / 2)
+    seen = (
+        present & (distance <= sensor.range_m) & (np.abs(bearing) <= sensor.field_of_view_rad / 2)
+    )
     if sensor.occlusion:
         # only what is within range can hide something within range
-        within = np.nonzero(distance <= sensor.range_m + boxes.length_m)[0]
+        within = np.nonzero(present & (distance <= sensor.range_m + boxes.length_m))[0]
         share = np.zeros(n)
         share[within] = visible_share(boxes[within], eye_x, eye_y)
         seen &= share >= VISIBLE_SHARE

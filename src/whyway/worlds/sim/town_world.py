@@ -278,8 +278,11 @@ def _background(
         }  # fmt: skip
         actors.add(index, s, v, factor=float(rng.uniform(0.8, 1.0)), **size)
         placed += 1
+    outer = [
+        i for i in sorted(mine) if not road.lanes[i].lane.in_junction and not road.neighbours(i)[1]
+    ]
     for _ in range(config.sim.traffic.pedestrians - 1):
-        lane = road.lanes[int(rng.choice([i for i in mine if not road.lanes[i].lane.in_junction]))]
+        lane = road.lanes[int(rng.choice(outer))]
         s = np.linspace(5.0, lane.length_m - 5.0, 12)
         px, py, _, _ = lane.center.at(s, -(1.75 + 2.2) * np.ones(12))
         actors.pedestrian(actors.network.add_walk(px, py, WALK_MPS), v_mps=WALK_MPS)

@@ -274,19 +274,11 @@ class SimWorld:
     def _sense(self) -> Observation:
         st, sensor, signals = self._state, self.config.sim.sensor, self._setting.sim.signals
         ego = self._ego()
-        others = st.active[0].copy()
-        others[EGO] = False
         x, y = st.centers()
-        boxes = Boxes(
-            st.object_class[0],
-            x[0],
-            y[0],
-            st.yaw_rad[0],
-            st.v_mps[0],
-            st.length_m[0],
-            st.width_m[0],
-        )[others]
-        found = sense(ego, self._setting.sim.vehicle.center_offset_m, boxes, sensor, self._rng)
+        columns = (st.object_class, x, y, st.yaw_rad, st.v_mps, st.length_m, st.width_m)
+        boxes = Boxes(*(c[0, EGO + 1 :] for c in columns))
+        offset = self._setting.sim.vehicle.center_offset_m
+        found = sense(ego, offset, boxes, sensor, self._rng, present=st.active[0, EGO + 1 :])
         lights = see_lights(
             ego, signals.light_id, signals.x_m, signals.y_m, self._colors(), sensor.range_m
         )
