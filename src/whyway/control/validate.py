@@ -15,6 +15,7 @@ from whyway.types import EgoState, Floats, Plan, Waypoints
 _TOLERANCE = 1.05  # limits are meant for what is driven; a plan is sampled
 _START_SPEED_MPS = 3.0
 _STEP_SLACK_M = 0.3
+_STOPPING_MPS = 1.0  # below it braking ends with a jolt, in one step of a sampled plan
 _JUMP_M = 1.0
 _JUMP_MPS = 1.5
 _JUMP_RAD = 0.3
@@ -109,9 +110,8 @@ def _limit_fault(w: Waypoints, vehicle: VehicleConfig, limits: SafetyConfig) -> 
     step = np.hypot(np.diff(w.x_m), np.diff(w.y_m))
     yaw_rate = np.abs(wrap_angle(np.diff(w.yaw_rad))) / dt
     a_lat = np.maximum(w.v_mps**2 * np.abs(w.curvature_1pm), np.append(v * yaw_rate, 0.0))
-    # braking ends with a jolt when the car stands: that is no fault of the plan
     jerk = np.where(
-        np.minimum(w.v_mps[1:], w.v_mps[:-1]) > 0.3, np.abs(np.diff(w.a_mps2)) / dt, 0.0
+        np.minimum(w.v_mps[1:], w.v_mps[:-1]) > _STOPPING_MPS, np.abs(np.diff(w.a_mps2)) / dt, 0.0
     )
     curvature_max = math.tan(vehicle.steer_max_rad) / vehicle.wheelbase_m
     checks: tuple[tuple[str, Floats, float, str], ...] = (
