@@ -80,5 +80,5 @@ $(DONE)/dev: requirements/dev.txt $(DONE)/packages
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
 		{ echo "needs: Python 3.10 to 3.12, the oracles have no wheels for later ones; make clean oracles PYTHON=python3.12"; exit 1; }
 	$(BIN)/python -m venv --clear --without-pip .venv-oracles
-	$(INSTALL) --python .venv-oracles/bin/python -r tests/oracles/requirements.txt
+	$(INSTALL) --python .venv-oracles/bin/python --no-deps -r tests/oracles/requirements.txt
 	@touch $@

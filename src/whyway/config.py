@@ -51,6 +51,8 @@ class IdmConfig:
     s0_m: float = 2.5
     a_mps2: float = 1.5
     b_mps2: float = 2.0
+    coolness: float = 0.99
+    """How much of IDM's overreaction to small gaps is taken back (the ACC model's c); 0 is plain IDM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ class DrivingConfig:
     corridor_margin_m: float = 0.3
     """Beside the ego's flanks: whoever comes closer is in the way."""
     lane_change_s: float = 5.0
-    step_s: float = 0.2
-    """Time step of rollouts."""
+    step_s: float = 0.1
+    """Time step of rollouts and waypoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,6 @@ class PlanConfig:
     """Waypoints."""
 
     horizon_s: float = 8.0
-    dt_s: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +266,14 @@ def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
             raise ConfigError(f"{where}: unknown key {head!r}; {hint}")
         if dataclasses.is_dataclass(hints[head]):
             if not rest and not isinstance(value, Mapping):
-                raise ConfigError(f"{where}.{head}: is a section, not a value; set one of its keys, e.g. {head}.{next(leaves(getattr(config, head)))[0]}")
+                raise ConfigError(
+                    f"{where}.{head}: is a section, not a value; set one of its keys, e.g. {head}.{next(leaves(getattr(config, head)))[0]}"
+                )
             nested.setdefault(head, {}).update({rest: value} if rest else value)
         elif rest:
-            raise ConfigError(f"{where}.{head}: has no key {rest!r}; it is a {hints[head].__name__}")
+            raise ConfigError(
+                f"{where}.{head}: has no key {rest!r}; it is a {hints[head].__name__}"
+            )
         else:
             changes[head] = _coerce(value, hints[head], f"{where}.{head}")
     for head, inner in nested.items():
@@ -282,13 +287,20 @@ def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
 def _coerce(value: Any, kind: type, where: str) -> Any:
     if kind is bool and isinstance(value, bool):
         return value
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if (
+        kind is float
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    ):
         return float(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind is str and isinstance(value, str):
         return value
-    raise ConfigError(f"{where}: {value!r} is not a {'finite number' if kind is float else kind.__name__}")
+    raise ConfigError(
+        f"{where}: {value!r} is not a {'finite number' if kind is float else kind.__name__}"
+    )
 
 
 def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
@@ -302,7 +314,9 @@ def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Conf
         try:
             data = yaml.safe_load(path.read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+            raise ConfigError(
+                f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+            ) from error
         if data is not None and not isinstance(data, Mapping):
             raise ConfigError(f"{path}: expected keys and values, found a {type(data).__name__}")
         config = override(config, data or {}, str(path))

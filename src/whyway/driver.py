@@ -13,12 +13,13 @@ from typing import Protocol
 
 from whyway.config import Config
 from whyway.control import Follower, Safety
+from whyway.maps.manoeuvre import ego_path
 from whyway.maps.road import Road
 from whyway.perception import Perception
 from whyway.plan import PlannerView, WaypointPlanner, planner_view
 from whyway.plan.baselines import ConstantVelocityPlanner
 from whyway.reason import RuleReasoner
-from whyway.reason.baselines import IdmReasoner, SilentReasoner
+from whyway.reason.baselines import IdmReasoner, SilentReasoner, plain_idm
 from whyway.trace import complete
 from whyway.trace.integrity import with_latency
 from whyway.types import Command, Observation, Plan, Scene, Trace, Verdict
@@ -72,7 +73,9 @@ def make_reasoner(name: str, config: Config, road: Road) -> Reasoner:
 
 def make_planner(name: str, config: Config, road: Road) -> Planner:
     """The planner of a driver."""
-    return ConstantVelocityPlanner(config, road) if name == "constant_velocity" else WaypointPlanner(config, road)
+    if name == "constant_velocity":
+        return ConstantVelocityPlanner(config, road)
+    return WaypointPlanner(plain_idm(config) if name == "idm" else config, road)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +90,14 @@ class Cycle:
     verdict: Verdict
 
 
-def plan_and_complete(planner: Planner, scene: Scene, draft: Trace, road: Road, clock: Callable[[], float]) -> tuple[Plan, Trace]:
+def plan_and_complete(
+    planner: Planner, scene: Scene, draft: Trace, road: Road, clock: Callable[[], float]
+) -> tuple[Plan, Trace]:
     """The planner's part of a cycle: the plan, and the trace completed by what the plan really does."""
     begun = clock()
     plan = planner.step(planner_view(scene, draft))
     plan = dataclasses.replace(plan, latency_ms=(clock() - begun) * 1e3)
-    return plan, complete(draft, scene, plan, road)
+    return plan, complete(draft, scene, plan, ego_path(road, scene.ego))
 
 
 class Driver:
@@ -108,7 +113,9 @@ class Driver:
       ValueError: no such driver.
     """
 
-    def __init__(self, name: str, config: Config, road: Road, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, name: str, config: Config, road: Road, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         config = driver_config(name, config)
         self.name, self.config, self.road, self._clock = name, config, road, clock
         self._perception = Perception(config, road)

@@ -24,7 +24,9 @@ def wrap_angle(angle_rad: Array) -> Array:
     return (angle_rad + math.pi) % (2 * math.pi) - math.pi
 
 
-def to_frame(x_m: Array, y_m: Array, frame_x_m: Array, frame_y_m: Array, frame_yaw_rad: Array) -> tuple[Array, Array]:
+def to_frame(
+    x_m: Array, y_m: Array, frame_x_m: Array, frame_y_m: Array, frame_yaw_rad: Array
+) -> tuple[Array, Array]:
     """Points of the outer frame as seen from a pose in it."""
     xp = array_namespace(frame_yaw_rad) if hasattr(frame_yaw_rad, "shape") else np
     c, s = xp.cos(frame_yaw_rad), xp.sin(frame_yaw_rad)
@@ -32,7 +34,9 @@ def to_frame(x_m: Array, y_m: Array, frame_x_m: Array, frame_y_m: Array, frame_y
     return c * dx + s * dy, -s * dx + c * dy
 
 
-def from_frame(x_m: Array, y_m: Array, frame_x_m: Array, frame_y_m: Array, frame_yaw_rad: Array) -> tuple[Array, Array]:
+def from_frame(
+    x_m: Array, y_m: Array, frame_x_m: Array, frame_y_m: Array, frame_yaw_rad: Array
+) -> tuple[Array, Array]:
     """Points of a pose's own frame in the outer frame: the inverse of `to_frame`."""
     xp = array_namespace(frame_yaw_rad) if hasattr(frame_yaw_rad, "shape") else np
     c, s = xp.cos(frame_yaw_rad), xp.sin(frame_yaw_rad)
@@ -73,7 +77,9 @@ def boxes_overlap(
     )
 
 
-def points_in_polygon(x_m: Floats, y_m: Floats, polygon_x_m: Floats, polygon_y_m: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def points_in_polygon(
+    x_m: Floats, y_m: Floats, polygon_x_m: Floats, polygon_y_m: Floats
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Whether points `(...)` lie inside a simple polygon `(n,)`, by the even-odd rule; not closed, any orientation."""
     px, py = np.asarray(x_m)[..., None], np.asarray(y_m)[..., None]
     x0, y0 = polygon_x_m, polygon_y_m
@@ -81,7 +87,9 @@ def points_in_polygon(x_m: Floats, y_m: Floats, polygon_x_m: Floats, polygon_y_m
     crosses = (y0 > py) != (y1 > py)
     with np.errstate(divide="ignore", invalid="ignore"):
         at_x = x0 + (py - y0) * (x1 - x0) / (y1 - y0)
-    inside: np.ndarray[Any, np.dtype[np.bool_]] = np.count_nonzero(crosses & (px < at_x), axis=-1) % 2 == 1
+    inside: np.ndarray[Any, np.dtype[np.bool_]] = (
+        np.count_nonzero(crosses & (px < at_x), axis=-1) % 2 == 1
+    )
     return inside
 
 
@@ -124,7 +132,9 @@ class Polyline:
             s = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
         segment_yaw = np.unwrap(np.arctan2(np.diff(y), np.diff(x)))
         # at an inner point, the mean of the segments that meet there
-        yaw = np.concatenate([segment_yaw[:1], (segment_yaw[:-1] + segment_yaw[1:]) / 2, segment_yaw[-1:]])
+        yaw = np.concatenate(
+            [segment_yaw[:1], (segment_yaw[:-1] + segment_yaw[1:]) / 2, segment_yaw[-1:]]
+        )
         curvature = np.gradient(yaw, s) if len(s) > 2 else np.zeros(len(s))
         return Polyline(x, y, s, yaw, curvature)
 

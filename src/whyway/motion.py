@@ -21,7 +21,12 @@ Bools = NDArray[np.bool_]
 
 
 def actuate(
-    v_mps: Array, steer_rad: Array, command_acceleration_mps2: Array, command_steer_rad: Array, vehicle: VehicleConfig, dt_s: float
+    v_mps: Array,
+    steer_rad: Array,
+    command_acceleration_mps2: Array,
+    command_steer_rad: Array,
+    vehicle: VehicleConfig,
+    dt_s: float,
 ) -> tuple[Array, Array]:
     """What the actuators make of a command: feasible acceleration and the steering tyre angle after `dt_s`.
 
@@ -37,13 +42,24 @@ def actuate(
     stops_at = -v_mps / dt_s  # braking ends at standstill
     a = xp.where((a < 0.0) & (a < stops_at), stops_at, a)
     a = xp.where((v_mps >= vehicle.v_max_mps) & (a > 0.0), 0.0 * a, a)
-    rate = xp.clip((command_steer_rad - steer_rad) / dt_s, -vehicle.steer_rate_max_rps, vehicle.steer_rate_max_rps)
+    rate = xp.clip(
+        (command_steer_rad - steer_rad) / dt_s,
+        -vehicle.steer_rate_max_rps,
+        vehicle.steer_rate_max_rps,
+    )
     steer = xp.clip(steer_rad + rate * dt_s, -vehicle.steer_max_rad, vehicle.steer_max_rad)
     return a, steer
 
 
 def single_track(
-    x_m: Array, y_m: Array, yaw_rad: Array, v_mps: Array, a_mps2: Array, steer_rad: Array, wheelbase_m: float, dt_s: float
+    x_m: Array,
+    y_m: Array,
+    yaw_rad: Array,
+    v_mps: Array,
+    a_mps2: Array,
+    steer_rad: Array,
+    wheelbase_m: float,
+    dt_s: float,
 ) -> tuple[Array, Array, Array, Array]:
     """Pose and speed of `base_link` after `dt_s`: x' = v cos(yaw), y' = v sin(yaw), yaw' = v tan(steer) / wheelbase.
 
@@ -59,7 +75,12 @@ def single_track(
     safe = xp.where(small, xp.ones_like(half), half)
     chord = distance * xp.where(small, 1.0 - half * half / 6.0, xp.sin(safe) / safe)
     heading = yaw_rad + half
-    return x_m + chord * xp.cos(heading), y_m + chord * xp.sin(heading), yaw_rad + turn, v_mps + a_mps2 * dt_s
+    return (
+        x_m + chord * xp.cos(heading),
+        y_m + chord * xp.sin(heading),
+        yaw_rad + turn,
+        v_mps + a_mps2 * dt_s,
+    )
 
 
 def idm_free(v_mps: Array, desired_mps: Array, idm: IdmConfig) -> Array:
@@ -84,7 +105,9 @@ def idm_interaction(v_mps: Array, gap_m: Array, lead_v_mps: Array, idm: IdmConfi
     xp = array_namespace(v_mps)
     closing = v_mps - lead_v_mps
     desired = idm.s0_m + xp.clip(
-        v_mps * idm.headway_s + v_mps * closing / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2)), 0.0, None
+        v_mps * idm.headway_s + v_mps * closing / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2)),
+        0.0,
+        None,
     )
     gap = xp.clip(gap_m, 0.1, None)
     return -idm.a_mps2 * (desired / gap) ** 2
@@ -128,9 +151,9 @@ SPEED_TIME_S = 0.7
 """Time constant with which a speed above the allowed one is corrected."""
 SPEED_BRAKE_MPS2 = 2.5
 """Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
-HALT_GAP_M = 0.5
-"""How far before a halt the IDM comes to rest."""
-HARD_BRAKE_MPS2 = 3.0
+HALT_GAP_M, HALT_HEADWAY_S, HALT_FREE_MPS2 = 0.5, 0.3, 0.5
+"""IDM before a halt instead of a lead: nothing there moves, so hardly any headway; and hardly any push from the free road."""
+HARD_BRAKE_MPS2 = 3.5
 """Braking beyond this may build up with the emergency jerk."""
 
 
@@ -159,13 +182,12 @@ def roll_out(
     Returns:
       Position, speed, acceleration (T,); O(obstacles in the way x T).
     """
-    steps = len(t_s)
     dt = float(t_s[1] - t_s[0])
     allowed, last = profile.allowed_mps.tolist(), len(profile.allowed_mps) - 1
-    in_the_way = _by_time(obstacles, steps)
+    in_the_way = _by_time(obstacles, t_s)
     s, v, a = 0.0, max(v_mps, 0.0), a_mps2
     rows: list[tuple[float, float, float, int, float]] = []
-    for k in range(steps):
+    for k in range(len(t_s)):
         reach = min(max(s + v * SPEED_TIME_S, 0.0) / profile.step_m, float(last))
         i = min(int(reach), last - 1)
         target = max(min(allowed[i] + (reach - i) * (allowed[i + 1] - allowed[i]), cap_mps), 0.1)
@@ -176,43 +198,94 @@ def roll_out(
         )
         wanted, binding = free, FREE
         if halt_m < math.inf:
-            term = _interaction(v, max(halt_m - s, 0.0) + idm.s0_m - HALT_GAP_M, 0.0, idm)
+            term = min(free, HALT_FREE_MPS2) + _halting(v, max(halt_m - s, 0.0), idm)
             if term < wanted:
                 wanted, binding = term, HALT
-        for row, rear, lead_v in in_the_way[k]:
+        for row, rear, lead_v, lead_a in in_the_way[k]:
             gap = rear - s - front_m
             if gap > -front_m:  # what we are beside the middle of does not hold us back any more
-                term = _interaction(v, gap, lead_v, idm)
+                term = _following(v, gap, lead_v, lead_a, idm)
                 if term < wanted:
                     wanted, binding = term, row
         pressure = max(free - wanted, 0.0)
         wanted = min(max(wanted, limits.a_min_mps2), limits.a_max_mps2)
-        fall = limits.emergency_jerk_mps3 if wanted < -HARD_BRAKE_MPS2 else limits.jerk_mps3
-        a = min(max(wanted, a - fall * dt), a + limits.jerk_mps3 * dt)
-        a = max(a, -v / dt)
+        # the harder the braking that is called for, the quicker it may build up
+        build_up = limits.emergency_jerk_mps3 if wanted < -HARD_BRAKE_MPS2 else limits.jerk_mps3
+        eased = min(a + _ease(v, a, limits) * dt, 0.0)
+        a = min(max(wanted, a - build_up * dt), a + max(limits.jerk_mps3, -a) * dt)
+        a = max(a, eased, -math.sqrt(2.0 * limits.emergency_jerk_mps3 * v), -v / dt)
         rows.append((s, v, a, binding, pressure))
         s += v * dt + 0.5 * a * dt * dt
         v = max(v + a * dt, 0.0)
     ahead, speed, acceleration, bound, held = zip(*rows, strict=True)
     return Rollout(
-        t_s, np.array(ahead), np.array(speed), np.array(acceleration), np.array(bound, dtype=np.int64), np.array(held)
+        t_s,
+        np.array(ahead),
+        np.array(speed),
+        np.array(acceleration),
+        np.array(bound, dtype=np.int64),
+        np.array(held),
     )
 
 
-def _interaction(v_mps: float, gap_m: float, lead_v_mps: float, idm: IdmConfig) -> float:
-    """`a` less IDM's interaction, for plain floats (see `idm_interaction`)."""
-    closing = v_mps * (v_mps - lead_v_mps) / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2))
-    desired = idm.s0_m + max(v_mps * idm.headway_s + closing, 0.0)
-    return idm.a_mps2 * (1.0 - (desired / max(gap_m, 0.1)) ** 2)
+def _ease(v_mps: float, a_mps2: float, limits: MotionLimits) -> float:
+    """The jerk with which braking has to ease off now, so that the stop itself is no jerk; -inf while it need not.
+
+    At constant jerk j braking ends together with the motion if v = a^2 / (2 j).
+    """
+    if a_mps2 >= 0.0 or v_mps <= 0.0:
+        return -math.inf
+    needed = a_mps2 * a_mps2 / (2.0 * v_mps)
+    allowed = limits.emergency_jerk_mps3 if a_mps2 < -HARD_BRAKE_MPS2 else limits.jerk_mps3
+    return needed if needed >= allowed else -math.inf
 
 
-def _by_time(obstacles: Obstacles, steps: int) -> list[list[tuple[int, float, float]]]:
-    """For every time, the rows in the way with their near end and speed."""
-    found: list[list[tuple[int, float, float]]] = [[] for _ in range(steps)]
+def _following(
+    v_mps: float, gap_m: float, lead_v_mps: float, lead_a_mps2: float, idm: IdmConfig
+) -> float:
+    """Acceleration behind a lead: IDM, calmed where it overreacts to a gap that is small but not dangerous.
+
+    The ACC model of Kesting, Treiber, Helbing, Phil. Trans. R. Soc. A 368 (2010), eq. 2.4-2.6: where IDM brakes harder than the
+    constant-acceleration heuristic asks for (nobody changes their acceleration), it may do so by no more than about `b`.
+    """
+    gap = max(gap_m, 0.1)
+    closing = v_mps - lead_v_mps
+    desired = idm.s0_m + max(
+        v_mps * idm.headway_s + v_mps * closing / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2)), 0.0
+    )
+    by_idm = idm.a_mps2 * (1.0 - (desired / gap) ** 2)
+    lead_a = min(lead_a_mps2, idm.a_mps2)
+    u = max(lead_v_mps, 0.0)
+    if u * closing <= -2.0 * gap * lead_a:
+        heuristic = v_mps * v_mps * lead_a / max(u * u - 2.0 * gap * lead_a, 1e-6)
+    else:
+        heuristic = lead_a - max(closing, 0.0) ** 2 / (2.0 * gap)
+    if by_idm >= heuristic:
+        return by_idm
+    calmed = heuristic + idm.b_mps2 * math.tanh((by_idm - heuristic) / idm.b_mps2)
+    return (1.0 - idm.coolness) * by_idm + idm.coolness * calmed
+
+
+def _halting(v_mps: float, to_go_m: float, idm: IdmConfig) -> float:
+    """IDM's interaction with a line to stand at: brakes at about `b`, as early as that takes."""
+    desired = (
+        HALT_GAP_M
+        + v_mps * HALT_HEADWAY_S
+        + v_mps * v_mps / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2))
+    )
+    return -idm.a_mps2 * (desired / (to_go_m + HALT_GAP_M)) ** 2
+
+
+def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, float, float]]]:
+    """For every time, the rows in the way with their near end, speed and acceleration."""
+    found: list[list[tuple[int, float, float, float]]] = [[] for _ in t_s]
+    if not obstacles.blocks.any():
+        return found
     rows, columns = np.nonzero(obstacles.blocks)
     rear, v = obstacles.rear_m[rows, columns].tolist(), obstacles.v_mps[rows, columns].tolist()
-    for row, k, r, u in zip(rows.tolist(), columns.tolist(), rear, v, strict=True):
-        found[k].append((row, r, u))
+    a = np.gradient(obstacles.v_mps, t_s, axis=1)[rows, columns].tolist()
+    for row, k, r, u, w in zip(rows.tolist(), columns.tolist(), rear, v, a, strict=True):
+        found[k].append((row, r, u, w))
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from whyway.geometry import to_frame
 from whyway.log import Log
-from whyway.maps.corridor import ego_path
+from whyway.maps.manoeuvre import ego_path
 from whyway.maps.road import Road
 from whyway.trace.integrity import agreement, grounded
 from whyway.trace.meta_actions import meta_actions

@@ -1,4 +1,4 @@
-"""The way ahead as one manoeuvre sees it: a path from `base_link`, and who is predicted to be in it, when and where.
+"""The way ahead as one manoeuvre sees it: who is predicted to be in it, when and where.
 
 Reasoner and planner look through the same corridor; the planner's holds only the objects a trace cites. Arrays are (H, T): one row
 per predicted hypothesis, one column per time. Distances are ahead of `base_link` now, along the path.
@@ -6,8 +6,9 @@ per predicted hypothesis, one column per time. Distances are ahead of `base_link
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,10 @@ import numpy as np
 
 from whyway.config import DrivingConfig, VehicleConfig
 from whyway.geometry import Polyline, wrap_angle
-from whyway.maps.road import LanePath, Road
-from whyway.motion import Bools, Obstacles, SpeedProfile, comfortable_profile
-from whyway.types import Direction, EgoState, Floats, Ints, Lateral, ObjectClass, TrackedObject
+from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_at
+from whyway.maps.road import LanePath
+from whyway.motion import Bools, Obstacles
+from whyway.types import EgoState, Floats, Ints, ObjectClass, TrackedObject
 
 BEHIND_M = 60.0
 """How far behind the ego objects are looked at."""
@@ -27,31 +29,6 @@ ACROSS_RAD = math.radians(50.0)
 """Heading relative to the path beyond which an object crosses it rather than drives along it."""
 ANTICIPATE_S = 2.0
 """How long before it enters, somebody who drives along counts as being in the way."""
-CENTRED = 0.4
-"""Share of the half width beyond which the ego counts as still moving into its lane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the ego is: lane, arc length along it and offset to the left of its centre."""
-
-    lane_id: int
-    s_m: float
-    d_m: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Manoeuvre:
-    """A lateral decision made concrete: the path to follow and where on it the ego is."""
-
-    lateral: Lateral
-    direction: Direction
-    path: LanePath
-    s_m: float
-    d_m: float
-    leaving: LanePath | None = None
-    """The lane's path that a lane change leaves, and the ego's arc length on it."""
-    leaving_s_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +61,21 @@ class Corridor:
 
     def only(self, keep: Bools) -> Corridor:
         """The same with only some rows."""
-        return Corridor(
-            self.t_s, self.ids[keep], self.probability[keep], self.ahead_m[keep], self.aside_m[keep],
-            self.along_mps[keep], self.relative_yaw_rad[keep], self.half_length_m[keep], self.half_width_m[keep],
-            self.inside[keep], self.crosses[keep], self.leaves[keep],
-        )  # fmt: skip
+        return self._map(lambda rows: rows[keep])
+
+    def followed_by(self, other: Corridor) -> Corridor:
+        """The same with another's rows below."""
+        mine = [getattr(self, name) for name in self._by_row()]
+        theirs = [getattr(other, name) for name in self._by_row()]
+        both = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
+        return Corridor(self.t_s, *both)
+
+    def _map(self, change: Callable[[Any], Any]) -> Corridor:
+        return Corridor(self.t_s, *(change(getattr(self, name)) for name in self._by_row()))
+
+    @staticmethod
+    def _by_row() -> list[str]:
+        return [f.name for f in dataclasses.fields(Corridor) if f.name != "t_s"]
 
     def obstacles(self) -> Obstacles:
         """What holds the ego back: whoever is in the way, or drives along and is about to be."""
@@ -107,78 +94,6 @@ class Corridor:
         return Obstacles(self.ahead_m - self.half_length_m, self.along_mps, blocks)
 
 
-def place_of(road: Road, ego: EgoState) -> Place | None:
-    """The ego's lane; None off the lanes."""
-    found = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
-    return None if found is None else Place(*found)
-
-
-def manoeuvre(
-    road: Road, place: Place, lateral: Lateral, direction: Direction, length_m: float, *, on_route: bool = True
-) -> Manoeuvre | None:
-    """What a lateral decision means here; None where it means nothing (no lane on that side).
-
-    A lane change is said from its beginning to its end, over the border between the lanes: an ego that has its new lane but is still
-    off its centre, on the side it came from, goes on into that lane rather than one further.
-    """
-
-    def on(lane_id: int, s_m: float, d_m: float) -> Manoeuvre:
-        return Manoeuvre(lateral, direction, road.path_from(lane_id, s_m + length_m, on_route), s_m, d_m)
-
-    if lateral != Lateral.LANE_CHANGE:
-        return on(place.lane_id, place.s_m, place.d_m)
-    left, right = road.neighbours(place.lane_id)
-    neighbour = left if direction == Direction.LEFT else right
-    half = float(road.lanes[place.lane_id].width_at(place.s_m)) / 2
-    came_from = -1.0 if direction == Direction.LEFT else 1.0
-    if place.d_m * came_from > CENTRED * half or neighbour == 0:
-        finishing = place.d_m * came_from > CENTRED * half
-        return on(place.lane_id, place.s_m, place.d_m) if finishing else None
-    here = road.lanes[place.lane_id].center.at(place.s_m, place.d_m)
-    s, d = road.lanes[neighbour].center.project(here[0], here[1])
-    path = road.path_from(neighbour, float(s) + length_m, on_route)
-    leaving = road.path_from(place.lane_id, place.s_m + length_m, on_route)
-    return Manoeuvre(lateral, direction, path, float(s), float(d), leaving, place.s_m)
-
-
-def change_time_s(offset_m: float, driving: DrivingConfig) -> float:
-    """How long moving over by an offset takes: a lane's width in `lane_change_s`, less for less."""
-    return float(
-        np.clip(driving.lane_change_s * math.sqrt(abs(offset_m) / 3.5), 2.0, driving.lane_change_s)
-    )
-
-
-def offset_at(t_s: Any, offset_m: float, driving: DrivingConfig) -> Floats:
-    """What is left of an offset at times `(...)`, on the way to the centre with least jerk."""
-    u = np.clip(np.asarray(t_s) / change_time_s(offset_m, driving), 0.0, 1.0)
-    left: Floats = offset_m * (1.0 - u**3 * (10.0 - 15.0 * u + 6.0 * u * u))
-    return left
-
-
-def profile_along(
-    m: Manoeuvre,
-    driving: DrivingConfig,
-    length_m: float,
-    *,
-    limits: bool = True,
-    curves: bool = True,
-) -> SpeedProfile:
-    """The speed the manoeuvre's path allows from `base_link` on; without `limits`, up to 30 % above them."""
-    s = m.s_m + np.arange(0.0, length_m, 1.0)
-    limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
-    curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
-    return comfortable_profile(
-        limit, curvature, 1.0, driving.lateral_acceleration_mps2, driving.comfort_brake_mps2
-    )
-
-
-def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:
-    # heading change over 6 m: kinks of hand-drawn maps are not curves
-    yaw = np.interp(np.stack([s_m - 3.0, s_m + 3.0]), line.s_m, line.yaw_rad)
-    change: Floats = (yaw[1] - yaw[0]) / 6.0
-    return change
-
-
 def look(
     m: Manoeuvre,
     ego: EgoState,
@@ -195,7 +110,10 @@ def look(
         return corridor
     crossing_s = 0.5 * change_time_s(m.d_m, driving)
     old = _relative(m.leaving, m.leaving_s_m, 0.0, rows, vehicle, driving, t_s)
-    return _joined(corridor, old, old.inside & (t_s <= crossing_s))
+    in_the_way = old.inside & (t_s <= crossing_s)
+    old = dataclasses.replace(old, inside=in_the_way, leaves=np.ones(len(old.ids), dtype=np.bool_))
+    ever: Bools = np.asarray(in_the_way.any(axis=1))
+    return corridor.followed_by(old.only(ever))
 
 
 def _reachable(o: TrackedObject, ego: EgoState, horizon_s: float) -> bool:
@@ -238,7 +156,10 @@ class _Rows:
                     for o, _ in picked
                 ]
             ),
-            *table,
+            table[0],
+            table[1],
+            table[2],
+            table[3],
             dt,
         )
 
@@ -308,16 +229,3 @@ def _time_weights(count: int, dt_s: float, t_s: Floats) -> Floats:
     weights[i, columns] += 1.0 - f
     weights[np.minimum(i + 1, count - 1), columns] += f
     return weights
-
-
-def _joined(a: Corridor, b: Corridor, b_inside: Bools) -> Corridor:
-    """Rows of `a`, then the rows of `b` that are in the way at some time."""
-    b = b.only(np.ones(len(b.ids), dtype=np.bool_))
-    keep = b_inside.any(axis=1)
-    both = lambda x, y: np.concatenate([x, y[keep]])  # noqa: E731
-    return Corridor(
-        a.t_s, both(a.ids, b.ids), both(a.probability, b.probability), both(a.ahead_m, b.ahead_m),
-        both(a.aside_m, b.aside_m), both(a.along_mps, b.along_mps), both(a.relative_yaw_rad, b.relative_yaw_rad),
-        both(a.half_length_m, b.half_length_m), both(a.half_width_m, b.half_width_m), both(a.inside, b_inside),
-        both(a.crosses, b.crosses), both(a.leaves, np.ones(len(b.ids), dtype=np.bool_)),
-    )  # fmt: skip

@@ -15,7 +15,9 @@ class ConstantVelocityPlanner:
 
     def __init__(self, config: Config, road: Road) -> None:
         del road
-        self._t_s = np.arange(0.0, config.plan.horizon_s + config.plan.dt_s / 2, config.plan.dt_s)
+        self._t_s = np.arange(
+            0.0, config.plan.horizon_s + config.driving.step_s / 2, config.driving.step_s
+        )
 
     def reset(self) -> None:
         """Nothing is remembered between steps."""

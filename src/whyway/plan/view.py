@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whyway.types import EgoState, PlanningTrace, Scene, TrackedObject, Trace
+from whyway.types import EgoState, PlanningTrace, Scene, Trace, TrackedObject
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +25,9 @@ def planner_view(scene: Scene, trace: Trace) -> PlannerView:
       ValueError: the trace was written for another scene.
     """
     if trace.stamp_ns != scene.stamp_ns:
-        raise ValueError(f"trace of {trace.stamp_ns} ns does not belong to scene of {scene.stamp_ns} ns")
+        raise ValueError(
+            f"trace of {trace.stamp_ns} ns does not belong to scene of {scene.stamp_ns} ns"
+        )
     cited = {c.id for c in trace.perception.critical_objects}
     objects = tuple(o for o in scene.objects if o.id in cited)
     return PlannerView(scene.stamp_ns, trace.trace_id, scene.ego, trace.planning, objects)

@@ -8,7 +8,8 @@ import numpy as np
 
 from whyway.config import Config
 from whyway.geometry import wrap_angle
-from whyway.maps.corridor import Manoeuvre, change_time_s, look, manoeuvre, place_of, profile_along
+from whyway.maps.corridor import look
+from whyway.maps.manoeuvre import Manoeuvre, change_time_s, manoeuvre, place_of, profile_along
 from whyway.maps.road import Road
 from whyway.motion import Rollout, roll_out
 from whyway.plan.view import PlannerView
@@ -27,8 +28,7 @@ class WaypointPlanner:
         self._config = config
         self._road = road
         step = config.driving.step_s
-        self._coarse_s = np.arange(0.0, config.plan.horizon_s + step / 2, step)
-        self._fine_s = np.arange(0.0, config.plan.horizon_s + config.plan.dt_s / 2, config.plan.dt_s)
+        self._t_s = np.arange(0.0, config.plan.horizon_s + step / 2, step)
         self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
 
     def reset(self) -> None:
@@ -41,7 +41,9 @@ class WaypointPlanner:
             return Plan(view.stamp_ns, view.trace_id, self._straight_stop(view))
         decision = view.decision
         m = manoeuvre(self._road, place, decision.lateral, decision.direction, REACH_M)
-        if m is None:  # a side without a lane: the decision cannot be meant, keeping the lane is what is left of it
+        if (
+            m is None
+        ):  # a side without a lane: the decision cannot be meant, keeping the lane is what is left of it
             m = manoeuvre(self._road, place, Lateral.KEEP_LANE, Direction.NONE, REACH_M)
             assert m is not None
         roll = self._roll(view, m)
@@ -49,25 +51,20 @@ class WaypointPlanner:
 
     def _roll(self, view: PlannerView, m: Manoeuvre) -> Rollout:
         driving = self._config.driving
-        corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._coarse_s)
+        corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._t_s)
         return roll_out(
             view.ego.v_mps, view.ego.a_mps2, profile_along(m, driving, REACH_M),
             view.decision.target_speed_mps, view.decision.stop_distance_m,
-            corridor.obstacles(), driving.idm, driving.limits, self._front_m, self._coarse_s,
+            corridor.obstacles(), driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip
 
     def _waypoints(self, view: PlannerView, m: Manoeuvre, roll: Rollout) -> Waypoints:
-        t = self._fine_s
-        # between two rollout steps the acceleration is constant: so are speed and distance exact there
-        i = np.clip(np.searchsorted(roll.t_s, t, side="right") - 1, 0, len(roll.t_s) - 1)
-        dt = t - roll.t_s[i]
-        s = roll.ahead_m[i] + roll.v_mps[i] * dt + 0.5 * roll.a_mps2[i] * dt * dt
-        s = np.maximum.accumulate(s)
-        v = np.maximum(roll.v_mps[i] + roll.a_mps2[i] * dt, 0.0)
-        x, y, yaw, curvature = self._geometry(view, m, s)
-        return Waypoints(t, x, y, yaw, v, roll.a_mps2[i], curvature)
+        x, y, yaw, curvature = self._geometry(view, m, roll.ahead_m)
+        return Waypoints(self._t_s, x, y, yaw, roll.v_mps, roll.a_mps2, curvature)
 
-    def _geometry(self, view: PlannerView, m: Manoeuvre, ahead_m: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def _geometry(
+        self, view: PlannerView, m: Manoeuvre, ahead_m: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
         """Poses at distances ahead: the path, with the ego's offset and heading blended out."""
         reach = float(ahead_m[-1]) + 10.0
         grid = np.arange(0.0, reach + _GEOMETRY_STEP_M, _GEOMETRY_STEP_M)
@@ -80,8 +77,8 @@ class WaypointPlanner:
         # the first pose is where the ego is, heading where it heads
         start = yaw[0] + wrap_angle(view.ego.yaw_rad - yaw[0])
         yaw = yaw + (start - yaw[0]) * np.exp(-grid / 2.0)
-        at = lambda values: np.interp(ahead_m, grid, values)  # noqa: E731
-        return at(x), at(y), np.asarray(wrap_angle(at(yaw))), at(curvature)
+        x, y, yaw, curvature = (np.interp(ahead_m, grid, v) for v in (x, y, yaw, curvature))
+        return x, y, np.asarray(wrap_angle(yaw)), curvature
 
     def _offset(self, view: PlannerView, m: Manoeuvre, grid: Floats) -> Floats:
         """Quintic from the ego's offset and heading to none, over the distance its change takes."""
@@ -99,7 +96,7 @@ class WaypointPlanner:
     def _straight_stop(self, view: PlannerView) -> Waypoints:
         least = self._config.driving.limits.a_min_mps2
         brake = float(np.clip(-view.decision.target_acceleration_mps2, 1.0, -least))
-        t, v0 = self._fine_s, view.ego.v_mps
+        t, v0 = self._t_s, view.ego.v_mps
         stops = v0 / brake
         moving = np.minimum(t, stops)
         s = v0 * moving - 0.5 * brake * moving**2

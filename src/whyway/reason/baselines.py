@@ -34,7 +34,15 @@ class SilentReasoner:
         empty = dataclasses.replace(scene, objects=(), lights=())
         draft = self._rules.step(empty)
         planning = PlanningTrace(
-            Longitudinal.RESUME_SPEED, Lateral.KEEP_LANE, Direction.NONE, (), (), scene.ego.v_mps, 0.0, float("inf"), 1.0
+            Longitudinal.RESUME_SPEED,
+            Lateral.KEEP_LANE,
+            Direction.NONE,
+            (),
+            (),
+            scene.ego.v_mps,
+            0.0,
+            float("inf"),
+            1.0,
         )
         return dataclasses.replace(draft, planning=planning)
 
@@ -47,7 +55,7 @@ class IdmReasoner:
 
     def __init__(self, config: Config, road: Road) -> None:
         self._road = road
-        self._rules = RuleReasoner(config, road)
+        self._rules = RuleReasoner(plain_idm(config), road)
 
     def reset(self) -> None:
         """Forget stop signs."""
@@ -55,7 +63,9 @@ class IdmReasoner:
 
     def step(self, scene: Scene) -> Trace:
         """The rule expert's trace of a scene in which everybody goes straight on along the ego's lane or stands."""
-        lane_keepers = tuple(o for o in scene.objects if o.lane_id and self._same_way(scene, o.lane_id))
+        lane_keepers = tuple(
+            o for o in scene.objects if o.lane_id and self._same_way(scene, o.lane_id)
+        )
         draft = self._rules.step(dataclasses.replace(scene, objects=lane_keepers))
         if draft.planning.lateral == Lateral.LANE_CHANGE:
             self._rules.reset()
@@ -69,4 +79,13 @@ class IdmReasoner:
     def _same_way(self, scene: Scene, lane_id: int) -> bool:
         ego = scene.ego
         place = self._road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
-        return place is not None and lane_id in self._road.path_from(place[0], place[1] + 100.0).lane_ids
+        return (
+            place is not None
+            and lane_id in self._road.path_from(place[0], place[1] + 100.0).lane_ids
+        )
+
+
+def plain_idm(config: Config) -> Config:
+    """The configuration with IDM as it was published, without the calming of the ACC model."""
+    idm = dataclasses.replace(config.driving.idm, coolness=0.0)
+    return dataclasses.replace(config, driving=dataclasses.replace(config.driving, idm=idm))

@@ -16,8 +16,8 @@ from whyway.types import (
     Conflict,
     CriticalObject,
     Direction,
-    Lateral,
     LaneRelation,
+    Lateral,
     LightColor,
     NavCommand,
     ObjectClass,
@@ -68,7 +68,7 @@ def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[
                 _held_by(option, note, 0.6)
     ranked = sorted(relevance.items(), key=lambda item: (-item[1], item[0]))
     objects = {o.id: o for o in facts.objects}
-    home = road.path_from(facts.place.lane_id, 120.0)
+    home = road.path_from(facts.place.lane_id, facts.place.s_m + 120.0)
     found = []
     for object_id, weight in ranked[: config.reason.max_critical_objects]:
         o = objects[object_id]
@@ -105,7 +105,9 @@ def _row(option: Option, object_id: int) -> int:
     return int(binding[0]) if binding else int(rows[np.argmax(option.corridor.probability[rows])])
 
 
-def _critical(o: TrackedObject, row: int, relevance: float, c: Corridor, home: LanePath) -> CriticalObject:
+def _critical(
+    o: TrackedObject, row: int, relevance: float, c: Corridor, home: LanePath
+) -> CriticalObject:
     relation = lane_relation(home, o.x_m, o.y_m)
     return CriticalObject(
         o.id, o.object_class, _role(o, row, relation, c), o.x_m, o.y_m, o.yaw_rad, o.vx_mps, o.vy_mps, relation,
@@ -134,7 +136,9 @@ def _role(o: TrackedObject, row: int, relation: LaneRelation, c: Corridor) -> Ro
     return Role.ADJACENT_LEFT if float(c.aside_m[row, 0]) > 0 else Role.ADJACENT_RIGHT
 
 
-def predicted(decision: Decision, citation: Citation, objects: tuple[TrackedObject, ...]) -> ObjectPrediction:
+def predicted(
+    decision: Decision, citation: Citation, objects: tuple[TrackedObject, ...]
+) -> ObjectPrediction:
     """What a cited object is expected to do, and how it meets the ego in the chosen rollout."""
     c, roll, row = decision.chosen.corridor, decision.chosen.rollout, citation.row
     o = next(o for o in objects if o.id == citation.critical.id)
@@ -168,7 +172,12 @@ def _conflict(c: Corridor, row: int, enters_s: float) -> Conflict:
 
 
 def perceived(
-    decision: Decision, facts: Facts, scene: Scene, citations: list[Citation], road: Road, config: Config
+    decision: Decision,
+    facts: Facts,
+    scene: Scene,
+    citations: list[Citation],
+    road: Road,
+    config: Config,
 ) -> PerceptionTrace:
     """The road ahead in numbers, and the cited objects."""
     m = decision.chosen.manoeuvre
@@ -197,9 +206,15 @@ def _command(decision: Decision, path: LanePath, s_m: float) -> tuple[NavCommand
         return (NavCommand.CHANGE_LEFT if left else NavCommand.CHANGE_RIGHT), 0.0
     turn = path.next_turn(s_m)
     if turn is not None:
-        return (NavCommand.LEFT if turn[0] == Direction.LEFT else NavCommand.RIGHT), max(turn[1] - s_m, 0.0)
+        return (NavCommand.LEFT if turn[0] == Direction.LEFT else NavCommand.RIGHT), max(
+            turn[1] - s_m, 0.0
+        )
     junction = next((max(a - s_m, 0.0) for a, b in path.junctions if b > s_m), math.inf)
-    return (NavCommand.STRAIGHT, junction) if math.isfinite(junction) else (NavCommand.FOLLOW, math.inf)
+    return (
+        (NavCommand.STRAIGHT, junction)
+        if math.isfinite(junction)
+        else (NavCommand.FOLLOW, math.inf)
+    )
 
 
 def _road_type(path: LanePath, s_m: float, curvature_1pm: float) -> RoadType:

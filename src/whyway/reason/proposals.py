@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from whyway.config import Config
-from whyway.maps.corridor import Corridor, Manoeuvre, Place, change_time_s, look, manoeuvre, profile_along
+from whyway.maps.corridor import Corridor, look
+from whyway.maps.manoeuvre import Manoeuvre, Place, change_time_s, manoeuvre, profile_along
 from whyway.maps.road import Road
 from whyway.motion import HALT, Rollout, SpeedProfile, idm_interaction, roll_out
 from whyway.trace.meta_actions import TURN_RAD, WINDOW_S, longitudinal_action, turn_between
@@ -121,7 +122,9 @@ class Decider:
         step = config.driving.step_s
         self._t_s = np.arange(0.0, config.reason.horizon_s + step / 2, step)
         self._facts: Facts | None = None
-        self._looks: dict[tuple[Lateral, Direction, bool], tuple[Manoeuvre | None, Corridor | None]] = {}
+        self._looks: dict[
+            tuple[Lateral, Direction, bool], tuple[Manoeuvre | None, Corridor | None]
+        ] = {}
         self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
         self._rear_m = config.vehicle.length_m / 2 - config.vehicle.center_offset_m
 
@@ -129,7 +132,11 @@ class Decider:
         """The decision, as if the causes `without` were not there."""
         keep = self._option(facts, Lateral.KEEP_LANE, Direction.NONE, without)
         assert keep is not None
-        wish = None if (CauseKind.ROUTE, 0) in without else self._road.next_route_lane_change(facts.place.lane_id)
+        wish = (
+            None
+            if (CauseKind.ROUTE, 0) in without
+            else self._road.next_route_lane_change(facts.place.lane_id)
+        )
         left = wish[1] - facts.place.s_m if wish else math.inf
         options = [keep]
         for direction in self._sides_worth_a_look(facts, keep, wish[0] if wish else Direction.NONE):
@@ -139,7 +146,9 @@ class Decider:
         sound = [o for o in options[1:] if o.meets is None]
         chosen = max(sound, key=lambda o: o.progress_m) if sound else keep
         wanted = wish is not None and left < 80.0 and chosen is keep and len(options) > 1
-        return self._named(facts, chosen, tuple(o for o in options if o is not chosen), without, wanted, wish)
+        return self._named(
+            facts, chosen, tuple(o for o in options if o is not chosen), without, wanted, wish
+        )
 
     # ------------------------------------------------------------------------------------------------- one option
 
@@ -180,11 +189,22 @@ class Decider:
         if key not in self._looks:
             m = manoeuvre(self._road, facts.place, lateral, direction, REACH_M, on_route=on_route)
             driving, vehicle = self._config.driving, self._config.vehicle
-            seen = None if m is None else look(m, facts.ego, facts.objects, vehicle, driving, self._t_s)
+            seen = (
+                None
+                if m is None
+                else look(m, facts.ego, facts.objects, vehicle, driving, self._t_s)
+            )
             self._looks[key] = m, seen
         return self._looks[key]
 
-    def _roll(self, ego: EgoState, profile: SpeedProfile, cap: float, halt: Halt | None, corridor: Corridor) -> Rollout:
+    def _roll(
+        self,
+        ego: EgoState,
+        profile: SpeedProfile,
+        cap: float,
+        halt: Halt | None,
+        corridor: Corridor,
+    ) -> Rollout:
         driving = self._config.driving
         return roll_out(
             ego.v_mps, ego.a_mps2, profile, cap, halt.ahead_m if halt else math.inf,
@@ -216,7 +236,9 @@ class Decider:
                 return Halt(halt, key)
         return None
 
-    def _conflicts(self, ego: EgoState, go: Rollout, c: Corridor) -> tuple[list[tuple[float, int]], list[int]]:
+    def _conflicts(
+        self, ego: EgoState, go: Rollout, c: Corridor
+    ) -> tuple[list[tuple[float, int]], list[int]]:
         """Crossing objects: those to yield to (where `base_link` would have to stand, id), and those the ego goes before."""
         yields, passes = [], []
         s, t = go.ahead_m, c.t_s
@@ -247,13 +269,21 @@ class Decider:
             return [facts.changing]
         if abs(facts.place.d_m) > 0.6 or facts.ego.v_mps < 2.0:
             return []
-        held = float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2 and keep.rollout.binding.max() >= 0
+        held = (
+            float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
+            and keep.rollout.binding.max() >= 0
+        )
         if wish != Direction.NONE:
             return [wish]
         return [Direction.LEFT, Direction.RIGHT] if held else []
 
     def _judged(
-        self, facts: Facts, o: Option, keep: Option, wish: tuple[Direction, float] | None, left_m: float
+        self,
+        facts: Facts,
+        o: Option,
+        keep: Option,
+        wish: tuple[Direction, float] | None,
+        left_m: float,
     ) -> Option:
         """The option with what speaks against it: MOBIL's safety criterion, then its incentive (Kesting et al., TRR 1999, 2007)."""
         m, under_way = o.manoeuvre, facts.changing != Direction.NONE
@@ -288,9 +318,14 @@ class Decider:
         """When a change would be unsafe: somebody beside us, a follower who would have to brake hard, or a lead too near."""
         c, idm = o.corridor, self._config.driving.idm
         target = ~c.leaves
-        if float(np.min(o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)])) < -self._config.reason.safe_brake_mps2:
+        if (
+            float(np.min(o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)]))
+            < -self._config.reason.safe_brake_mps2
+        ):
             return 0.0
-        lateral = np.abs(c.aside_m[:, 0] + o.manoeuvre.d_m)  # across the target lane, wherever the ego is
+        lateral = np.abs(
+            c.aside_m[:, 0] + o.manoeuvre.d_m
+        )  # across the target lane, wherever the ego is
         in_lane = target & (lateral < 1.8)
         for row in np.flatnonzero(in_lane):
             front = c.ahead_m[row, 0] + c.half_length_m[row, 0]
@@ -327,10 +362,19 @@ class Decider:
             if abs(turn) >= TURN_RAD and any(a < to_s and b > m.s_m for a, b in m.path.junctions):
                 lateral, direction = Lateral.TURN, Direction.LEFT if turn > 0 else Direction.RIGHT
         return Decision(
-            chosen, longitudinal, direction, lateral, weights, others, wanted, wish[0] if wish else Direction.NONE
+            chosen,
+            longitudinal,
+            direction,
+            lateral,
+            weights,
+            others,
+            wanted,
+            wish[0] if wish else Direction.NONE,
         )
 
-    def _weights(self, facts: Facts, o: Option, now: np.ndarray, without: frozenset[Key]) -> dict[Key, float]:
+    def _weights(
+        self, facts: Facts, o: Option, now: np.ndarray, without: frozenset[Key]
+    ) -> dict[Key, float]:
         """Share of each term: what it takes off the free road's acceleration, summed over the window."""
         total: dict[Key, float] = {}
         for row, pressure in zip(o.rollout.binding[now], o.rollout.pressure_mps2[now], strict=True):
@@ -353,7 +397,9 @@ class Decider:
     def _curve_decides(self, facts: Facts, o: Option) -> bool:
         span = max(5, int(facts.ego.v_mps * 5.0))
         straight = profile_along(o.manoeuvre, self._config.driving, REACH_M, curves=False)
-        return bool(np.min(o.profile.allowed_mps[:span]) < np.min(straight.allowed_mps[:span]) - 0.3)
+        return bool(
+            np.min(o.profile.allowed_mps[:span]) < np.min(straight.allowed_mps[:span]) - 0.3
+        )
 
 
 def collision_time(facts: Facts, o: Option, front_m: float, rear_m: float, width_m: float) -> float:
@@ -398,11 +444,17 @@ def _label(
 
 def _against(o: Option, risk: Risk, at_s: float) -> Option:
     return Option(
-        o.manoeuvre, o.corridor, o.profile, o.cap_mps, o.rollout, o.halt, o.yields_to, o.passes, (risk, at_s)
+        o.manoeuvre,
+        o.corridor,
+        o.profile,
+        o.cap_mps,
+        o.rollout,
+        o.halt,
+        o.yields_to,
+        o.passes,
+        (risk, at_s),
     )
 
 
 def _first(t: Floats, holds: np.ndarray) -> float:
     return float(t[np.argmax(holds)]) if holds.any() else math.inf
-
-

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from whyway.config import Config, config_hash
-from whyway.maps.corridor import CENTRED, Place, place_of
+from whyway.maps.manoeuvre import CENTRED, Place, place_of
 from whyway.maps.road import Road
 from whyway.reason.citations import cited, perceived, predicted
 from whyway.reason.proposals import Decider, Decision, Facts, Key, collision_time
@@ -85,7 +85,11 @@ class RuleReasoner:
         front = self._config.vehicle.length_m / 2 + self._config.vehicle.center_offset_m
         if scene.ego.v_mps < 0.2:
             path = self._road.path_from(place.lane_id, place.s_m + 50.0)
-            near = [line.id for s, line in path.stop_lines if -1.0 < s - place.s_m - front < STOP_SIGN_REACH_M]
+            near = [
+                line.id
+                for s, line in path.stop_lines
+                if -1.0 < s - place.s_m - front < STOP_SIGN_REACH_M
+            ]
             self._served = self._served | frozenset(near)
         if self._changing == Direction.NONE:
             return
@@ -109,12 +113,19 @@ class RuleReasoner:
         chosen = decision.chosen
         ranked = sorted(decision.weights.items(), key=lambda item: (-item[1], item[0]))
         keys: list[tuple[Key, float]] = [(k, w) for k, w in ranked if w >= CAUSE_WEIGHT]
+        if decision.longitudinal in (Longitudinal.RESUME_SPEED, Longitudinal.PASS):
+            # what will hold the car back later is no reason to drive on now
+            keys = [((CauseKind.OBJECT, i), 1.0 / len(chosen.passes)) for i in chosen.passes]
         if decision.lateral == Lateral.TURN or (
             decision.lateral == Lateral.LANE_CHANGE and decision.route_change == decision.direction
         ):
             keys.append(((CauseKind.ROUTE, 0), 0.0))
         elif decision.lateral == Lateral.LANE_CHANGE:
-            keys += [(k, 0.0) for k in self._what_the_lane_change_avoids(decision, facts) if k not in dict(keys)]
+            keys += [
+                (k, 0.0)
+                for k in self._what_the_lane_change_avoids(decision, facts)
+                if k not in dict(keys)
+            ]
         if not keys:
             keys = [((CauseKind.SPEED_LIMIT, 0), 1.0)]
         keys = keys[: self._config.reason.max_causes]
@@ -150,28 +161,43 @@ class RuleReasoner:
         chosen = decision.chosen
         found: list[Rejected] = []
         if decision.longitudinal not in (Longitudinal.RESUME_SPEED, Longitudinal.PASS):
-            at = collision_time(facts, chosen, front, front - 2 * vehicle.center_offset_m, vehicle.width_m)
+            at = collision_time(
+                facts, chosen, front, front - 2 * vehicle.center_offset_m, vehicle.width_m
+            )
             risk = Risk.COLLISION
             if not math.isfinite(at):
                 risk, at = self._why_not_faster(decision, facts)
-            found.append(Rejected(Longitudinal.RESUME_SPEED, decision.lateral, decision.direction, risk, at))
+            found.append(
+                Rejected(Longitudinal.RESUME_SPEED, decision.lateral, decision.direction, risk, at)
+            )
         if decision.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
-            found.append(Rejected(Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, Risk.PROGRESS, 0.0))
+            found.append(
+                Rejected(Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, Risk.PROGRESS, 0.0)
+            )
         for option in decision.others:
             m = option.manoeuvre
             if option.meets is not None:
                 risk, at = option.meets
             else:
                 risk, at = Risk.PROGRESS, math.inf
-            longitudinal = Longitudinal.KEEP_DISTANCE if m.lateral == Lateral.KEEP_LANE else Longitudinal.RESUME_SPEED
+            longitudinal = (
+                Longitudinal.KEEP_DISTANCE
+                if m.lateral == Lateral.KEEP_LANE
+                else Longitudinal.RESUME_SPEED
+            )
             found.append(Rejected(longitudinal, m.lateral, m.direction, risk, at))
         return tuple(found)
 
     def _why_not_faster(self, decision: Decision, facts: Facts) -> tuple[Risk, float]:
-        main = max(decision.weights, key=lambda k: decision.weights[k]) if decision.weights else None
+        main = (
+            max(decision.weights, key=lambda k: decision.weights[k]) if decision.weights else None
+        )
         if main is None:
             return Risk.PROGRESS, math.inf
-        if main[0] in (CauseKind.TRAFFIC_LIGHT, CauseKind.STOP_SIGN) and decision.chosen.halt is not None:
+        if (
+            main[0] in (CauseKind.TRAFFIC_LIGHT, CauseKind.STOP_SIGN)
+            and decision.chosen.halt is not None
+        ):
             return Risk.RULE, decision.chosen.halt.ahead_m / max(facts.ego.v_mps, 1.0)
         if main[0] == CauseKind.CURVATURE:
             return Risk.COMFORT, 0.0

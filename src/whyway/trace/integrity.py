@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from whyway.maps.road import LanePath, Road
+from whyway.trace.frame import LaneFrame
 from whyway.trace.meta_actions import MetaActions, meta_actions
 from whyway.types import (
     ActionTrace,
@@ -62,7 +62,11 @@ def longitudinal_agreement(said: Longitudinal, done: MetaLongitudinal) -> Agreem
     supports, contradicts = _LONGITUDINAL[said]
     if done in supports:
         return Agreement.OK
-    return Agreement.CONTRADICTORY if done in contradicts or done == MetaLongitudinal.REVERSE else Agreement.UNSUPPORTED
+    return (
+        Agreement.CONTRADICTORY
+        if done in contradicts or done == MetaLongitudinal.REVERSE
+        else Agreement.UNSUPPORTED
+    )
 
 
 def lane_agreement(said: Lateral, side: Direction, done: MetaLane) -> Agreement:
@@ -80,7 +84,9 @@ def lane_agreement(said: Lateral, side: Direction, done: MetaLane) -> Agreement:
             if side == Direction.LEFT
             else (MetaLane.TURN_RIGHT, MetaLane.TURN_LEFT)
         )
-        our_curve = MetaLane.FOLLOW_CURVE_LEFT if side == Direction.LEFT else MetaLane.FOLLOW_CURVE_RIGHT
+        our_curve = (
+            MetaLane.FOLLOW_CURVE_LEFT if side == Direction.LEFT else MetaLane.FOLLOW_CURVE_RIGHT
+        )
         if done in {our_turn, our_curve}:
             return Agreement.OK
         return Agreement.CONTRADICTORY if done == other_turn else Agreement.UNSUPPORTED
@@ -95,7 +101,9 @@ def lateral_agreement(said: Lateral, side: Direction, done: MetaLateral) -> Agre
     """Whether a turn steers to its side; other decisions are judged in the lane's frame alone."""
     if said != Lateral.TURN:
         return Agreement.OK
-    ours, other = (_STEERS_LEFT, _STEERS_RIGHT) if side == Direction.LEFT else (_STEERS_RIGHT, _STEERS_LEFT)
+    ours, other = (
+        (_STEERS_LEFT, _STEERS_RIGHT) if side == Direction.LEFT else (_STEERS_RIGHT, _STEERS_LEFT)
+    )
     if done in ours:
         return Agreement.OK
     return Agreement.CONTRADICTORY if done in other else Agreement.UNSUPPORTED
@@ -110,7 +118,7 @@ def agreement(planning: PlanningTrace, done: MetaActions) -> tuple[Agreement, Ag
     )
 
 
-def lane_relation(path: LanePath, x_m: float, y_m: float, limit_m: float = 6.0) -> LaneRelation:
+def lane_relation(path: LaneFrame, x_m: float, y_m: float, limit_m: float = 6.0) -> LaneRelation:
     """Where a point lies relative to a lane path: in it, left or right of it, or off (beyond `limit_m`)."""
     s, d = path.center.project(x_m, y_m)
     half = float(path.half_width_at(s))
@@ -121,7 +129,7 @@ def lane_relation(path: LanePath, x_m: float, y_m: float, limit_m: float = 6.0) 
     return LaneRelation.LEFT if d > 0 else LaneRelation.RIGHT
 
 
-def grounded(trace: Trace, scene: Scene, path: LanePath) -> bool:
+def grounded(trace: Trace, scene: Scene, path: LaneFrame) -> bool:
     """Whether every cited id exists in the scene, with its class and on its side, and every cause and prediction cites a listed one."""
     objects = {o.id: o for o in scene.objects}
     cited = {c.id for c in trace.perception.critical_objects}
@@ -145,25 +153,31 @@ def scene_hash(scene: Scene) -> str:
     ego = scene.ego
     row = [scene.stamp_ns, ego.x_m, ego.y_m, ego.yaw_rad, ego.v_mps, ego.a_mps2, ego.steer_rad]
     for o in scene.objects:
-        row += [o.id, o.object_class, o.x_m, o.y_m, o.yaw_rad, o.vx_mps, o.vy_mps, o.length_m, o.width_m]
+        row += [
+            o.id,
+            o.object_class,
+            o.x_m,
+            o.y_m,
+            o.yaw_rad,
+            o.vx_mps,
+            o.vy_mps,
+            o.length_m,
+            o.width_m,
+        ]
     for light in scene.lights:
         row += [light.light_id, light.color]
     return hashlib.sha256(np.array(row, dtype=np.float64).tobytes()).hexdigest()[:16]
 
 
-def ego_path(scene: Scene, road: Road, length_m: float = 120.0) -> LanePath | None:
-    """The lane path the ego is on; None off the lanes."""
-    ego = scene.ego
-    place = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
-    return None if place is None else road.path_from(place[0], length_m)
-
-
-def complete(draft: Trace, scene: Scene, plan: Plan, road: Road) -> Trace:
+def complete(draft: Trace, scene: Scene, plan: Plan, path: LaneFrame | None) -> Trace:
     """The whole trace: the reasoner's draft with the action and the integrity computed from the final trajectory.
 
-    Off the lanes no meta-action can be measured in a lane's frame: the axis is UNSUPPORTED then.
+    Args:
+      draft: what was said.
+      scene: what it was said of.
+      plan: what will be done.
+      path: the lane path the ego is on; None off the lanes, where nothing can be measured and no axis is supported.
     """
-    path = ego_path(scene, road)
     w = plan.waypoints
     if path is None or len(w.t_s) < 2:
         done = MetaActions(MetaLongitudinal.STOP, MetaLateral.GO_STRAIGHT, MetaLane.LANE_KEEP)
@@ -175,7 +189,14 @@ def complete(draft: Trace, scene: Scene, plan: Plan, road: Road) -> Trace:
         is_grounded = grounded(draft, scene, path)
     norm = float(np.max(np.hypot(plan.delta_x_m, plan.delta_y_m))) if len(plan.delta_x_m) else 0.0
     action = ActionTrace(
-        done.longitudinal, done.lateral, done.lane, w, plan.sft_waypoints, plan.delta_x_m, plan.delta_y_m, norm
+        done.longitudinal,
+        done.lateral,
+        done.lane,
+        w,
+        plan.sft_waypoints,
+        plan.delta_x_m,
+        plan.delta_y_m,
+        norm,
     )
     integrity = dataclasses.replace(
         draft.integrity,

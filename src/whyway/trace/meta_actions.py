@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.geometry import wrap_angle
-from whyway.maps.road import LanePath
+from whyway.trace.frame import LaneFrame
 from whyway.types import MetaLane, MetaLateral, MetaLongitudinal, Waypoints
 
 WINDOW_S = 3.0
@@ -51,14 +51,20 @@ def longitudinal_action(t_s: np.ndarray, v_mps: np.ndarray) -> MetaLongitudinal:
         return MetaLongitudinal.STOP
     if change >= SPEED_CHANGE_MPS and a >= GENTLE_MPS2:
         strong = a >= STRONG_MPS2
-        return MetaLongitudinal.STRONG_ACCELERATION if strong else MetaLongitudinal.GENTLE_ACCELERATION
+        return (
+            MetaLongitudinal.STRONG_ACCELERATION if strong else MetaLongitudinal.GENTLE_ACCELERATION
+        )
     if change <= -SPEED_CHANGE_MPS and a <= -GENTLE_MPS2:
         strong = a <= -STRONG_MPS2
-        return MetaLongitudinal.STRONG_DECELERATION if strong else MetaLongitudinal.GENTLE_DECELERATION
+        return (
+            MetaLongitudinal.STRONG_DECELERATION if strong else MetaLongitudinal.GENTLE_DECELERATION
+        )
     return MetaLongitudinal.MAINTAIN_SPEED
 
 
-def lateral_action(x_m: np.ndarray, y_m: np.ndarray, yaw_rad: np.ndarray, v_mps: np.ndarray) -> MetaLateral:
+def lateral_action(
+    x_m: np.ndarray, y_m: np.ndarray, yaw_rad: np.ndarray, v_mps: np.ndarray
+) -> MetaLateral:
     """The lateral meta-action of poses `(n,)`: turn rate per metre travelled, and heading change."""
     distance = float(np.sum(np.hypot(np.diff(x_m), np.diff(y_m))))
     turn = float(np.sum(wrap_angle(np.diff(yaw_rad))))
@@ -73,7 +79,7 @@ def lateral_action(x_m: np.ndarray, y_m: np.ndarray, yaw_rad: np.ndarray, v_mps:
     return MetaLateral.STEER_LEFT if left else MetaLateral.STEER_RIGHT
 
 
-def lane_action(x_m: np.ndarray, y_m: np.ndarray, path: LanePath) -> MetaLane:
+def lane_action(x_m: np.ndarray, y_m: np.ndarray, path: LaneFrame) -> MetaLane:
     """Motion relative to the lane path the trajectory starts on: leaving it, turning with it, shifting in it, or keeping it."""
     s, d = path.center.project(x_m[[0, -1]], y_m[[0, -1]])
     half = path.half_width_at(s)
@@ -90,13 +96,13 @@ def lane_action(x_m: np.ndarray, y_m: np.ndarray, path: LanePath) -> MetaLane:
     return MetaLane.LANE_KEEP
 
 
-def turn_between(path: LanePath, from_s_m: float, to_s_m: float) -> float:
+def turn_between(path: LaneFrame, from_s_m: float, to_s_m: float) -> float:
     """Heading change of a lane path between two arc lengths, left positive."""
     yaw = path.center.at(np.array([from_s_m, to_s_m]))[2]
     return float(yaw[1] - yaw[0])
 
 
-def meta_actions(waypoints: Waypoints, path: LanePath) -> MetaActions:
+def meta_actions(waypoints: Waypoints, path: LaneFrame) -> MetaActions:
     """What a trajectory does over the window that starts now.
 
     Args:

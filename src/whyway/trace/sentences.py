@@ -53,9 +53,11 @@ def sentence(trace: Trace) -> str:
     """One sentence: decision, numbers, causes; e.g. "stops in 12 m because the light 3 is red"."""
     p = trace.planning
     does = _DOES[p.longitudinal]
-    if p.longitudinal in (Longitudinal.STOP, Longitudinal.YIELD) and math.isfinite(p.stop_distance_m):
+    if p.longitudinal in (Longitudinal.STOP, Longitudinal.YIELD) and math.isfinite(
+        p.stop_distance_m
+    ):
         does += " and waits" if p.stop_distance_m < 0.5 else f" in {p.stop_distance_m:.0f} m"
-    elif p.longitudinal != Longitudinal.STOP:
+    elif p.longitudinal == Longitudinal.RESUME_SPEED:
         does += f" towards {p.target_speed_mps * 3.6:.0f} km/h"
     does += _lateral(p.lateral, p.direction)
     causes = [_cause(c, trace) for c in p.causes if c.kind != CauseKind.NONE]

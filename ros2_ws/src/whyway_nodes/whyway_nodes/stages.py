@@ -57,7 +57,7 @@ class Planning:
 
     def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
         from whyway.driver import make_planner
-        from whyway.maps.corridor import ego_path
+        from whyway.maps.manoeuvre import ego_path
         from whyway.maps.road import Road
         from whyway.plan import planner_view
         from whyway.trace import complete

@@ -1,0 +1,88 @@
+"""How fast is it? Decisions and simulated steps timed, for `whyway bench`. The one place besides the driver that reads a clock."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from whyway.config import Config
+from whyway.driver import Cycle, Driver
+from whyway.maps.road import Road
+from whyway.worlds import make_world
+
+WARM_UP_CYCLES = 10
+
+
+def bench_decide(
+    config: Config,
+    agents: int = 30,
+    duration_s: float = 60.0,
+    seed: int = 1,
+    progress: Callable[[float], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Time decisions (observation to command, and scene to command) in a town where the car sees many road users.
+
+    Args:
+      config: the whole tree; traffic and sensor range are raised until enough road users are seen.
+      agents: how many road users a decision has to deal with: cycles with fewer are not counted.
+      duration_s: how long to drive.
+      seed: of the town.
+      progress: called with the simulated time, for a bar.
+
+    Returns:
+      One row: medians and 99th percentiles in ms of the whole decision and of its stages.
+    """
+    traffic = dataclasses.replace(config.sim.traffic, vehicles=2 * agents)
+    sensor = dataclasses.replace(config.sim.sensor, range_m=400.0, occlusion=False)
+    config = dataclasses.replace(
+        config, sim=dataclasses.replace(config.sim, traffic=traffic, sensor=sensor)
+    )
+    world = make_world("town", seed, config, duration_s)
+    driver = Driver("rules", config, Road(world.lane_map, world.route))
+    observation = world.reset()
+    rows: list[dict[str, float]] = []
+    while not world.done:
+        cycle = driver.step(observation)
+        rows.append(_latencies(cycle))
+        progress(world.stamp_ns * 1e-9)
+        observation = world.step(cycle.command)
+    counted = [r for r in rows[WARM_UP_CYCLES:] if r["objects"] >= agents]
+    if not counted:
+        most = int(max(r["objects"] for r in rows))
+        raise ValueError(
+            f"no cycle with {agents} road users in view (at most {most}); ask for fewer: --agents {most}"
+        )
+    return [_row(counted, agents)]
+
+
+def _latencies(cycle: Cycle) -> dict[str, float]:
+    stages = {entry.stage: entry.latency_ms for entry in cycle.trace.integrity.latency}
+    stages["control"] = cycle.verdict.latency_ms
+    return {"objects": float(len(cycle.scene.objects)), **stages}
+
+
+def _row(counted: list[dict[str, float]], agents: int) -> dict[str, Any]:
+    stages = [name for name in counted[0] if name != "objects"]
+    table = np.array([[r[name] for name in stages] for r in counted])
+    whole, from_scene = (
+        table.sum(axis=1),
+        table[:, [i for i, s in enumerate(stages) if s != "perception"]].sum(axis=1),
+    )
+    return {
+        "backend": "numpy",
+        "worlds": 1,
+        "agents": agents,
+        "objects_median": float(np.median([r["objects"] for r in counted])),
+        "cycles": len(counted),
+        "decide_p50_ms": float(np.median(whole)),
+        "decide_p99_ms": float(np.percentile(whole, 99)),
+        "scene_to_command_p50_ms": float(np.median(from_scene)),
+        "scene_to_command_p99_ms": float(np.percentile(from_scene, 99)),
+        "stages_p50_ms": dict(zip(stages, np.median(table, axis=0).round(3).tolist(), strict=True)),
+        "stages_p99_ms": dict(
+            zip(stages, np.percentile(table, 99, axis=0).round(3).tolist(), strict=True)
+        ),
+    }

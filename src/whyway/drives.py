@@ -1,0 +1,134 @@
+"""The loop closed: a driver in a world, in one process, and the log of it. What is judged later is this log alone."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from whyway import topics
+from whyway.config import Config, as_dict, config_hash
+from whyway.driver import Cycle, Driver, driver_config
+from whyway.log import LogWriter
+from whyway.maps.road import Road
+from whyway.types import Event, Fault
+from whyway.worlds import World, make_world
+
+Watch = Callable[[World, Cycle], None]
+"""Called after every cycle, to show progress or to stop by raising."""
+
+
+def provenance() -> dict[str, Any]:
+    """Where a result comes from: commit of the checkout (if it is one), versions of what computed it."""
+    packages = ("whyway", "numpy", "scipy", "mcap", "rosbags")
+    return {
+        "git": _git_commit(),
+        "versions": {
+            "python": platform.python_version(),
+            "platform": f"{sys.platform} {platform.machine()}",
+            **{name: _version(name) for name in packages},
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_commit() -> str:
+    """The commit, with "+changes" if the working tree differs; "unknown" outside a checkout."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty=+changes",
+        "--abbrev=12",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def run_info(driver: str, world: str, seed: int, config: Config) -> dict[str, Any]:
+    """What a log says of itself: who drove where, with which configuration, and what computed it."""
+    used = driver_config(driver, config)
+    return {
+        "driver": driver,
+        "world": world,
+        "seed": seed,
+        "config_hash": config_hash(used),
+        "config": as_dict(used),
+        **provenance(),
+    }
+
+
+def drive(
+    world_spec: str, driver_name: str, seed: int, config: Config, log_path: Path,
+    duration_s: float | None = None, watch: Watch | None = None,
+) -> World:  # fmt: skip
+    """Drive once and log it; the log is readable to the last whole second however this ends.
+
+    Args:
+      world_spec: "town" or a CommonRoad file.
+      driver_name: one of `driver.DRIVERS`.
+      seed: of the world.
+      config: the whole tree.
+      log_path: where the log goes.
+      duration_s: None for the world's own.
+      watch: sees every cycle.
+
+    Returns:
+      The world as it ended.
+
+    Raises:
+      ValueError: no such world or driver; one line with the remedy.
+    """
+    used = driver_config(driver_name, config)
+    world = make_world(world_spec, seed, used, duration_s)
+    driver = Driver(driver_name, used, Road(world.lane_map, world.route))
+    info = {
+        **run_info(driver_name, world_spec, seed, config),
+        "middleware": "one process",
+        "name": world.name,
+    }
+    observation = world.reset()
+    with LogWriter(log_path, info) as log:
+        log.write(topics.LANE_MAP.name, world.lane_map)
+        log.write(topics.ROUTE.name, world.route)
+        braking = False
+        while not world.done:
+            cycle = driver.step(observation)
+            _write_cycle(log, world, cycle)
+            if watch is not None:
+                watch(world, cycle)
+            observation = world.step(cycle.command)
+            if world.interface_braking and not braking:
+                log.write(
+                    topics.EVENT.name,
+                    Event(world.stamp_ns, "vehicle", Fault.COMMAND_TIMEOUT, "no command: braking"),
+                )
+            braking = world.interface_braking
+        log.write(topics.TRUTH.name, world.truth())
+        log.add_info({"goal_reached": world.goal_reached, "notes": dict(world.notes)})
+    return world
+
+
+def _write_cycle(log: LogWriter, world: World, cycle: Cycle) -> None:
+    log.write(topics.TRUTH.name, world.truth())
+    log.write(topics.OBSERVATION.name, cycle.observation)
+    log.write(topics.SCENE.name, cycle.scene)
+    log.write(topics.TRACE.name, cycle.trace)
+    log.write(topics.PLAN.name, cycle.plan)
+    log.write(topics.COMMAND.name, cycle.command)
+    log.write(topics.VERDICT.name, cycle.verdict)

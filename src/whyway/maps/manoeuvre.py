@@ -1,0 +1,127 @@
+"""Manoeuvres: a lateral decision made concrete on this road, as a path from where the ego is and the speed it allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whyway.config import DrivingConfig
+from whyway.geometry import Polyline
+from whyway.maps.road import LanePath, Road
+from whyway.motion import SpeedProfile, comfortable_profile
+from whyway.types import Direction, EgoState, Floats, Lateral
+
+CENTRED = 0.4
+"""Share of the half width beyond which the ego counts as still moving into its lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the ego is: lane, arc length along it and offset to the left of its centre."""
+
+    lane_id: int
+    s_m: float
+    d_m: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manoeuvre:
+    """A lateral decision made concrete: the path to follow and where on it the ego is."""
+
+    lateral: Lateral
+    direction: Direction
+    path: LanePath
+    s_m: float
+    d_m: float
+    leaving: LanePath | None = None
+    """The lane's path that a lane change leaves, and the ego's arc length on it."""
+    leaving_s_m: float = 0.0
+
+
+def place_of(road: Road, ego: EgoState) -> Place | None:
+    """The ego's lane; None off the lanes."""
+    found = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
+    return None if found is None else Place(*found)
+
+
+def ego_path(road: Road, ego: EgoState, length_m: float = 120.0) -> LanePath | None:
+    """The lane path the ego is on; None off the lanes."""
+    place = place_of(road, ego)
+    return None if place is None else road.path_from(place.lane_id, place.s_m + length_m)
+
+
+def manoeuvre(
+    road: Road,
+    place: Place,
+    lateral: Lateral,
+    direction: Direction,
+    length_m: float,
+    *,
+    on_route: bool = True,
+) -> Manoeuvre | None:
+    """What a lateral decision means here; None where it means nothing (no lane on that side).
+
+    A lane change is said from its beginning to its end, over the border between the lanes: an ego that has its new lane but is still
+    off its centre, on the side it came from, goes on into that lane rather than one further.
+    """
+
+    def on(lane_id: int, s_m: float, d_m: float) -> Manoeuvre:
+        return Manoeuvre(
+            lateral, direction, road.path_from(lane_id, s_m + length_m, on_route), s_m, d_m
+        )
+
+    if lateral != Lateral.LANE_CHANGE:
+        return on(place.lane_id, place.s_m, place.d_m)
+    left, right = road.neighbours(place.lane_id)
+    neighbour = left if direction == Direction.LEFT else right
+    half = float(road.lanes[place.lane_id].width_at(place.s_m)) / 2
+    came_from = -1.0 if direction == Direction.LEFT else 1.0
+    if place.d_m * came_from > CENTRED * half or neighbour == 0:
+        finishing = place.d_m * came_from > CENTRED * half
+        return on(place.lane_id, place.s_m, place.d_m) if finishing else None
+    here = road.lanes[place.lane_id].center.at(place.s_m, place.d_m)
+    s, d = road.lanes[neighbour].center.project(here[0], here[1])
+    path = road.path_from(neighbour, float(s) + length_m, on_route)
+    leaving = road.path_from(place.lane_id, place.s_m + length_m, on_route)
+    return Manoeuvre(lateral, direction, path, float(s), float(d), leaving, place.s_m)
+
+
+def change_time_s(offset_m: float, driving: DrivingConfig) -> float:
+    """How long moving over by an offset takes: a lane's width in `lane_change_s`, less for less."""
+    return float(
+        np.clip(driving.lane_change_s * math.sqrt(abs(offset_m) / 3.5), 2.0, driving.lane_change_s)
+    )
+
+
+def offset_at(t_s: Any, offset_m: float, driving: DrivingConfig) -> Floats:
+    """What is left of an offset at times `(...)`, on the way to the centre with least jerk."""
+    u = np.clip(np.asarray(t_s) / change_time_s(offset_m, driving), 0.0, 1.0)
+    left: Floats = offset_m * (1.0 - u**3 * (10.0 - 15.0 * u + 6.0 * u * u))
+    return left
+
+
+def profile_along(
+    m: Manoeuvre,
+    driving: DrivingConfig,
+    length_m: float,
+    *,
+    limits: bool = True,
+    curves: bool = True,
+) -> SpeedProfile:
+    """The speed the manoeuvre's path allows from `base_link` on; without `limits`, up to 30 % above them."""
+    s = m.s_m + np.arange(0.0, length_m, 1.0)
+    limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
+    curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
+    return comfortable_profile(
+        limit, curvature, 1.0, driving.lateral_acceleration_mps2, driving.comfort_brake_mps2
+    )
+
+
+def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:
+    # heading change over 6 m: kinks of hand-drawn maps are not curves
+    yaw = np.interp(np.stack([s_m - 3.0, s_m + 3.0]), line.s_m, line.yaw_rad)
+    change: Floats = (yaw[1] - yaw[0]) / 6.0
+    return change
