@@ -168,3 +168,10 @@ def test_every_topic_between_nodes_has_one_writer_that_the_table_names() -> None
     assert not any(topics.TRUTH in (*s.inputs, *s.others) for s in graph.NODES.values()), (
         "no stage sees the truth"
     )
+
+
+def test_the_readme_has_the_nodes_as_they_are() -> None:
+    readme = Path(graph.__file__).parents[1] / "README.md"
+    assert graph.readme_table() in readme.read_text()
+    for name in graph.OWN_PARAMETERS | {"recovering"}:
+        assert f"`{name}`" in readme.read_text()

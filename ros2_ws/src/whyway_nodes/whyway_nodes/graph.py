@@ -90,3 +90,16 @@ def readers_of(topic: Topic, recorder: bool) -> int:
     """How many must hear a topic: the nodes that read it, and the recorder where it is logged."""
     nodes = sum(topic in (*spec.inputs, *spec.latched, *spec.others) for spec in NODES.values())
     return nodes + (recorder and topic.logged)
+
+
+def readme_table() -> str:
+    """README's table of nodes, as Markdown."""
+
+    def names(chosen: tuple[Topic, ...]) -> str:
+        return ", ".join(f"`{t.name.removeprefix('/whyway/')}`" for t in chosen) or "-"
+
+    rows = ["| node | acts on (of one stamp) | hears | publishes |", "|---|---|---|---|"]
+    for name, spec in NODES.items():
+        heard = names((*spec.latched, *spec.others))
+        rows.append(f"| `{name}` | {names(spec.inputs)} | {heard} | {names(spec.outputs)} |")
+    return "\n".join(rows) + "\n"
