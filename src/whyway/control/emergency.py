@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from whyway.config import SafetyConfig, VehicleConfig
 from whyway.control.path import PlanPath
 from whyway.geometry import boxes_overlap, to_frame
-from whyway.types import Floats, Intent, ObjectClass, TrackedObject
+from whyway.types import Floats, Intent, ObjectClass, PredictedPath, TrackedObject
 
 STEP_S = 0.1
 _LONG_S = 8.0  # how long braking is followed
@@ -240,14 +241,28 @@ def _straight_on(objects: Sequence[TrackedObject]) -> tuple[Floats, Floats, Floa
 def _foreseen(objects: Sequence[TrackedObject]) -> tuple[Floats, Floats, Floats]:
     """x, y, yaw `(n, k)` on the likeliest predicted path, going on straight where it ends."""
     x, y, yaw = (a.copy() for a in _straight_on(objects))
+    alike: dict[tuple[float, int], list[tuple[int, PredictedPath]]] = {}
     for i, o in enumerate(objects):
         p = max(o.predictions, key=lambda p: p.probability, default=None)
-        if p is None or p.intent in _GUESSES:
-            continue
-        t = p.dt_s * np.arange(len(p.x_m) + 1)
-        px, py = np.append(o.x_m, p.x_m), np.append(o.y_m, p.y_m)
-        beyond = np.maximum(TIMES_S - t[-1], 0.0) / p.dt_s
-        x[i] = np.interp(TIMES_S, t, px) + beyond * (px[-1] - px[-2])
-        y[i] = np.interp(TIMES_S, t, py) + beyond * (py[-1] - py[-2])
-        yaw[i] = np.interp(TIMES_S, t, np.unwrap(np.append(o.yaw_rad, p.yaw_rad)))
+        if p is not None and p.intent not in _GUESSES:
+            alike.setdefault((p.dt_s, len(p.x_m)), []).append((i, p))
+    for (dt_s, n), found in alike.items():
+        rows = [i for i, _ in found]
+        now = np.array([(objects[i].x_m, objects[i].y_m, objects[i].yaw_rad) for i in rows])
+        paths = np.array([(p.x_m, p.y_m, p.yaw_rad) for _, p in found])
+        paths = np.concatenate([now[:, :, None], paths], axis=-1)
+        paths[:, 2] = np.unwrap(paths[:, 2], axis=-1)
+        x[rows], y[rows], yaw[rows] = np.moveaxis(paths @ _resampling(dt_s, n), 1, 0)
     return x, y, yaw
+
+
+@lru_cache(maxsize=16)
+def _resampling(dt_s: float, n: int) -> Floats:
+    """Weights `(n + 1, k)` that take values now and at n steps of `dt_s` to `TIMES_S`, linearly, beyond the last step too."""
+    at = TIMES_S / dt_s
+    before = np.clip(np.floor(at).astype(np.int64), 0, n - 1)
+    weights = np.zeros((n + 1, len(TIMES_S)))
+    columns = np.arange(len(TIMES_S))
+    weights[before, columns] = 1.0 - (at - before)
+    weights[before + 1, columns] = at - before
+    return weights
