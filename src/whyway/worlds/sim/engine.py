@@ -107,7 +107,7 @@ def _drive_rails(sim: Sim, state: State, moved: State) -> State:
     dt, idm = sim.dt_s, sim.traffic.idm
     rail = state.active & (state.mode == int(Mode.RAIL))
     cx, cy = state.centers()
-    a, held = desired_accelerations(state, sim.rails, light_colors(sim, state), idm, cx, cy, dt)
+    a, held = desired_accelerations(state, sim.rails, light_colors(sim, state), idm, cx, cy)
     began = triggered(state, cx, cy)
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
     a = xp.where(walker & (a > 0.0), clamp((state.cap_mps - state.v_mps) / dt, None, _WALK_MPS2), a)

@@ -35,6 +35,9 @@ _GREEN_AFTER_S = 9.0
 _ASK_BEFORE_LINE_M = 50.0
 _KERB_M = 1.0
 """How far from the road's edge a pedestrian waits."""
+_PAVEMENT_M = 2.2
+"""How far from the road's edge pedestrians walk."""
+_WAY_M = 400.0
 _KEEP_CLEAR_M = 30.0
 """Between background traffic at the start, and between it and anybody with a part to play."""
 
@@ -260,30 +263,37 @@ def _background(
     for lane_id, s in [town.spawns[i] for i in rng.permutation(len(town.spawns))]:
         if placed == config.sim.traffic.vehicles:
             break
-        if lane_id in mine:
-            continue
         x, y, _, _ = (float(c) for c in road.lanes[lane_id].center.at(s))
-        if actors.nearest_m(x, y) < _KEEP_CLEAR_M:
+        if lane_id in mine or actors.nearest_m(x, y) < _KEEP_CLEAR_M:
             continue
-        index = walker.walk(lane_id, rng, avoid=mine)
-        if index is None:
-            continue
-        rail = actors.network.rails[index]
-        room = min([stop.s_m - s - 5.0 for stop in rail.stops if stop.s_m > s + 2.0] + [200.0])
-        wanted = float(np.interp(s, rail.speed_s_m, rail.speed_mps))
-        v = min(0.7 * wanted, math.sqrt(2 * 1.5 * max(room, 0.0)))
-        truck = rng.random() < 0.15
-        size = {"length_m": 7.5, "width_m": 2.3, "object_class": int(ObjectClass.TRUCK)} if truck else {
-            "length_m": float(rng.uniform(4.0, 4.9)), "width_m": float(rng.uniform(1.7, 1.9)),
-        }  # fmt: skip
-        actors.add(index, s, v, factor=float(rng.uniform(0.8, 1.0)), **size)
-        placed += 1
+        # long ways, so that few reach their end (where they vanish) within the drive
+        index = walker.walk(lane_id, rng, avoid=mine, least_m=_WAY_M)
+        if index is not None:
+            _one_more(actors, index, s, rng)
+            placed += 1
     outer = [
         i for i in sorted(mine) if not road.lanes[i].lane.in_junction and not road.neighbours(i)[1]
     ]
     for _ in range(config.sim.traffic.pedestrians - 1):
         lane = road.lanes[int(rng.choice(outer))]
-        s = np.linspace(5.0, lane.length_m - 5.0, 12)
-        px, py, _, _ = lane.center.at(s, -(1.75 + 2.2) * np.ones(12))
+        along = np.linspace(5.0, lane.length_m - 5.0, 12)
+        px, py, _, _ = lane.center.at(along, -(1.75 + _PAVEMENT_M) * np.ones(12))
         actors.pedestrian(actors.network.add_walk(px, py, WALK_MPS), v_mps=WALK_MPS)
     actors.notes["background"] = str(placed)
+
+
+def _one_more(actors: _Actors, path: int, s_m: float, rng: np.random.Generator) -> None:
+    """A car or truck at a speed from which it can stop comfortably at its next stop line."""
+    rail = actors.network.rails[path]
+    room = min([stop.s_m - s_m - 5.0 for stop in rail.stops if stop.s_m > s_m + 2.0] + [200.0])
+    wanted = float(np.interp(s_m, rail.speed_s_m, rail.speed_mps))
+    v = min(0.7 * wanted, math.sqrt(2 * 1.5 * max(room, 0.0)))
+    length, width, kind = (
+        float(rng.uniform(4.0, 4.9)),
+        float(rng.uniform(1.7, 1.9)),
+        ObjectClass.CAR,
+    )
+    if rng.random() < 0.15:
+        length, width, kind = 7.5, 2.3, ObjectClass.TRUCK
+    factor = float(rng.uniform(0.8, 1.0))
+    actors.add(path, s_m, v, factor=factor, length_m=length, width_m=width, object_class=int(kind))

@@ -35,7 +35,10 @@ CLAIM_S = 8.0
 """Agents so far (in time) from a junction are heeded by those who must give way."""
 STOP_BEFORE_LINE_M = 1.0
 _AT_LINE_M = 2.5
-_WIDE_S = 4.0  # one who waits on a minor road is taken to need so long to clear
+"""Whoever stands further before a line is not waiting for it: somebody is before it, or it does not want to go."""
+_IDLE_S = 2.0
+_RANK_S = 12.0
+"""What a step in priority is worth in seconds until arrival: more than anybody heeded is away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,66 +143,75 @@ def leaders(
     return Leaders(xp.min(dense, axis=-1), xp.any(taken, axis=-1))
 
 
-def rights(
-    state: State, rails: Rails, ahead: Ahead, exit_taken: Array, colors: Array, dt_s: float
-) -> Array:
+def rights(state: State, rails: Rails, ahead: Ahead, exit_taken: Array, colors: Array) -> Array:
     """Index of the stop each agent has the right to pass `[W, A]`, -1 for none, from the rights it had.
 
     Agents under command take no right but what they stand in: once inside a junction they hold it; before it they are heeded
     by their rank, unless they have been standing for two seconds.
     """
     xp = array_namespace(state.s_m)
-    agents = state.s_m.shape[-1]
-    stops = rails.stop_s_m.shape[-1]
-    path = clamp(state.path, 0, None)
-    front, rear = state.s_m + state.length_m / 2, state.s_m - state.length_m / 2
     on_path = state.active & (state.path >= 0)
     rail = on_path & (state.mode == int(Mode.RAIL))
     commanded = on_path & (state.mode == int(Mode.COMMAND))
-
-    # what is held: given back behind the junction, or before it when the light turns and there is room to stop
-    flat = path * stops + clamp(state.held, 0, stops - 1)
-    to_line = flat_take(rails.stop_s_m, flat) - front
-    out = rear > flat_take(rails.stop_exit_m, flat)
-    light = xp.where(state.held >= 0, flat_take(rails.stop_light, flat), -1)
-    stops_in_time = (to_line > 0.0) & (state.v_mps**2 < 2.0 * COMFORT_MPS2 * to_line)
-    idle = state.standing_s > 2.0
-    lost = out | (idle & (to_line > _AT_LINE_M)) | (stops_in_time & (~_may_go(colors, light)))
-    held = xp.where(rail & (state.held >= 0) & ~lost, state.held, -1)
-    inside = ahead.index - 1
-    flat_in = path * stops + clamp(inside, 0, stops - 1)
-    in_box = (
-        commanded
-        & (inside >= 0)
-        & (front - 1.0 > flat_take(rails.stop_s_m, flat_in))
-        & (rear < flat_take(rails.stop_exit_m, flat_in))
+    held = xp.where(
+        commanded, _stood_in(state, rails, ahead), xp.where(rail, _kept(state, rails, colors), -1)
     )
-    held = xp.where(in_box, inside, held)
 
     eta = ahead.distance_m / clamp(state.v_mps, 2.0, None)
-    green = _may_go(colors, ahead.light)
-    # who stands further back has somebody before it, or does not want to go
+    idle = state.standing_s > _IDLE_S
     back = idle & (ahead.distance_m > _AT_LINE_M)
     near = (eta < CLAIM_S) | (ahead.distance_m < 12.0)
-    claim = on_path & green & near & xp.where(commanded, ~idle, ~exit_taken & ~back)
-    rank = xp.astype(ahead.priority, eta.dtype) * (CLAIM_S + _WIDE_S) + eta
+    claim = (
+        on_path
+        & _may_go(colors, ahead.light)
+        & near
+        & xp.where(commanded, ~idle, ~exit_taken & ~back)
+    )
+    rank = xp.astype(ahead.priority, eta.dtype) * _RANK_S + eta
     # whoever must give way decides at the line, not from afar
     ready = (ahead.priority == 0) | (ahead.distance_m < 6.0)
     w, a = xp.nonzero(claim & rail & (held < 0) & ready)
     if w.shape[0] == 0:
         return held
-    mine = ahead.movement[w, a][:, None]
-    held_movement = flat_take(rails.stop_movement, path * stops + clamp(held, 0, stops - 1))[w]
-    me = xp.arange(agents)[None, :] == a[:, None]
-    rank_w, mine_rank = rank[w], rank[w, a][:, None]
-    first = (rank_w < mine_rank) | (
-        (rank_w == mine_rank) & (xp.arange(agents)[None, :] < a[:, None])
+
+    # everybody in the world of each who asks: those who hold what conflicts bar it, and those who ask for it and rank before
+    flat = clamp(state.path, 0, None) * rails.stop_s_m.shape[-1] + clamp(held, 0, None)
+    held_movement = flat_take(rails.stop_movement, flat)[w]
+    mine, mine_rank, me = ahead.movement[w, a][:, None], rank[w, a][:, None], a[:, None]
+    others = xp.arange(state.s_m.shape[-1])[None, :]
+    first = (rank[w] < mine_rank) | ((rank[w] == mine_rank) & (others < me))
+    holds, asks = held[w] >= 0, claim[w] & (held[w] < 0) & first
+    barred = (
+        holds & rails.conflict[mine, held_movement] | asks & rails.conflict[mine, ahead.movement[w]]
     )
-    barred = (held[w] >= 0) & rails.conflict[mine, held_movement]
-    barred = barred | (claim[w] & (held[w] < 0) & first & rails.conflict[mine, ahead.movement[w]])
-    granted = ~xp.any(barred & ~me, axis=-1)
+    granted = ~xp.any(barred & (others != me), axis=-1)
     held[w[granted], a[granted]] = ahead.index[w[granted], a[granted]]
     return held
+
+
+def _kept(state: State, rails: Rails, colors: Array) -> Array:
+    """The rights that are kept: not behind the junction, nor before it by one who does not come or whose light turned in time."""
+    xp = array_namespace(state.s_m)
+    stops = rails.stop_s_m.shape[-1]
+    flat = clamp(state.path, 0, None) * stops + clamp(state.held, 0, stops - 1)
+    to_line = flat_take(rails.stop_s_m, flat) - state.s_m - state.length_m / 2
+    out = state.s_m - state.length_m / 2 > flat_take(rails.stop_exit_m, flat)
+    light = xp.where(state.held >= 0, flat_take(rails.stop_light, flat), -1)
+    in_time = (to_line > 0.0) & (state.v_mps**2 < 2.0 * COMFORT_MPS2 * to_line)
+    stays_away = (state.standing_s > _IDLE_S) & (to_line > _AT_LINE_M)
+    lost = out | stays_away | (in_time & ~_may_go(colors, light))
+    return xp.where((state.held >= 0) & ~lost, state.held, -1)
+
+
+def _stood_in(state: State, rails: Rails, ahead: Ahead) -> Array:
+    """The junction passage that an agent is in by now, whether it had the right or not; -1 for none."""
+    xp = array_namespace(state.s_m)
+    stops = rails.stop_s_m.shape[-1]
+    inside = ahead.index - 1
+    flat = clamp(state.path, 0, None) * stops + clamp(inside, 0, stops - 1)
+    entered = state.s_m + state.length_m / 2 - 1.0 > flat_take(rails.stop_s_m, flat)
+    left = state.s_m - state.length_m / 2 >= flat_take(rails.stop_exit_m, flat)
+    return xp.where((inside >= 0) & entered & ~left, inside, -1)
 
 
 def _may_go(colors: Array, light: Array) -> Array:
@@ -213,13 +225,13 @@ def _may_go(colors: Array, light: Array) -> Array:
 
 
 def desired_accelerations(
-    state: State, rails: Rails, colors: Array, idm: IdmConfig, x_m: Array, y_m: Array, dt_s: float
+    state: State, rails: Rails, colors: Array, idm: IdmConfig, x_m: Array, y_m: Array
 ) -> tuple[Array, Array]:
     """Accelerations of agents on rails, and the rights they have after this step; both `[W, A]`."""
     xp = array_namespace(state.s_m)
     ahead = next_stops(state, rails)
     lead = leaders(state, rails, x_m, y_m, ahead, idm)
-    held = rights(state, rails, ahead, lead.exit_taken, colors, dt_s)
+    held = rights(state, rails, ahead, lead.exit_taken, colors)
     got = held == ahead.index
     line_gap = ahead.distance_m + (idm.s0_m - STOP_BEFORE_LINE_M)
     line = xp.where(

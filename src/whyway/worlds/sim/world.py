@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from whyway.config import Config
+from whyway.geometry import wrap_angle
 from whyway.types import (
     Actor,
     Command,
@@ -200,7 +201,14 @@ class SimWorld:
         x, y = (c[0].tolist() for c in st.centers())
         columns = [
             c[0].tolist()
-            for c in (st.object_class, st.yaw_rad, st.v_mps, st.length_m, st.width_m, st.generation)
+            for c in (
+                st.object_class,
+                wrap_angle(st.yaw_rad),
+                st.v_mps,
+                st.length_m,
+                st.width_m,
+                st.generation,
+            )
         ]
         ids, static = self._setting.id.tolist(), self._setting.is_static.tolist()
         actors = []
