@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import json
 import math
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -291,7 +292,8 @@ def _coerce(value: Any, kind: type, where: str) -> Any:
         kind is float
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value)
+        <= sys.float_info.max  # neither infinite nor NaN nor a whole number too large
     ):
         return float(value)
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
@@ -324,7 +326,11 @@ def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Conf
         key, equals, raw = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r}: write it as key=value, e.g. safety.reaction_s=0.3")
-        config = override(config, {key.strip().lstrip("-"): yaml.safe_load(raw)}, "command line")
+        try:
+            value = yaml.safe_load(raw)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{text!r}: the value is not YAML; quote it") from error
+        config = override(config, {key.strip().lstrip("-"): value}, "command line")
     return config
 
 

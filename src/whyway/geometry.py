@@ -120,7 +120,8 @@ class Polyline:
           ValueError: fewer than two distinct points.
         """
         x, y = np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
-        keep = np.concatenate([[True], np.hypot(np.diff(x), np.diff(y)) > 1e-6])
+        keep = np.hypot(np.diff(x, prepend=np.nan), np.diff(y, prepend=np.nan)) > 1e-6
+        keep[:1] = True
         x, y = x[keep], y[keep]
         if len(x) < 2:
             raise ValueError("a polyline needs two distinct points")
