@@ -180,7 +180,7 @@ class SafetyConfig:
     minimal_risk_brake_mps2: float = 3.5
     reaction_s: float = 0.2
     horizon_s: float = 4.0
-    """How far ahead the plan is swept against all objects."""
+    """How far ahead a plan is held to the limits and swept against all objects."""
     required_brake_mps2: float = 3.8
     """Emergency braking starts when gentler braking than this would no longer do ..."""
     ttc_min_s: float = 0.6

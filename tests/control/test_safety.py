@@ -203,6 +203,13 @@ def test_plans_beyond_the_limits_are_refused_with_the_reason(kit, run, reason):
     assert egos[-1].v_mps == 0.0
 
 
+def test_what_lies_beyond_the_horizon_is_no_reason_to_refuse_a_plan(kit, run):
+    late = spoilt_plan(
+        curvature_1pm=lambda w: np.where(w.t_s > kit.config.safety.horizon_s + 0.05, 0.2, 0.0)
+    )
+    assert faults(run(plan=lambda e, now: late(kit, e, now), cycles=5)[1]) == []
+
+
 def test_slow_plans_may_not_turn_tighter_than_the_wheels(kit):
     bend = spoilt_plan(curvature_1pm=lambda w: 0 * w.t_s + 0.9)
     e = kit.ego(v=0.5)

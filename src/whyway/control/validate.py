@@ -105,6 +105,9 @@ def _start_fault(w: Waypoints, ego: EgoState, age_s: float, limits: SafetyConfig
 
 
 def _limit_fault(w: Waypoints, vehicle: VehicleConfig, limits: SafetyConfig) -> str | None:
+    # what lies beyond the horizon is planned anew many times before it is driven
+    count = max(2, int(np.searchsorted(w.t_s, limits.horizon_s, side="right")))
+    w = Waypoints(*(getattr(w, name)[:count] for name in _COLUMNS))
     dt = np.diff(w.t_s)
     v = 0.5 * (w.v_mps[1:] + w.v_mps[:-1])
     step = np.hypot(np.diff(w.x_m), np.diff(w.y_m))
