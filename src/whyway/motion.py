@@ -256,7 +256,8 @@ def _following(
     by_idm = idm.a_mps2 * (1.0 - (desired / gap) ** 2)
     lead_a = min(lead_a_mps2, idm.a_mps2)
     u = max(lead_v_mps, 0.0)
-    if u * closing <= -2.0 * gap * lead_a:
+    # strictly less: behind somebody who stands both sides are 0, and the branch would ask for no braking at all
+    if u * closing < -2.0 * gap * lead_a:
         heuristic = v_mps * v_mps * lead_a / max(u * u - 2.0 * gap * lead_a, 1e-6)
     else:
         heuristic = lead_a - max(closing, 0.0) ** 2 / (2.0 * gap)
