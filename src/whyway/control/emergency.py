@@ -147,6 +147,8 @@ class EmergencyBrake:
         first = self._contact(ego, other, end)
         if first is None or not self._must_brake(ego, o, other, first, end):
             return None
+        if first == 0 and v_mps < _MOVING_MPS:
+            return None  # they touch already, and braking takes nothing away from it
         limits, time_s = self._limits, first * STEP_S
         gentle = limits.required_brake_mps2
         speed = np.gradient(travel_m, STEP_S)
