@@ -102,7 +102,7 @@ class MotionLimits:
 
     a_min_mps2: float = -6.0
     a_max_mps2: float = 2.0
-    jerk_mps3: float = 3.0
+    jerk_mps3: float = 2.0
     emergency_jerk_mps3: float = 10.0
 
 
@@ -110,10 +110,12 @@ class MotionLimits:
 class DrivingConfig:
     """How the expert and the planner drive: one set of dials for both, so that what is reasoned is what is planned."""
 
-    idm: IdmConfig = field(default_factory=IdmConfig)
+    idm: IdmConfig = field(default_factory=lambda: IdmConfig(headway_s=1.0, b_mps2=1.5))
     limits: MotionLimits = field(default_factory=MotionLimits)
     lateral_acceleration_mps2: float = 2.0
     """Comfortable in curves: sets the speed for a curvature."""
+    yaw_rate_rps: float = 0.8
+    """Most in curves: sets the speed for the tightest ones."""
     comfort_brake_mps2: float = 1.5
     """With which limits, curves and halts ahead are approached."""
     corridor_margin_m: float = 0.3

@@ -13,7 +13,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from whyway.config import IdmConfig, MotionLimits, VehicleConfig
+from whyway.config import DrivingConfig, IdmConfig, MotionLimits, VehicleConfig
 from whyway.types import Floats, Ints
 
 Array = Any
@@ -131,6 +131,9 @@ class SpeedProfile:
 
     step_m: float
     allowed_mps: Floats
+    """(K,) comfortably."""
+    possible_mps: Floats
+    """(K,) at most: whoever is faster has to brake hard to still take the curve."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,12 +152,16 @@ class Rollout:
 FREE, HALT = -1, -2
 SPEED_TIME_S = 0.7
 """Time constant with which a speed above the allowed one is corrected."""
+CURVE_TIME_S = 0.3
+"""The same where a curve could not be taken any more."""
 SPEED_BRAKE_MPS2 = 2.5
 """Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
 HALT_GAP_M, HALT_HEADWAY_S, HALT_FREE_MPS2 = 0.5, 0.3, 0.5
 """IDM before a halt instead of a lead: nothing there moves, so hardly any headway; and hardly any push from the free road."""
 HARD_BRAKE_MPS2 = 3.5
-"""Braking beyond this may build up with the emergency jerk."""
+"""Braking that nobody asks for without need; beyond it all of the emergency jerk may be used."""
+HARD_CURVE = 1.75
+"""How much more than comfortable the lateral acceleration may get before braking for a curve is hard."""
 
 
 def roll_out(
@@ -184,6 +191,7 @@ def roll_out(
     """
     dt = float(t_s[1] - t_s[0])
     allowed, last = profile.allowed_mps.tolist(), len(profile.allowed_mps) - 1
+    possible = profile.possible_mps.tolist()
     in_the_way = _by_time(obstacles, t_s)
     s, v, a = 0.0, max(v_mps, 0.0), a_mps2
     rows: list[tuple[float, float, float, int, float]] = []
@@ -196,6 +204,8 @@ def roll_out(
             if v <= target
             else max((target - v) / SPEED_TIME_S, -SPEED_BRAKE_MPS2)
         )
+        if v > possible[i + 1]:
+            free = min(free, (possible[i + 1] - v) / CURVE_TIME_S)
         wanted, binding = free, FREE
         if halt_m < math.inf:
             term = min(free, HALT_FREE_MPS2) + _halting(v, max(halt_m - s, 0.0), idm)
@@ -210,7 +220,7 @@ def roll_out(
         pressure = max(free - wanted, 0.0)
         wanted = min(max(wanted, limits.a_min_mps2), limits.a_max_mps2)
         # the harder the braking that is called for, the quicker it may build up
-        build_up = limits.emergency_jerk_mps3 if wanted < -HARD_BRAKE_MPS2 else limits.jerk_mps3
+        build_up = _build_up(wanted, limits)
         eased = min(a + _ease(v, a, limits) * dt, 0.0)
         a = min(max(wanted, a - build_up * dt), a + max(limits.jerk_mps3, -a) * dt)
         a = max(a, eased, -math.sqrt(2.0 * limits.emergency_jerk_mps3 * v), -v / dt)
@@ -226,6 +236,12 @@ def roll_out(
         np.array(bound, dtype=np.int64),
         np.array(held),
     )
+
+
+def _build_up(wanted_mps2: float, limits: MotionLimits) -> float:
+    """The jerk with which braking may build up: gentle while gentle braking will do, and more the harder it has to get."""
+    share = min(max(-wanted_mps2 / HARD_BRAKE_MPS2 - 0.5, 0.0) / 0.5, 1.0)
+    return limits.jerk_mps3 + share * (limits.emergency_jerk_mps3 - limits.jerk_mps3)
 
 
 def _ease(v_mps: float, a_mps2: float, limits: MotionLimits) -> float:
@@ -290,20 +306,31 @@ def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, f
     return found
 
 
-def comfortable_profile(
-    limit_mps: Floats, curvature_1pm: Floats, step_m: float, a_lat_mps2: float, brake_mps2: float
-) -> SpeedProfile:
-    """The speed a path allows when limits and curves (v^2 k <= a_lat) ahead are braked for in time at `brake_mps2`.
+def speed_profile(limit_mps: Floats, curvature_1pm: Floats, step_m: float, driving: DrivingConfig) -> SpeedProfile:
+    """The speed a path allows when limits and curves ahead are braked for in time.
+
+    A curve allows v^2 k <= a_lat and v k <= yaw rate; comfortably with the driver's dials, at most with `HARD_CURVE` times the lateral
+    acceleration and hard braking on the approach.
 
     Args:
       limit_mps: (K,) speed limits along the path.
       curvature_1pm: (K,) its curvature.
       step_m: distance of the samples.
-      a_lat_mps2: lateral acceleration allowed.
-      brake_mps2: deceleration with which slower stretches are approached.
+      driving: lateral acceleration, yaw rate and braking that are comfortable.
     """
-    squared = np.minimum(limit_mps**2, a_lat_mps2 / np.maximum(np.abs(curvature_1pm), 1e-6))
+    k = np.maximum(np.abs(curvature_1pm), 1e-6)
+    yaw = (driving.yaw_rate_rps / k) ** 2
+    comfortable = np.minimum(np.minimum(limit_mps**2, driving.lateral_acceleration_mps2 / k), yaw)
+    possible = np.minimum(HARD_CURVE * driving.lateral_acceleration_mps2 / k, yaw)
+    return SpeedProfile(
+        step_m,
+        _approached(comfortable, step_m, driving.comfort_brake_mps2),
+        _approached(possible, step_m, HARD_BRAKE_MPS2),
+    )
+
+
+def _approached(squared: Floats, step_m: float, brake_mps2: float) -> Floats:
+    """Speeds (K,) from squared ones that may stand only behind a braking distance: v(s)^2 = min over s' >= s of v(s')^2 + 2 b (s' - s)."""
     reach = 2.0 * brake_mps2 * step_m * np.arange(len(squared))
-    # v(s)^2 = min over s' >= s of v(s')^2 + 2 b (s' - s), as a running minimum from behind
-    ahead = np.minimum.accumulate((squared + reach)[::-1])[::-1] - reach
-    return SpeedProfile(step_m, np.sqrt(ahead))
+    result: Floats = np.sqrt(np.minimum.accumulate((squared + reach)[::-1])[::-1] - reach)
+    return result

@@ -77,20 +77,25 @@ class Corridor:
     def _by_row() -> list[str]:
         return [f.name for f in dataclasses.fields(Corridor) if f.name != "t_s"]
 
-    def obstacles(self) -> Obstacles:
-        """What holds the ego back: whoever is in the way, or drives along and is about to be."""
+    def obstacles(self, ego_v_mps: float) -> Obstacles:
+        """What holds the ego back: whoever is in the way, or drives along and is about to be.
+
+        Whoever drives along and would come into the way behind the ego (going on at `ego_v_mps`) is a follower: keeping clear is
+        the follower's part, so it holds nobody back, not even where its prediction would pass through the ego.
+        """
         blocks = self.inside.copy()
-        if len(blocks) and blocks.shape[1] > 1:
-            early = int(round(ANTICIPATE_S / (self.t_s[1] - self.t_s[0])))
-            enters = np.argmax(self.inside, axis=1)
-            columns = np.arange(blocks.shape[1])
-            soon = (columns[None, :] >= (enters - early)[:, None]) & (
-                columns[None, :] < enters[:, None]
-            )
-            along = self.inside.any(axis=1) & ~self.crosses & (self.probability >= 0.3)
-            # whoever is beside or behind us now is not ahead of us: that is the follower's part
-            ahead_now = self.ahead_m[:, 0] - self.half_length_m[:, 0] > 0.0
-            blocks |= soon & (along & ahead_now)[:, None]
+        if not len(blocks):
+            return Obstacles(self.ahead_m, self.along_mps, blocks)
+        rows = np.arange(len(blocks))
+        enters = np.argmax(self.inside, axis=1)
+        follows = ~self.crosses & (self.ahead_m[rows, enters] < ego_v_mps * self.t_s[enters])
+        early = round(ANTICIPATE_S / float(self.t_s[1] - self.t_s[0]))
+        columns = np.arange(blocks.shape[1])[None, :]
+        soon = (columns >= (enters - early)[:, None]) & (columns < enters[:, None])
+        along = self.inside.any(axis=1) & ~self.crosses & (self.probability >= 0.3)
+        ahead_now = self.ahead_m[:, 0] - self.half_length_m[:, 0] > 0.0
+        blocks |= soon & (along & ahead_now)[:, None]
+        blocks &= ~follows[:, None]
         return Obstacles(self.ahead_m - self.half_length_m, self.along_mps, blocks)
 
 
@@ -178,8 +183,7 @@ def _relative(
     yaw_line = np.interp(s, line.s_m, line.yaw_rad)
     relative_yaw = np.asarray(wrap_angle(rows.yaw_rad - yaw_line))
     speed = rows.v_mps * np.cos(relative_yaw)
-    weights = _time_weights(rows.x_m.shape[1], rows.dt_s, t_s)
-    ahead, aside, speed = (s - s0_m) @ weights, d @ weights, speed @ weights
+    ahead, aside, speed = (_at_times(v, rows.dt_s, t_s) for v in (s - s0_m, d, speed))
     # headings are wrapped, so they are taken from the nearest predicted step instead of interpolated
     nearest = np.clip(np.rint(t_s / rows.dt_s).astype(np.int64), 0, rows.x_m.shape[1] - 1)
     relative_yaw = relative_yaw[:, nearest]
@@ -219,13 +223,14 @@ def _stretch(line: Polyline, from_s_m: float, to_s_m: float) -> Polyline:
     )
 
 
-def _time_weights(count: int, dt_s: float, t_s: Floats) -> Floats:
-    """(count, T) matrix that interpolates values at `k dt_s` to times; beyond the last one it goes on at the last rate."""
+def _at_times(values: Floats, dt_s: float, t_s: Floats) -> Floats:
+    """Values (H, K) at `k dt_s`, interpolated to times (T,); beyond the last one they go on at the last rate.
+
+    Row by row (a matrix product rounds by the number of rows), so that nobody's numbers depend on who else is there.
+    """
+    last = values.shape[1] - 1
     at = t_s / dt_s
-    i = np.clip(at.astype(np.int64), 0, max(count - 2, 0))
+    i = np.clip(at.astype(np.int64), 0, max(last - 1, 0))
     f = at - i
-    weights = np.zeros((count, len(t_s)))
-    columns = np.arange(len(t_s))
-    weights[i, columns] += 1.0 - f
-    weights[np.minimum(i + 1, count - 1), columns] += f
-    return weights
+    found: Floats = values[:, i] * (1.0 - f) + values[:, np.minimum(i + 1, last)] * f
+    return found

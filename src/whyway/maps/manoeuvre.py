@@ -11,7 +11,7 @@ import numpy as np
 from whyway.config import DrivingConfig
 from whyway.geometry import Polyline
 from whyway.maps.road import LanePath, Road
-from whyway.motion import SpeedProfile, comfortable_profile
+from whyway.motion import SpeedProfile, speed_profile
 from whyway.types import Direction, EgoState, Floats, Lateral
 
 CENTRED = 0.4
@@ -115,9 +115,7 @@ def profile_along(
     s = m.s_m + np.arange(0.0, length_m, 1.0)
     limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
     curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
-    return comfortable_profile(
-        limit, curvature, 1.0, driving.lateral_acceleration_mps2, driving.comfort_brake_mps2
-    )
+    return speed_profile(limit, curvature, 1.0, driving)
 
 
 def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:

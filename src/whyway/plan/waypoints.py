@@ -55,7 +55,7 @@ class WaypointPlanner:
         return roll_out(
             view.ego.v_mps, view.ego.a_mps2, profile_along(m, driving, REACH_M),
             view.decision.target_speed_mps, view.decision.stop_distance_m,
-            corridor.obstacles(), driving.idm, driving.limits, self._front_m, self._t_s,
+            corridor.obstacles(view.ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip
 
     def _waypoints(self, view: PlannerView, m: Manoeuvre, roll: Rollout) -> Waypoints:

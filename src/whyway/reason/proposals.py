@@ -14,6 +14,7 @@ import numpy as np
 
 from whyway.config import Config
 from whyway.maps.corridor import Corridor, look
+from whyway.maps.grid import OPEN_END_M
 from whyway.maps.manoeuvre import Manoeuvre, Place, change_time_s, manoeuvre, profile_along
 from whyway.maps.road import Road
 from whyway.motion import HALT, Rollout, SpeedProfile, idm_interaction, roll_out
@@ -208,7 +209,7 @@ class Decider:
         driving = self._config.driving
         return roll_out(
             ego.v_mps, ego.a_mps2, profile, cap, halt.ahead_m if halt else math.inf,
-            corridor.obstacles(), driving.idm, driving.limits, self._front_m, self._t_s,
+            corridor.obstacles(ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip
 
     def _can_stop(self, v_mps: float, ahead_m: float) -> bool:
@@ -234,7 +235,10 @@ class Decider:
                 holds = line.is_stop_sign and line.id not in facts.served_stops
             if holds and key not in without:
                 return Halt(halt, key)
-        return None
+        # where the map ends nothing is known of the road: not further than it is taken to go on
+        end = m.path.length_m + OPEN_END_M - m.s_m - self._front_m - STOP_BEFORE_LINE_M
+        ends = not len(self._road.lanes[m.path.lane_ids[-1]].lane.successor_ids)
+        return Halt(max(end, 0.0), (CauseKind.ROUTE, 0)) if ends and end < REACH_M else None
 
     def _conflicts(
         self, ego: EgoState, go: Rollout, c: Corridor
