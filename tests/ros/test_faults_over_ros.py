@@ -54,6 +54,12 @@ def test_the_car_stops_and_drives_on_when_a_node_is_killed(killed: Log, node: st
     assert after[stood:].max() > 4.0, "and drives on"
 
 
+def test_the_next_node_is_killed_only_when_the_last_is_back(killed: Log) -> None:
+    marks = [e for e in killed.of(Event) if e.fault in (Fault.NODE_DIED, Fault.NODE_RESTARTED)]
+    turns = [(e.source, e.fault) for e in marks]
+    assert turns == [(n, f) for n in NODES for f in (Fault.NODE_DIED, Fault.NODE_RESTARTED)]
+
+
 def test_safety_or_the_vehicle_itself_did_the_braking(killed: Log) -> None:
     assert any(e.source == "vehicle" for e in events(killed, Fault.COMMAND_TIMEOUT))
     stopping = [v for v in killed.of(Verdict) if v.state == SafetyState.MINIMAL_RISK]

@@ -17,7 +17,7 @@ from typing import Any
 from whyway import topics
 from whyway.topics import Topic
 from whyway.types import Event, Fault, Observation, Plan, Scene
-from whyway_nodes import graph, stages
+from whyway_nodes import stages
 from whyway_nodes.stage_node import StageNode, main
 
 SILENT_WAIT_S = 0.05
@@ -27,6 +27,12 @@ REALTIME_WAIT_S = 0.08
 STANDS_MPS = 0.1
 CHAIN = {topics.SCENE.name: Fault.SCENE_STALE, topics.PLAN.name: Fault.PLAN_STALE}
 """What control waits for, first things first, and what it means when it does not come."""
+LOST_WITH = {
+    "perception": {topics.SCENE.name, topics.PLAN.name},
+    "reasoner": {topics.PLAN.name},
+    "planner": {topics.PLAN.name},
+}
+"""What does not come while a node is dead: whoever waits for it waits in vain."""
 
 
 class ControlNode(StageNode):
@@ -59,11 +65,13 @@ class ControlNode(StageNode):
             return
         if name == topics.OBSERVATION.name:
             if self._waiting_ns is not None:
-                self._join.take(
-                    self._waiting_ns
-                )  # the world has gone on: it wants no answer any more
+                # the world has gone on: it wants no answer any more
+                self._join.take(self._waiting_ns)
             self._waiting_ns = stamp_ns
-            wait_s = min(SILENT_WAIT_S, self._patience_s) if self._silent else self._patience_s
+            wait_s = SILENT_WAIT_S if self._silent else self._patience_s
+            if self._plan is None and not self._hold:
+                # the first cycle takes longest, and the world begins only when it is answered
+                wait_s = self.config.nodes.stage_deadline_s
             self._deadline_s = time.monotonic() + wait_s
         elif name == topics.SCENE.name:
             self._scene = value
@@ -77,8 +85,9 @@ class ControlNode(StageNode):
 
     def on_other(self, topic: Topic, value: Event) -> None:
         """A stage died: nobody need be waited for."""
-        died = value.fault == Fault.NODE_DIED and value.source in graph.STAGES
-        if died and self._waiting_ns is not None:  # whoever waits for the dead waits in vain
+        if value.fault == Fault.NODE_DIED and value.source in LOST_WITH:
+            self._silent |= LOST_WITH[value.source]
+            self._hold = True
             self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
 
     def _check_deadline(self) -> None:
@@ -92,21 +101,29 @@ class ControlNode(StageNode):
         inputs = self._join.take(stamp_ns)
         late = CHAIN.keys() - inputs.keys()
         news = [name for name in CHAIN if name in late - self._silent]
-        if news:  # the first in the chain tells it all
-            what = news[0].rpartition("/")[2]
-            self.report(stamp_ns, CHAIN[news[0]], f"no {what} in time: the car is stopped")
         self._silent |= late
-        self._hold = True
         self.trouble = f"waiting for {', '.join(sorted(self._silent))}"
+        if not self._bridged(stamp_ns):
+            if news and not self._hold:  # the first in the chain tells it all
+                what = news[0].rpartition("/")[2]
+                self.report(stamp_ns, CHAIN[news[0]], f"no {what} in time: the car is stopped")
+            self._hold = True
         if topics.OBSERVATION.name in inputs:
             self.run_cycle(stamp_ns, inputs)
+
+    def _bridged(self, stamp_ns: int) -> bool:
+        """Whether the last plan will do for now: in real time a stage may be late once, in lock-step late means dead."""
+        if not self.config.nodes.realtime or self._plan is None:
+            return False
+        return stamp_ns - self._plan.stamp_ns <= self.config.safety.plan_timeout_s * 1e9
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
         """One command per observation, with the scene and plan there are."""
         self._waiting_ns, self._deadline_s = None, math.inf
         observation: Observation = inputs[topics.OBSERVATION.name]
-        if self._hold and not self._silent and _stands(observation):
-            self._hold, self.trouble = False, ""
+        if not self._silent:
+            self.trouble = ""
+            self._hold = self._hold and not _stands(observation)
         plan = None if self._hold else self._plan
         (command, verdict), latency_ms = self.timed(
             self._control.decide, observation, self._scene, plan

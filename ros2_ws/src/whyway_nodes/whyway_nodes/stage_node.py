@@ -21,7 +21,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from whyway import topics
@@ -34,7 +33,9 @@ from whyway_nodes.join import Join
 from whyway_nodes.wires import advertise, listen
 
 GC_EVERY = 100
-"""Cycles between garbage collections, which happen right after the outputs are out."""
+"""Cycles between garbage collections."""
+COMMON = {"autostart": False, "recorder": False, "supervised": False, "recovering": False}
+"""Parameters of every node beside the configuration's (README says what they mean)."""
 FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 """Parameters that rclpy itself declares."""
 
@@ -73,12 +74,7 @@ class StageNode(LifecycleNode):
         Raises:
           ConfigError: an unknown parameter or one of the wrong type.
         """
-        own = {
-            "autostart": False,
-            "recorder": False,
-            "supervised": False,
-            "recovering": False,
-        } | dict(self.PARAMETERS)
+        own = dict(COMMON) | dict(self.PARAMETERS)
         given = {
             name: p.value
             for name, p in self.get_parameters_by_prefix("").items()
@@ -88,27 +84,18 @@ class StageNode(LifecycleNode):
         foreign = graph.OWN_PARAMETERS - own.keys()
         dials = {k: v for k, v in given.items() if k not in own and k not in foreign}
         config = override(Config(), dials, f"{self.get_name()} parameters")
-        for name, default in own.items():
-            value = given.get(name, default)
-            if (
-                isinstance(default, float)
-                and isinstance(value, int)
-                and not isinstance(value, bool)
-            ):
+        for name in own.keys() & given.keys():
+            kind, value = type(own[name]), given[name]
+            if kind is float and type(value) is int:
                 value = float(value)
-            if name in given and type(value) is not type(default):
-                raise ConfigError(
-                    f"{self.get_name()} parameters.{name}: {value!r} is not a {type(default).__name__}"
-                )
+            if type(value) is not kind:
+                wrong = f"{self.get_name()} parameters.{name}: {value!r} is not a {kind.__name__}"
+                raise ConfigError(wrong)
             own[name] = value
         for name, value in [*leaves(config), *own.items()]:
-            if not self.has_parameter(name):
-                self.declare_parameter(name, value)
-            elif self.get_parameter(name).value != value or type(
-                self.get_parameter(name).value
-            ) is not type(value):
-                self.undeclare_parameter(name)
-                self.declare_parameter(name, value, ignore_override=True)
+            if name in given:
+                self.undeclare_parameter(name)  # it may have come as an int where a float belongs
+            self.declare_parameter(name, value, ignore_override=True)
         return config, own
 
     # ------------------------------------------------------------------------------------------------- lifecycle
@@ -231,15 +218,14 @@ class StageNode(LifecycleNode):
             self.run_cycle(stamp_ns, inputs)
 
     def run_cycle(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
-        """Act, then tidy up while everybody else is busy."""
+        """One cycle and what belongs to it."""
         self.act(stamp_ns, inputs)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Count the cycle and collect garbage, now that the outputs are out and everybody else is busy."""
         self.cycles += 1
-        if self.cycles == 1:
-            # all that lives after the first cycle lives for good: never look at it again
-            gc.collect()
-            gc.freeze()
-            gc.disable()
-        elif self.cycles % GC_EVERY == 0:
+        if self.cycles % GC_EVERY == 0:
             gc.collect()
 
     # ------------------------------------------------------------------------------------------- ready, diagnostics
@@ -260,6 +246,10 @@ class StageNode(LifecycleNode):
 
     def _check_ready(self) -> None:
         if self.ready:
+            # what lives now lives for good: never look at it again, and look at the rest only between cycles
+            gc.collect()
+            gc.freeze()
+            gc.disable()
             self._ready.publish(String(data=self.NAME))
             self.destroy_timer(self._ready_timer)
 
@@ -321,6 +311,3 @@ def main(node_class: type[StageNode], argv: Sequence[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     return 0
-
-
-__all__ = ["Parameter", "StageNode", "main"]

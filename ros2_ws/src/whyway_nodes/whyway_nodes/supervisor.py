@@ -261,6 +261,7 @@ class Supervisor:
         ]
         if due and not self._waking and all(c.alive for c in self.children):
             self._to_inject.remove(due[0])
+            self._waking.add(due[0].node)  # from now on: a process takes a moment to die
             child = next(c for c in self.children if c.name == due[0].node)
             child.signal(signal.SIGKILL if due[0].kind == "kill" else signal.SIGSTOP)
 

@@ -70,10 +70,7 @@ class WorldNode(StageNode):
         if self.ready and not self._running:
             self._running = True
             self._send(self._world.reset())
-            if self.config.nodes.realtime:
-                self.create_timer(self.config.sim.dt_s, self._tick_realtime)
-            else:
-                self.create_timer(0.02, self._check_deadline)
+            self._waiter = self.create_timer(0.02, self._check_deadline)
 
     # ------------------------------------------------------------------------------------------------------ cycle
 
@@ -95,7 +92,8 @@ class WorldNode(StageNode):
     def on_other(self, topic: Topic, value: Command | Event) -> None:
         """A command came, or somebody died."""
         if isinstance(value, Event):
-            if self._running and value.fault == Fault.NODE_DIED and value.source == "control":
+            if value.fault == Fault.NODE_DIED and value.source == "control":
+                self._silent, self.trouble = True, "control is dead"
                 self._deadline_s = min(self._deadline_s, time.monotonic() + SILENT_WAIT_S)
             return
         if self._silent:  # control is back: it gets its full time again, in this cycle already
@@ -104,7 +102,7 @@ class WorldNode(StageNode):
         if not self._running or value.stamp_ns != self._stamp_ns:
             return  # of a cycle that is over
         self._views.cycle_time(self._cycle_time, value.stamp_ns, time.perf_counter() - self._sent_s)
-        if self.config.nodes.realtime:
+        if self.config.nodes.realtime and self._stamp_ns > 0:
             self._command = value
         else:
             self._step(value)
@@ -126,8 +124,11 @@ class WorldNode(StageNode):
         self._silent, self.trouble = True, "no command comes"
 
     def _step(self, command: Command | None) -> None:
+        if self.config.nodes.realtime and self._stamp_ns == 0:
+            # the first cycle is answered, however long that took: from now on the wall clock sets the pace
+            self.destroy_timer(self._waiter)
+            self.create_timer(self.config.sim.dt_s, self._tick_realtime)
         observation, _ = self.timed(self._world.step, command)
-        self.cycles += 1
         braking = self._world.interface_braking
         if braking and not self._interface_braking:
             self.report(
@@ -137,6 +138,7 @@ class WorldNode(StageNode):
         if self._world.done:
             self._finish()
         self._send(observation)
+        self.tidy()
 
     def notes(self) -> dict[str, str]:
         """What diagnostics tell of the world: its own notes, and whether the goal has been reached."""
