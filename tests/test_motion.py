@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -18,11 +19,11 @@ from whyway.motion import (
     Rollout,
     SpeedProfile,
     actuate,
-    comfortable_profile,
     idm_free,
     idm_interaction,
     roll_out,
     single_track,
+    speed_profile,
 )
 
 VEHICLE, DRIVING = Config().vehicle, Config().driving
@@ -159,7 +160,7 @@ def roll(
     limit: float = 30.0,
     a: float = 0.0,
 ) -> Rollout:
-    profile = SpeedProfile(1.0, np.full(700, limit))
+    profile = SpeedProfile(1.0, np.full(700, limit), np.full(700, 100.0))
     return roll_out(v, a, profile, math.inf, halt_m, obstacles, IDM, LIMITS, FRONT_M, T_S)
 
 
@@ -251,11 +252,12 @@ def test_position_speed_and_acceleration_belong_together(situation):
 @given(town_speeds, st.floats(3.0, 30.0))
 def test_a_free_road_is_driven_in_comfort_towards_its_limit(v, limit):
     rolled = roll(v, limit=limit)
-    assert np.abs(np.diff(rolled.a_mps2)).max() <= LIMITS.jerk_mps3 * DT + 1e-9
+    assert rolled.a_mps2.min() >= -2.5 - 1e-9
     assert (rolled.binding == FREE).all()
     off = np.abs(rolled.v_mps - limit)
     assert off[-1] <= max(0.35 * off[0], 0.3)
     if v <= limit:
+        assert np.abs(np.diff(rolled.a_mps2)).max() <= LIMITS.jerk_mps3 * DT + 1e-9
         assert rolled.v_mps.max() <= limit + 0.1
 
 
@@ -303,27 +305,59 @@ def roads(draw):
     return np.array(limit), np.array(bend), draw(st.sampled_from([0.5, 1.0, 2.0]))
 
 
-@given(roads(), st.floats(0.5, 4.0), st.floats(0.5, 4.0))
-def test_a_profile_keeps_to_limits_and_curves_and_can_be_driven_with_its_brake(road, a_lat, brake):
+drivings = st.builds(
+    lambda a_lat, brake: dataclasses.replace(
+        DRIVING, lateral_acceleration_mps2=a_lat, comfort_brake_mps2=brake
+    ),
+    st.floats(0.5, 3.0),
+    st.floats(0.5, 3.0),
+)
+
+
+@given(roads(), drivings)
+def test_a_profile_keeps_to_limits_and_curves_and_can_be_driven_with_its_brake(road, driving):
     limit, bend, step = road
-    allowed = comfortable_profile(limit, bend, step, a_lat, brake).allowed_mps
+    allowed = speed_profile(limit, bend, step, driving).allowed_mps
     assert (allowed <= limit + 1e-9).all()
-    assert (allowed**2 * np.abs(bend) <= a_lat + 1e-9).all()
+    assert (allowed**2 * np.abs(bend) <= driving.lateral_acceleration_mps2 + 1e-9).all()
+    assert (allowed * np.abs(bend) <= driving.yaw_rate_rps + 1e-9).all()
     slows = (allowed[:-1] ** 2 - allowed[1:] ** 2) / (2 * step)
-    assert slows.max() <= brake + 1e-6
+    assert slows.max() <= driving.comfort_brake_mps2 + 1e-6
 
 
-@given(roads(), st.floats(0.5, 4.0), st.floats(0.5, 4.0))
-def test_no_faster_profile_would_do(road, a_lat, brake):
+@given(roads(), drivings)
+def test_no_faster_profile_would_do(road, driving):
     limit, bend, step = road
-    allowed = comfortable_profile(limit, bend, step, a_lat, brake).allowed_mps
-    top = np.minimum(limit, np.sqrt(a_lat / np.maximum(np.abs(bend), 1e-6)))
-    s = step * np.arange(len(limit))
+    allowed = speed_profile(limit, bend, step, driving).allowed_mps
+    k = np.maximum(np.abs(bend), 1e-6)
+    curve = np.minimum(np.sqrt(driving.lateral_acceleration_mps2 / k), driving.yaw_rate_rps / k)
+    top, s = np.minimum(limit, curve), step * np.arange(len(limit))
     for i in range(len(limit)):
-        ahead = top[i:] ** 2 + 2 * brake * (s[i:] - s[i])
+        ahead = top[i:] ** 2 + 2 * driving.comfort_brake_mps2 * (s[i:] - s[i])
         assert allowed[i] == pytest.approx(math.sqrt(ahead.min()))
 
 
+@given(roads(), drivings)
+def test_what_is_possible_is_never_less_than_what_is_comfortable_in_a_curve(road, driving):
+    _, bend, step = road
+    profile = speed_profile(np.full(len(bend), 1e3), bend, step, driving)
+    assert (profile.possible_mps >= profile.allowed_mps - 1e-9).all()
+
+
 def test_a_steady_road_is_driven_at_its_limit():
-    allowed = comfortable_profile(np.full(20, 13.9), np.zeros(20), 1.0, 2.0, 1.5).allowed_mps
+    allowed = speed_profile(np.full(20, 13.9), np.zeros(20), 1.0, DRIVING).allowed_mps
     np.testing.assert_allclose(allowed, 13.9)
+
+
+@given(st.floats(8.0, 20.0), st.floats(10.0, 40.0), st.floats(0.0, 60.0))
+def test_a_curve_that_can_still_be_taken_is_taken(v, radius, more):
+    """Laid out from where hard braking just does: the tyres are never asked for more than is possible there."""
+    top = math.sqrt(1.75 * DRIVING.lateral_acceleration_mps2 * radius)
+    begins = max(v * v - top * top, 0.0) / (2 * 3.5) + v + more
+    s = np.arange(0.0, 700.0)
+    profile = speed_profile(np.full(700, 20.0), np.where(s > begins, 1 / radius, 0.0), 1.0, DRIVING)
+    rolled = roll_out(
+        v, 0.0, profile, math.inf, math.inf, NOBODY, IDM, LIMITS, FRONT_M, T_S
+    )  # fmt: skip
+    in_curve = rolled.ahead_m > begins + 1.0
+    assert (rolled.v_mps[in_curve] ** 2 / radius).max(initial=0.0) < 1.3 * 1.75 * 2.0

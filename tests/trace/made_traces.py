@@ -101,7 +101,7 @@ def trace(
         tuple(cites),
     )  # fmt: skip
     planning = PlanningTrace(
-        longitudinal, lateral, direction, tuple(causes), (), 12.5, 0.0, stop_m, 1.0
+        longitudinal, lateral, direction, tuple(causes), (), 13.9, 0.0, stop_m, 1.0
     )
     integrity = Integrity(
         "sha", "1", 0, "hash", True, Agreement.UNSUPPORTED, Agreement.UNSUPPORTED, Agreement.UNSUPPORTED, False,

@@ -51,7 +51,7 @@ from whyway.types import (
         ),
         (
             trace(Longitudinal.RESUME_SPEED, causes=[cause(CauseKind.SPEED_LIMIT, 0)]),
-            "drives on towards 45 km/h because the limit is 50 km/h",
+            "drives on towards 50 km/h because the limit is 50 km/h",
         ),
         (
             trace(
@@ -60,13 +60,13 @@ from whyway.types import (
                 Direction.LEFT,
                 causes=[cause(CauseKind.ROUTE, 0)],
             ),
-            "drives on towards 45 km/h, changes to the left lane because the route asks for it",
+            "drives on towards 50 km/h, changes to the left lane because the route asks for it",
         ),
         (
             trace(Longitudinal.ADAPT_SPEED, causes=[cause(CauseKind.CURVATURE, 0)]),
             "slows down because of the curve ahead",
         ),
-        (trace(Longitudinal.RESUME_SPEED), "drives on towards 45 km/h"),
+        (trace(Longitudinal.RESUME_SPEED), "drives on towards 50 km/h"),
     ],
 )  # fmt: skip
 def test_sentences_read_well(said, expected):

@@ -43,8 +43,8 @@ class Citation:
 def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[Citation]:
     """Every object the decision rests on, most relevant first; at most `max_critical_objects`.
 
-    An object is cited when it holds the car back in the chosen rollout, is yielded to or passed, stands against a lane change,
-    or is what a lane change avoids.
+    An object is cited when it holds the car back in the chosen rollout, is yielded to or passed, makes a lane change unsafe or
+    not worth while, or is what a lane change avoids.
     """
     relevance: dict[int, float] = {}
 
@@ -60,6 +60,11 @@ def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[
     for (_, object_id), weight in decision.weights.items():
         if object_id and any(o.id == object_id for o in facts.objects):
             note(object_id, 0.5 + 0.5 * weight)
+    for option in decision.others:
+        if option.manoeuvre.lateral == Lateral.LANE_CHANGE:
+            _held_by(option, note, 0.3)
+            if option.hindered_by:
+                note(option.hindered_by, 0.3)
     if chosen.manoeuvre.lateral == Lateral.LANE_CHANGE:
         for object_id in _neighbours_of_change(chosen):
             note(object_id, 0.3)

@@ -6,6 +6,7 @@ pure function of the facts and of causes to leave out, so a declared counterfact
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -92,6 +93,8 @@ class Option:
     """Crossing objects the ego goes before."""
     meets: tuple[Risk, float] | None = None
     """What speaks against the manoeuvre itself, and when."""
+    hindered_by: int = 0
+    """The object that makes it unsafe."""
 
     @property
     def progress_m(self) -> float:
@@ -238,7 +241,8 @@ class Decider:
         # where the map ends nothing is known of the road: not further than it is taken to go on
         end = m.path.length_m + OPEN_END_M - m.s_m - self._front_m - STOP_BEFORE_LINE_M
         ends = not len(self._road.lanes[m.path.lane_ids[-1]].lane.successor_ids)
-        return Halt(max(end, 0.0), (CauseKind.ROUTE, 0)) if ends and end < REACH_M else None
+        key = (CauseKind.ROUTE, 0)
+        return Halt(max(end, 0.0), key) if ends and end < REACH_M and key not in without else None
 
     def _conflicts(
         self, ego: EgoState, go: Rollout, c: Corridor
@@ -306,10 +310,10 @@ class Decider:
                 or (wish is None and away is not None and away[1] - m.s_m < change_m + 120.0)
                 or m.path.length_m - m.s_m < change_m + 20.0
             ):
-                return _against(o, Risk.PROGRESS, 0.0)
+                return _against(o, Risk.PROGRESS, math.inf)
         unsafe = self._unsafe_at(facts.ego, o)
         if unsafe is not None:
-            return _against(o, Risk.COLLISION, unsafe)
+            return _against(o, Risk.COLLISION, *unsafe)
         if under_way or (asked and left_m < 250.0):
             return o
         horizon = float(self._t_s[-1])
@@ -318,15 +322,16 @@ class Decider:
             return _against(o, Risk.PROGRESS, math.inf)
         return o
 
-    def _unsafe_at(self, ego: EgoState, o: Option) -> float | None:
-        """When a change would be unsafe: somebody beside us, a follower who would have to brake hard, or a lead too near."""
+    def _unsafe_at(self, ego: EgoState, o: Option) -> tuple[float, int] | None:
+        """When a change would be unsafe and whose fault that is (0 if nobody's): somebody beside us, a follower who would have to
+        brake hard, or a lead too near.
+        """
         c, idm = o.corridor, self._config.driving.idm
         target = ~c.leaves
-        if (
-            float(np.min(o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)]))
-            < -self._config.reason.safe_brake_mps2
-        ):
-            return 0.0
+        soon = o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)]
+        if float(np.min(soon)) < -self._config.reason.safe_brake_mps2:
+            holds = int(o.rollout.binding[int(np.argmin(soon))])
+            return 0.0, int(c.ids[holds]) if holds >= 0 else 0
         lateral = np.abs(
             c.aside_m[:, 0] + o.manoeuvre.d_m
         )  # across the target lane, wherever the ego is
@@ -335,7 +340,7 @@ class Decider:
             front = c.ahead_m[row, 0] + c.half_length_m[row, 0]
             rear = c.ahead_m[row, 0] - c.half_length_m[row, 0]
             if front > -self._rear_m - 1.5 and rear < self._front_m + 1.5:
-                return 0.0
+                return 0.0, int(c.ids[row])
             if front <= -self._rear_m:
                 v = max(float(c.along_mps[row, 0]), 0.0)
                 gap = -self._rear_m - front
@@ -344,7 +349,7 @@ class Decider:
                 )
                 if brake < -self._config.reason.safe_brake_mps2:
                     closing = max(v - ego.v_mps, 0.1)
-                    return float(gap / closing)
+                    return float(gap / closing), int(c.ids[row])
         return None
 
     # -------------------------------------------------------------------------------------------------- in words
@@ -446,18 +451,8 @@ def _label(
     return Longitudinal.KEEP_DISTANCE
 
 
-def _against(o: Option, risk: Risk, at_s: float) -> Option:
-    return Option(
-        o.manoeuvre,
-        o.corridor,
-        o.profile,
-        o.cap_mps,
-        o.rollout,
-        o.halt,
-        o.yields_to,
-        o.passes,
-        (risk, at_s),
-    )
+def _against(o: Option, risk: Risk, at_s: float, hindered_by: int = 0) -> Option:
+    return dataclasses.replace(o, meets=(risk, at_s), hindered_by=hindered_by)
 
 
 def _first(t: Floats, holds: np.ndarray) -> float:
