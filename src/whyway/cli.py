@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -126,6 +129,7 @@ class Drive:
         command += [part for text in overrides for part in ("--set", text)]
         command += [part for text in self.inject for part in ("--inject", text)]
         child = subprocess.Popen(command)
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         while True:
             try:
                 return child.wait()
@@ -134,14 +138,15 @@ class Drive:
 
     def _drive_here(self, out: Path, config: Config) -> None:
         from whyway.drives import drive
-        from whyway.evaluate.narrate import Narrator
+        from whyway.trace.narrator import Narrator
 
         with _progress() as bar:
             task = bar.add_task("", total=None, doing="starting")
-            narrator = Narrator(bar.console.print)
+            narrator = Narrator(partial(bar.console.print, markup=False, soft_wrap=True))
 
             def watch(world, cycle) -> None:  # type: ignore[no-untyped-def]
-                narrator.cycle(cycle)
+                narrator.trace(cycle.trace)
+                narrator.verdict(cycle.verdict)
                 v = cycle.observation.ego.v_mps
                 bar.update(
                     task,
@@ -278,7 +283,9 @@ class Doctor:
         for c in found:
             mark = "[green]ok" if c.ok else ("[yellow]optional" if c.optional else "[red]missing")
             table.add_row(
-                c.what, c.found, mark + (f"[/]  mend: {c.mend}" if c.mend and not c.ok else "")
+                c.what,
+                c.found,
+                mark + (f"[/]  mend: {escape(c.mend)}" if c.mend and not c.ok else ""),
             )
         _out.print(table)
         return OK if all(c.ok or c.optional for c in found) else NO
@@ -315,7 +322,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         FileNotFoundError,
         PermissionError,
     ) as error:
-        _err.print(f"[red]whyway:[/] {' '.join(str(error).split())}", soft_wrap=True)
+        _err.print(f"[red]whyway:[/] {escape(' '.join(str(error).split()))}", soft_wrap=True)
         return WRONG_INPUT
     except KeyboardInterrupt:
         _err.print("[yellow]whyway:[/] interrupted; what was logged until now is readable")
@@ -332,7 +339,7 @@ def _judge(out: Path) -> SceneScore | None:
     try:
         score = write_report(read_log(path), out)
     except (LogError, ScoreError) as error:
-        _err.print(f"[yellow]whyway:[/] not judged: {error}", soft_wrap=True)
+        _err.print(f"[yellow]whyway:[/] not judged: {escape(str(error))}", soft_wrap=True)
         return None
     _out.print(table(score))
     _out.print(

@@ -9,20 +9,16 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from whyway.config import Config
-from whyway.control import Follower, Safety
-from whyway.maps.manoeuvre import ego_path
-from whyway.maps.road import Road
-from whyway.perception import Perception
-from whyway.plan import PlannerView, WaypointPlanner, planner_view
-from whyway.plan.baselines import ConstantVelocityPlanner
-from whyway.reason import RuleReasoner
-from whyway.reason.baselines import IdmReasoner, SilentReasoner, plain_idm
-from whyway.trace import complete
-from whyway.trace.integrity import with_latency
 from whyway.types import Command, Observation, Plan, Scene, Trace, Verdict
+
+if TYPE_CHECKING:
+    from whyway.maps.road import Road
+    from whyway.plan import PlannerView
+
+# stages are imported where they are made: a node that runs one of them does not wait for the others
 
 DRIVERS = ("rules", "constant_velocity", "idm")
 """Who can drive. The last two are baselines: they run without the safety supervisor, as the benchmarks they come from run them."""
@@ -59,23 +55,35 @@ def driver_config(name: str, config: Config) -> Config:
     if name not in DRIVERS:
         raise ValueError(f"no driver {name!r}; choose one of: {', '.join(DRIVERS)}")
     if name in BASELINES:
-        return dataclasses.replace(config, safety=dataclasses.replace(config.safety, enabled=False))
+        config = dataclasses.replace(
+            config, safety=dataclasses.replace(config.safety, enabled=False)
+        )
+    if name == "idm":  # as it was published, without the calming of the ACC model
+        idm = dataclasses.replace(config.driving.idm, coolness=0.0)
+        config = dataclasses.replace(config, driving=dataclasses.replace(config.driving, idm=idm))
     return config
 
 
 def make_reasoner(name: str, config: Config, road: Road) -> Reasoner:
-    """The reasoner of a driver."""
-    kinds: dict[str, Callable[[Config, Road], Reasoner]] = {
-        "rules": RuleReasoner, "constant_velocity": SilentReasoner, "idm": IdmReasoner,
-    }  # fmt: skip
-    return kinds[name](config, road)
+    """The reasoner of a driver, for a configuration of `driver_config`."""
+    if name == "rules":
+        from whyway.reason import RuleReasoner
+
+        return RuleReasoner(config, road)
+    from whyway.reason.baselines import IdmReasoner, SilentReasoner
+
+    return IdmReasoner(config, road) if name == "idm" else SilentReasoner(config, road)
 
 
 def make_planner(name: str, config: Config, road: Road) -> Planner:
-    """The planner of a driver."""
+    """The planner of a driver, for a configuration of `driver_config`."""
     if name == "constant_velocity":
+        from whyway.plan.baselines import ConstantVelocityPlanner
+
         return ConstantVelocityPlanner(config, road)
-    return WaypointPlanner(plain_idm(config) if name == "idm" else config, road)
+    from whyway.plan import WaypointPlanner
+
+    return WaypointPlanner(config, road)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +102,10 @@ def plan_and_complete(
     planner: Planner, scene: Scene, draft: Trace, road: Road, clock: Callable[[], float]
 ) -> tuple[Plan, Trace]:
     """The planner's part of a cycle: the plan, and the trace completed by what the plan really does."""
+    from whyway.maps.manoeuvre import ego_path
+    from whyway.plan import planner_view
+    from whyway.trace import complete
+
     begun = clock()
     plan = planner.step(planner_view(scene, draft))
     plan = dataclasses.replace(plan, latency_ms=(clock() - begun) * 1e3)
@@ -116,16 +128,20 @@ class Driver:
     def __init__(
         self, name: str, config: Config, road: Road, clock: Callable[[], float] = time.perf_counter
     ) -> None:
+        from whyway.control import Control
+        from whyway.perception import Perception
+
         config = driver_config(name, config)
         self.name, self.config, self.road, self._clock = name, config, road, clock
         self._perception = Perception(config, road)
         self._reasoner = make_reasoner(name, config, road)
         self._planner = make_planner(name, config, road)
-        self._follower = Follower(config, road)
-        self._safety = Safety(config, road)
+        self._control = Control(config, road)
 
     def step(self, observation: Observation) -> Cycle:
         """One decision."""
+        from whyway.trace.integrity import with_latency
+
         clock = self._clock
         t0 = clock()
         scene = self._perception.step(observation)
@@ -136,8 +152,6 @@ class Driver:
         draft = with_latency(draft, "reasoner", (t2 - t1) * 1e3)
         plan, trace = plan_and_complete(self._planner, scene, draft, self.road, clock)
         t3 = clock()
-        now = observation.stamp_ns
-        command = self._follower.step(observation.ego, plan, now)
-        command, verdict = self._safety.step(now, observation, scene, plan, command)
+        command, verdict = self._control.step(observation, scene, plan)
         verdict = dataclasses.replace(verdict, latency_ms=(clock() - t3) * 1e3)
         return Cycle(observation, scene, trace, plan, command, verdict)

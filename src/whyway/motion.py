@@ -306,7 +306,9 @@ def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, f
     return found
 
 
-def speed_profile(limit_mps: Floats, curvature_1pm: Floats, step_m: float, driving: DrivingConfig) -> SpeedProfile:
+def speed_profile(
+    limit_mps: Floats, curvature_1pm: Floats, step_m: float, driving: DrivingConfig
+) -> SpeedProfile:
     """The speed a path allows when limits and curves ahead are braked for in time.
 
     A curve allows v^2 k <= a_lat and v k <= yaw rate; comfortably with the driver's dials, at most with `HARD_CURVE` times the lateral

@@ -2,5 +2,6 @@
 
 from whyway.control.follower import Follower
 from whyway.control.safety import Safety
+from whyway.control.stage import Control
 
-__all__ = ["Follower", "Safety"]
+__all__ = ["Control", "Follower", "Safety"]

@@ -7,6 +7,7 @@ picture for light and dark; `standalone` brings its own.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -221,6 +222,10 @@ def picture_of(log: Log, at_s: float) -> str:
     )
 
 
+CAPTION_COLUMNS = 72
+"""Characters of a caption that fit beside each other in a picture."""
+
+
 def standalone(svg: str, caption: str = "", width_px: int = 1200) -> str:
     """Make a picture a file of its own, light or dark as its reader prefers, with a caption inside."""
     light, dark = color_variables()
@@ -229,10 +234,10 @@ def standalone(svg: str, caption: str = "", width_px: int = 1200) -> str:
     )
     head, _, rest = svg.partition(">")
     text = caption[:1].upper() + caption[1:]
-    words = (
-        f'<text class="caption" x="{1.5 - BACK_M}" y="{SIDE_M - 1.5}">{escape(text)}</text>'
-        if text
-        else ""
+    lines = textwrap.wrap(text, CAPTION_COLUMNS)
+    words = "".join(
+        f'<text class="caption" x="{1.5 - BACK_M}" y="{SIDE_M - 1.5 - 2.2 * (len(lines) - 1 - i)}">{escape(line)}</text>'
+        for i, line in enumerate(lines)
     )
     return f'{head} width="{width_px}">{style}{rest.removesuffix("</svg>")}{words}</svg>\n'
 

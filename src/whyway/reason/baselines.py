@@ -55,7 +55,7 @@ class IdmReasoner:
 
     def __init__(self, config: Config, road: Road) -> None:
         self._road = road
-        self._rules = RuleReasoner(plain_idm(config), road)
+        self._rules = RuleReasoner(config, road)
 
     def reset(self) -> None:
         """Forget stop signs."""
@@ -83,9 +83,3 @@ class IdmReasoner:
             place is not None
             and lane_id in self._road.path_from(place[0], place[1] + 100.0).lane_ids
         )
-
-
-def plain_idm(config: Config) -> Config:
-    """The configuration with IDM as it was published, without the calming of the ACC model."""
-    idm = dataclasses.replace(config.driving.idm, coolness=0.0)
-    return dataclasses.replace(config, driving=dataclasses.replace(config.driving, idm=idm))

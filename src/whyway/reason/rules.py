@@ -119,7 +119,7 @@ class RuleReasoner:
         if decision.lateral == Lateral.TURN or (
             decision.lateral == Lateral.LANE_CHANGE and decision.route_change == decision.direction
         ):
-            keys.append(((CauseKind.ROUTE, 0), 0.0))
+            keys += [((CauseKind.ROUTE, 0), 0.0)] if (CauseKind.ROUTE, 0) not in dict(keys) else []
         elif decision.lateral == Lateral.LANE_CHANGE:
             keys += [
                 (k, 0.0)
@@ -127,7 +127,10 @@ class RuleReasoner:
                 if k not in dict(keys)
             ]
         if not keys:
-            keys = [((CauseKind.SPEED_LIMIT, 0), 1.0)]
+            # nothing holds it back but what the road allows
+            limit = float(chosen.manoeuvre.path.limit_at(np.array([chosen.manoeuvre.s_m]))[0])
+            bends = chosen.cap_mps < limit - 0.5
+            keys = [((CauseKind.CURVATURE if bends else CauseKind.SPEED_LIMIT, 0), 1.0)]
         keys = keys[: self._config.reason.max_causes]
         causes = tuple(self._cause(key, weight, facts) for key, weight in keys)
         return PlanningTrace(
@@ -172,7 +175,9 @@ class RuleReasoner:
             )
         if decision.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
             found.append(
-                Rejected(Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, Risk.PROGRESS, 0.0)
+                Rejected(
+                    Longitudinal.STOP, Lateral.KEEP_LANE, Direction.NONE, Risk.PROGRESS, math.inf
+                )
             )
         for option in decision.others:
             m = option.manoeuvre

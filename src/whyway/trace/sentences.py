@@ -97,9 +97,12 @@ def _cause(cause: Cause, trace: Trace) -> str:
     if cause.kind == CauseKind.TRAFFIC_LIGHT:
         color = seen.traffic_light if seen.traffic_light != LightColor.UNKNOWN else LightColor.RED
         return f"traffic light {cause.id} is {color.name.lower()}"
+    # a car that drives on heads for the limit ahead, which may be another than the one it is under
+    goes_on = trace.planning.longitudinal == Longitudinal.RESUME_SPEED
+    limit_mps = trace.planning.target_speed_mps if goes_on else seen.speed_limit_mps
     return {
         CauseKind.STOP_SIGN: "of a stop or give-way line",
-        CauseKind.SPEED_LIMIT: f"the limit is {seen.speed_limit_mps * 3.6:.0f} km/h",
+        CauseKind.SPEED_LIMIT: f"the limit is {limit_mps * 3.6:.0f} km/h",
         CauseKind.CURVATURE: "of the curve ahead",
         CauseKind.ROUTE: "the route asks for it",
         CauseKind.ROAD_WORK: "of road work",

@@ -57,7 +57,7 @@ class ControlNode(StageNode):
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make follower and safety."""
-        self._control = stages.Control(self.config, lane_map, route)
+        self._control = stages.control(self.config, lane_map, route)
 
     def on_input(self, name: str, stamp_ns: int, value: Any) -> None:
         """Keep the newest of each, and start to wait when an observation comes."""
@@ -126,7 +126,7 @@ class ControlNode(StageNode):
             self._hold = self._hold and not _stands(observation)
         plan = None if self._hold else self._plan
         (command, verdict), latency_ms = self.timed(
-            self._control.decide, observation, self._scene, plan
+            self._control.step, observation, self._scene, plan
         )
         self.publish(topics.COMMAND, command)
         self.publish(topics.VERDICT, dataclasses.replace(verdict, latency_ms=latency_ms))

@@ -8,11 +8,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from whyway.trace import sentence
-from whyway.types import Event, SafetyState, Trace, Truth, Verdict
-
-HOLD_S = 0.5
-"""A decision is told when it has stood for so long, or when the one before it has."""
+from whyway.trace import narrator as trace_narrator
+from whyway.types import Event, Trace, Truth, Verdict
 
 
 class Narrator:
@@ -30,9 +27,7 @@ class Narrator:
         self._task: TaskID | None = None
         self._duration_s = duration_s
         self._v_mps = 0.0
-        self._decision: object = None
-        self._told_ns = -(10**18)
-        self._safety = SafetyState.NOMINAL
+        self._teller = trace_narrator.Narrator(self.say)
 
     def __enter__(self) -> Narrator:
         if self.console.is_terminal:
@@ -58,27 +53,12 @@ class Narrator:
             )
 
     def trace(self, trace: Trace) -> None:
-        """The decision: told when it changes, not more often than twice a simulated second."""
-        p = trace.planning
-        decision = (
-            p.longitudinal,
-            p.lateral,
-            p.direction,
-            tuple((c.kind, c.id) for c in p.causes[:1]),
-        )
-        if decision != self._decision and trace.stamp_ns - self._told_ns >= HOLD_S * 1e9:
-            self._decision, self._told_ns = decision, trace.stamp_ns
-            self.say(
-                f"{trace.stamp_ns * 1e-9:6.1f} s {trace.perception.ego.v_mps * 3.6:4.0f} km/h  {sentence(trace)}"
-            )
+        """The decision, when it changes."""
+        self._teller.trace(trace)
 
     def verdict(self, verdict: Verdict) -> None:
-        """Safety: told when it takes over and when it lets go."""
-        if verdict.state != self._safety:
-            self._safety = verdict.state
-            what = verdict.state.name.lower().replace("_", " ")
-            why = f": {verdict.reason}" if verdict.reason else ""
-            self.say(f"{verdict.stamp_ns * 1e-9:6.1f} s  safety: {what}{why}", "yellow")
+        """Safety, when it takes over and when it lets go."""
+        self._teller.verdict(verdict)
 
     def event(self, event: Event) -> None:
         """Something a person should know."""

@@ -5,19 +5,13 @@ Imports are inside: a node loads its own stage and nothing else, which keeps sta
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from whyway.config import Config
-from whyway.types import Command, LaneMap, Observation, Plan, Route, Scene, Trace, Verdict
+from whyway.types import LaneMap, Plan, Route, Scene, Trace
 
 if TYPE_CHECKING:
     from whyway.worlds import World
-
-QUICK = "rules"
-"""The default driver's stages are made here: `whyway.driver` would load those of all drivers, a second of every node's start."""
-
 
 def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
     """The world a text names: `town`, or a CommonRoad file.
@@ -40,16 +34,10 @@ def perception(config: Config, lane_map: LaneMap, route: Route) -> Any:
 
 def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
     """Scene -> draft of a Trace."""
+    from whyway.driver import make_reasoner
     from whyway.maps.road import Road
 
-    road = Road(lane_map, route)
-    if driver == QUICK:
-        from whyway.reason import RuleReasoner
-
-        return RuleReasoner(config, road)
-    from whyway.driver import make_reasoner
-
-    return make_reasoner(driver, config, road)
+    return make_reasoner(driver, config, Road(lane_map, route))
 
 
 class Planning:
@@ -76,23 +64,9 @@ class Planning:
         return self._complete(draft, scene, plan, self._ego_path(self._road, scene.ego))
 
 
-class Control:
+def control(config: Config, lane_map: LaneMap, route: Route) -> Any:
     """Plan -> Command, safety's last word included."""
+    from whyway.control import Control
+    from whyway.maps.road import Road
 
-    def __init__(self, config: Config, lane_map: LaneMap, route: Route) -> None:
-        from whyway.control import Follower, Safety
-        from whyway.maps.road import Road
-
-        road = Road(lane_map, route)
-        self._follower, self._safety = Follower(config, road), Safety(config, road)
-
-    def decide(
-        self, observation: Observation, scene: Scene | None, plan: Plan | None
-    ) -> tuple[Command, Verdict]:
-        """The command for this observation; scene and plan may be old or missing."""
-        now_ns = observation.stamp_ns
-        # of a position that is no number the follower can make nothing, and safety knows what to do without a command
-        known = all(map(math.isfinite, dataclasses.astuple(observation.ego)))
-        command = self._follower.step(observation.ego, plan, now_ns) if plan and known else None
-        command, verdict = self._safety.step(now_ns, observation, scene, plan, command)
-        return command, verdict
+    return Control(config, Road(lane_map, route))

@@ -25,6 +25,7 @@ import yaml
 
 from whyway import topics
 from whyway.config import Config, as_dict, config_hash, load
+from whyway.driver import driver_config
 from whyway.log import LogWriter
 from whyway.messages import from_cdr, to_cdr
 from whyway.topics import Topic
@@ -32,7 +33,6 @@ from whyway.types import Event, Fault
 from whyway_nodes import dds, graph
 from whyway_nodes.children import Child, end_all
 from whyway_nodes.faults import PROCESS_FAULTS, Injection, parse
-from whyway_nodes.stages import QUICK
 
 HANG_S = 6.0
 """A node says how it is once a second; after so long without a word it hangs."""
@@ -87,11 +87,7 @@ def arguments(argv: Sequence[str] | None) -> Drive:
         "--info", type=json.loads, default={}, help="more to note in the log (JSON)"
     )
     a = parser.parse_args(argv)
-    config = load(a.config, a.set)
-    if a.driver != QUICK:
-        from whyway.driver import driver_config
-
-        config = driver_config(a.driver, config)
+    config = driver_config(a.driver, load(a.config, a.set))
     injections = tuple(parse(text, tuple(graph.NODES)) for text in a.inject)
     return Drive(a.world, a.driver, a.seed, a.duration, a.out.resolve(), config, injections, a.info)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.markup import escape
-
-from whyway.driver import Cycle
-from whyway.trace import sentence
+from whyway.trace.sentences import sentence
 from whyway.types import SafetyState, Trace, Verdict
 
 
@@ -27,11 +24,6 @@ class Narrator:
         self._since_ns = 0
         self._state = SafetyState.NOMINAL
 
-    def cycle(self, cycle: Cycle) -> None:
-        """Tell of one cycle, if there is news."""
-        self.trace(cycle.trace)
-        self.verdict(cycle.verdict)
-
     def trace(self, trace: Trace) -> None:
         """Tell of a decision that is new."""
         p = trace.planning
@@ -41,15 +33,12 @@ class Narrator:
         if gist != self._told and trace.stamp_ns - self._since_ns >= self._hold_ns:
             self._told = gist
             v = trace.perception.ego.v_mps * 3.6
-            self._say(f"{trace.stamp_ns * 1e-9:6.1f} s  {v:3.0f} km/h  {escape(sentence(trace))}")
+            self._say(f"{trace.stamp_ns * 1e-9:6.1f} s  {v:3.0f} km/h  {sentence(trace)}")
 
     def verdict(self, verdict: Verdict) -> None:
         """Tell of an intervention that begins or ends."""
         if verdict.state != self._state:
             self._state = verdict.state
-            what = (
-                "safety lets go"
-                if verdict.state == SafetyState.NOMINAL
-                else f"SAFETY {verdict.state.name}: {verdict.reason}"
-            )
-            self._say(f"{verdict.stamp_ns * 1e-9:6.1f} s            [red]{escape(what)}[/]")
+            what = verdict.state.name.lower().replace("_", " ")
+            why = f": {verdict.reason}" if verdict.reason else ""
+            self._say(f"{verdict.stamp_ns * 1e-9:6.1f} s            safety: {what}{why}")
