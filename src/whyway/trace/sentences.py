@@ -61,7 +61,10 @@ def sentence(trace: Trace) -> str:
         does += f" towards {p.target_speed_mps * 3.6:.0f} km/h"
     does += _lateral(p.lateral, p.direction)
     causes = [_cause(c, trace) for c in p.causes if c.kind != CauseKind.NONE]
-    return f"{does} because {' and '.join(causes)}" if causes else does
+    if not causes:
+        return does
+    *first, last = causes
+    return f"{does} because {', '.join(first)} and {last}" if first else f"{does} because {last}"
 
 
 def why_not(rejected: Rejected) -> str:
