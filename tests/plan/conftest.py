@@ -1,0 +1,9 @@
+"""Lets the tests here use the hand-made scenes of the reasoner's tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "maps"), str(TESTS / "reason")]  # tests are no package
