@@ -25,6 +25,7 @@ from made_scenes import (
     without,
     without_cause,
 )
+from roads import road, straight
 
 from whyway.config import Config
 from whyway.reason import RuleReasoner
@@ -323,17 +324,17 @@ SITUATIONS = {
     "bend behind a lead": (before_a_bend, scene(ego(x=50.0, v=12.0), thing(7, 80.0, v=7.0))),
 }
 situations = pytest.mark.parametrize(
-    ("road", "s"), list(SITUATIONS.values()), ids=list(SITUATIONS)
+    ("make", "s"), list(SITUATIONS.values()), ids=list(SITUATIONS)
 )  # fmt: skip
 
 
 @situations
-def test_what_is_declared_is_decided_when_the_cause_is_not_there(road, s):
-    trace, checked = say(road(), s), 0
+def test_what_is_declared_is_decided_when_the_cause_is_not_there(make, s):
+    trace, checked = say(make(), s), 0
     for cause in trace.planning.causes:
         without_it = without_cause(s, cause.kind, cause.id)
         if without_it is not None:
-            assert decision(say(road(), without_it)) == declared(cause)
+            assert decision(say(make(), without_it)) == declared(cause)
             checked += 1
     assert checked or all(
         c.kind not in (CauseKind.OBJECT, CauseKind.TRAFFIC_LIGHT) for c in trace.planning.causes
@@ -341,11 +342,11 @@ def test_what_is_declared_is_decided_when_the_cause_is_not_there(road, s):
 
 
 @situations
-def test_who_is_not_cited_changes_nothing(road, s):
-    trace = say(road(), s)
+def test_who_is_not_cited_changes_nothing(make, s):
+    trace = say(make(), s)
     for o in s.objects:
         if o.id not in roles(trace):
-            again = say(road(), without(s, o.id))
+            again = say(make(), without(s, o.id))
             assert decision(again) == decision(trace)
             assert causes(again) == causes(trace)
             assert (
@@ -354,8 +355,8 @@ def test_who_is_not_cited_changes_nothing(road, s):
 
 
 @situations
-def test_a_reason_is_always_given_and_so_is_an_alternative(road, s):
-    planning = say(road(), s).planning
+def test_a_reason_is_always_given_and_so_is_an_alternative(make, s):
+    planning = say(make(), s).planning
     assert planning.causes and planning.rejected
     assert (planning.longitudinal, planning.lateral, planning.direction) not in {
         (r.longitudinal, r.lateral, r.direction) for r in planning.rejected
@@ -363,9 +364,9 @@ def test_a_reason_is_always_given_and_so_is_an_alternative(road, s):
 
 
 @situations
-def test_saying_it_again_is_saying_the_same(road, s):
-    assert same(say(road(), s), say(road(), s))
-    reasoner = RuleReasoner(CONFIG, road())
+def test_saying_it_again_is_saying_the_same(make, s):
+    assert same(say(make(), s), say(make(), s))
+    reasoner = RuleReasoner(CONFIG, make())
     first = reasoner.step(s)
     reasoner.reset()
     assert same(first, reasoner.step(s))
@@ -382,3 +383,13 @@ def test_a_lorry_cited_is_a_lorry():
     trace = say(one_lane(), scene(ego(), thing(7, 85.0, v=6.0, kind=ObjectClass.TRUCK)))
     (cited,) = trace.perception.critical_objects
     assert (cited.object_class, cited.lane_relation) == (ObjectClass.TRUCK, LaneRelation.EGO)
+
+
+@pytest.mark.parametrize("y", [-0.65, -0.58])
+def test_at_the_edge_of_a_narrow_lane_no_change_is_said_that_only_moves_back_to_its_centre(y):
+    lanes = [
+        straight(1, 0, 800, 0.0, width_m=2.7, left_id=2),
+        straight(2, 0, 800, 2.7, width_m=2.7, right_id=1),
+    ]
+    trace = say(road(lanes, [1]), scene(ego(y=y, v=10.0), SLOW_LEAD))
+    assert decision(trace)[1:] == (Lateral.KEEP_LANE, Direction.NONE)

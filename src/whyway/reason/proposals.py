@@ -16,7 +16,14 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.corridor import Corridor, look
 from whyway.maps.grid import OPEN_END_M
-from whyway.maps.manoeuvre import Manoeuvre, Place, change_time_s, manoeuvre, profile_along
+from whyway.maps.manoeuvre import (
+    CENTRED,
+    Manoeuvre,
+    Place,
+    change_time_s,
+    manoeuvre,
+    profile_along,
+)
 from whyway.maps.road import Road
 from whyway.motion import HALT, Rollout, SpeedProfile, idm_interaction, roll_out
 from whyway.trace.meta_actions import TURN_RAD, WINDOW_S, longitudinal_action, turn_between
@@ -275,7 +282,9 @@ class Decider:
     def _sides_worth_a_look(self, facts: Facts, keep: Option, wish: Direction) -> list[Direction]:
         if facts.changing != Direction.NONE:
             return [facts.changing]
-        if abs(facts.place.d_m) > 0.6 or facts.ego.v_mps < 2.0:
+        # farther aside, a lane change would mean finishing one into this lane
+        half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
+        if abs(facts.place.d_m) > min(0.6, CENTRED * half) or facts.ego.v_mps < 2.0:
             return []
         held = (
             float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
