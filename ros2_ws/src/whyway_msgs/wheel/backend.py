@@ -30,7 +30,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 NAME, VERSION = "whyway_msgs", "0.1.0"
 FASTRTPS = "rosidl_typesupport_fastrtps_c"
-INTROSPECTION = "rosidl_typesupport_introspection_c"  # Fast DDS describes types to its peers from it
+INTROSPECTION = (
+    "rosidl_typesupport_introspection_c"  # Fast DDS describes types to its peers from it
+)
 # messages are copied field by field: there is nothing in them to optimise, and -O1 halves the time of -O2
 FLAGS = ["-O1", "-fPIC", "-w", "-pipe"]
 
@@ -152,7 +154,11 @@ def _remember(parsed: list[tuple[str, Any]]) -> None:
     def parse_idl_file(locator: Any, *_: object, **__: object) -> Any:
         return known[str(locator.get_absolute_path())]
 
-    for module in (rosidl_pycommon, rosidl_generator_type_description, rosidl_generator_py.generate_py_impl):
+    for module in (
+        rosidl_pycommon,
+        rosidl_generator_type_description,
+        rosidl_generator_py.generate_py_impl,
+    ):
         module.parse_idl_file = parse_idl_file  # type: ignore[attr-defined]
 
 
@@ -256,7 +262,9 @@ def _compile(package: Package, source: Path, target: Path) -> list[str]:
     include = [package.work / directory for directory in ours]
     include += [p for p in sorted((_prefix() / "include").iterdir()) if p.is_dir()]
     include += [_prefix() / "include", Path(sysconfig.get_path("include")), Path(np.get_include())]
-    compiler = [_gxx(), "-std=c++17"] if source.suffix == ".cpp" else [_gxx(), "-x", "c", "-std=gnu11"]
+    compiler = (
+        [_gxx(), "-std=c++17"] if source.suffix == ".cpp" else [_gxx(), "-x", "c", "-std=gnu11"]
+    )
     return [*compiler, *FLAGS, *(f"-I{p}" for p in include), "-c", str(source), "-o", str(target)]
 
 
@@ -265,7 +273,10 @@ def _link_commands(package: Package) -> list[list[str]]:
     dispatch = "rosidl_typesupport_c"
     parts = {  # what of ours and of ROS each needs, besides the same part of the packages it uses
         "rosidl_generator_c": ([], ["rosidl_runtime_c"]),
-        FASTRTPS: (["rosidl_generator_c"], [FASTRTPS, "rosidl_typesupport_fastrtps_cpp", "fastcdr"]),
+        FASTRTPS: (
+            ["rosidl_generator_c"],
+            [FASTRTPS, "rosidl_typesupport_fastrtps_cpp", "fastcdr"],
+        ),
         INTROSPECTION: (["rosidl_generator_c"], [INTROSPECTION]),
         dispatch: (["rosidl_generator_c"], [dispatch]),
         "rosidl_generator_py": (["rosidl_generator_c", dispatch], ["rosidl_runtime_c"]),
@@ -280,7 +291,13 @@ def _link_commands(package: Package) -> list[list[str]]:
             target, rpath = package.work / _module(package), "$ORIGIN/../../.."
         libraries = [f"{package.name}__{name}" for name in ours]
         libraries += [f"{need}__{part}" for need in package.needs] + ros
-        command = [_gxx(), "-shared", *map(str, objects), f"-L{package.work}", f"-L{_prefix() / 'lib'}"]
+        command = [
+            _gxx(),
+            "-shared",
+            *map(str, objects),
+            f"-L{package.work}",
+            f"-L{_prefix() / 'lib'}",
+        ]
         command += [f"-l{library}" for library in libraries]
         commands.append([*command, f"-Wl,-rpath,{rpath}", "-o", str(target)])
     return commands

@@ -13,6 +13,7 @@ from whyway.types import LaneMap, Plan, Route, Scene, Trace
 if TYPE_CHECKING:
     from whyway.worlds import World
 
+
 def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
     """The world a text names: `town`, or a CommonRoad file.
 
