@@ -1,0 +1,92 @@
+"""The driver of one car: its stages fit together, and every name is a driver that drives."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from whyway.config import Config
+from whyway.driver import BASELINES, DRIVERS, Driver, driver_config
+from whyway.maps.road import Road
+from whyway.types import Longitudinal, SafetyState, same
+from whyway.worlds import make_world
+
+CONFIG = Config()
+
+
+def cycles(name, seconds=3.0, seed=1, clock=None):
+    """A short drive through the town."""
+    world = make_world("town", seed, driver_config(name, CONFIG), seconds)
+    road = Road(world.lane_map, world.route)
+    driver = Driver(name, CONFIG, road) if clock is None else Driver(name, CONFIG, road, clock)
+    observation, found = world.reset(), []
+    while not world.done:
+        found.append(driver.step(observation))
+        observation = world.step(found[-1].command)
+    return found
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_every_value_of_a_cycle_is_of_the_same_instant(name):
+    for k, cycle in enumerate(cycles(name)):
+        now = k * 100_000_000
+        stamps = {getattr(cycle, f.name).stamp_ns for f in dataclasses.fields(cycle)}
+        assert stamps == {now}
+        assert cycle.trace.trace_id == cycle.plan.trace_id == k
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_every_driver_gets_the_car_going(name):
+    driven = cycles(name, 6.0)
+    speeds = [c.observation.ego.v_mps for c in driven]
+    if name == "constant_velocity":
+        assert np.ptp(speeds) < 0.5
+    else:
+        assert max(speeds) > speeds[0] + 0.5 or min(speeds) < speeds[0] - 0.5
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_baselines_drive_without_the_supervisor(name):
+    assert not driver_config(name, CONFIG).safety.enabled
+    assert {c.verdict.state for c in cycles(name)} == {SafetyState.NOMINAL}
+
+
+def test_the_rules_drive_with_the_supervisor_and_just_as_configured():
+    assert driver_config("rules", CONFIG) == CONFIG
+
+
+def test_an_unknown_driver_is_refused_in_one_line_that_names_the_others():
+    with pytest.raises(ValueError) as error:
+        driver_config("nobody", CONFIG)
+    assert "\n" not in str(error.value) and all(name in str(error.value) for name in DRIVERS)
+    world = make_world("town", 1, CONFIG, 1.0)
+    with pytest.raises(ValueError, match="nobody"):
+        Driver("nobody", CONFIG, Road(world.lane_map, world.route))
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_the_same_observations_make_the_same_drive(name):
+    for a, b in zip(cycles(name), cycles(name), strict=True):
+        assert same(a, b, ignore_volatile=True)
+
+
+def test_no_decision_is_read_from_the_clock():
+    ticks = iter(range(10**6))
+    slow = cycles("rules", clock=lambda: float(next(ticks)))
+    for a, b in zip(slow, cycles("rules"), strict=True):
+        assert same(a, b, ignore_volatile=True)
+    latency = {x.stage: x.latency_ms for x in slow[0].trace.integrity.latency}
+    assert latency == {"perception": 1e3, "reasoner": 1e3, "planner": 1e3}
+
+
+def test_who_says_nothing_decides_nothing():
+    for cycle in cycles("constant_velocity"):
+        planning = cycle.trace.planning
+        assert (planning.longitudinal, planning.causes) == (Longitudinal.RESUME_SPEED, ())
+        assert cycle.trace.perception.critical_objects == ()
+
+
+def test_idm_never_changes_lanes():
+    assert all(c.trace.planning.lateral.name != "LANE_CHANGE" for c in cycles("idm", 10.0))
