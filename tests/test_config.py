@@ -21,7 +21,7 @@ def other_value(value: Any) -> Any:
     """A value of the same type that differs."""
     if isinstance(value, bool):
         return not value
-    return value + 1 if isinstance(value, int) else value * 1.5 + 1.0
+    return value - 1 if isinstance(value, int) else value * 0.9 + 0.001
 
 
 def refused(*overrides: str) -> str:
@@ -59,12 +59,9 @@ def test_the_hash_stays_when_no_value_changes(name):
 
 
 @settings(max_examples=30)
-@given(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 3)))
-def test_dotted_names_nested_mappings_and_yaml_files_say_the_same(tmp_path_factory, steps):
-    flat = {name: LEAVES[name] for name in steps}
-    for name, count in steps.items():
-        for _ in range(count):
-            flat[name] = other_value(flat[name])
+@given(st.sets(st.sampled_from(NAMES)))
+def test_dotted_names_nested_mappings_and_yaml_files_say_the_same(tmp_path_factory, names):
+    flat = {name: other_value(LEAVES[name]) for name in names}
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         *sections, last = name.split(".")
@@ -124,6 +121,34 @@ def test_no_dial_may_be_infinite_or_no_number(name, value):
 )
 def test_switches_and_counts_are_no_numbers(text):
     assert text.split("=")[0] in refused(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plan.horizon_s=0",
+        "driving.step_s=0",
+        "driving.idm.b_mps2=0",
+        "driving.limits.a_min_mps2=1",
+        "vehicle.wheelbase_m=-2",
+        "sim.traffic.vehicles=-3",
+        "sim.sensor.miss_probability=1.5",
+        "reason.max_causes=9",
+        "safety.reaction_s=-0.1",
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_the_range(text):
+    line = refused(text)
+    assert text.split("=")[0] in line and "out of range; give" in line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_default_is_within_its_range(name):
+    assert override(Config(), {name: LEAVES[name]}) == Config()
+
+
+def test_noise_may_be_none_at_all():
+    assert load(None, ["sim.sensor.speed_sigma_mps=0"]).sim.sensor.speed_sigma_mps == 0.0
 
 
 def test_a_section_is_no_value():

@@ -14,6 +14,8 @@ from whyway.maps.road import Road
 from whyway.worlds import make_world
 
 WARM_UP_CYCLES = 10
+MOST_AGENTS = 200
+"""A town has no room for many more."""
 
 
 def bench_decide(
@@ -34,7 +36,12 @@ def bench_decide(
 
     Returns:
       One row: medians and 99th percentiles in ms of the whole decision and of its stages.
+
+    Raises:
+      ValueError: more road users than a town holds, or than ever come into view.
     """
+    if not 1 <= agents <= MOST_AGENTS:
+        raise ValueError(f"{agents} road users: ask for 1 to {MOST_AGENTS}")
     traffic = dataclasses.replace(config.sim.traffic, vehicles=2 * agents)
     sensor = dataclasses.replace(config.sim.sensor, range_m=400.0, occlusion=False)
     config = dataclasses.replace(

@@ -256,7 +256,7 @@ def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
     """The tree with values replaced; keys are dotted names or nested mappings.
 
     Raises:
-      ConfigError: an unknown key or a value of the wrong type.
+      ConfigError: an unknown key, or a value of the wrong type or out of range.
     """
     hints = typing.get_type_hints(type(config))
     changes: dict[str, Any] = {}
@@ -278,7 +278,9 @@ def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
                 f"{where}.{head}: has no key {rest!r}; it is a {hints[head].__name__}"
             )
         else:
-            changes[head] = _coerce(value, hints[head], f"{where}.{head}")
+            changes[head] = _in_range(
+                _coerce(value, hints[head], f"{where}.{head}"), f"{where}.{head}"
+            )
     for head, inner in nested.items():
         changes[head] = override(getattr(config, head), inner, f"{where}.{head}")
     try:
@@ -305,6 +307,35 @@ def _coerce(value: Any, kind: type, where: str) -> Any:
     raise ConfigError(
         f"{where}: {value!r} is not a {'finite number' if kind is float else kind.__name__}"
     )
+
+
+_INF = math.inf
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "horizon_s": (1.0, 60.0), "history_s": (0.1, 60.0),
+    "step_s": (0.01, 0.5), "dt_s": (0.01, 0.5), "period_s": (0.01, 0.5), "prediction_dt_s": (0.1, 1.0),
+    "a_min_mps2": (-20.0, -0.5), "a_lon_min_mps2": (-20.0, -0.5),
+    "length_m": (0.5, 30.0), "width_m": (0.3, 4.0), "wheelbase_m": (0.3, 15.0), "steer_max_rad": (0.05, 1.5),
+    "range_m": (1.0, _INF), "gate_m": (0.1, _INF), "lane_change_s": (0.5, 30.0), "settle_s": (0.05, 10.0),
+    "position_sigma_m": (0.0, 100.0), "vehicles": (0, 500), "pedestrians": (0, 500),
+    "max_critical_objects": (1, 8), "max_causes": (1, 3), "confirm_hits": (1, 100),
+}  # fmt: skip
+"""What a dial may be, by its last name: beyond it something would divide by zero, never end or break the trace's grammar."""
+_SHARES = ("probability", "coolness", "existence_min")
+_RATES = ("_mps", "_mps2", "_mps3", "_rps", "_rad")
+
+
+def _in_range(value: Any, where: str) -> Any:
+    """The value, or a line that says what it may be; dials without bounds of their own are not negative."""
+    if isinstance(value, (bool, str)):
+        return value
+    name = where.rpartition(".")[2]
+    rate = name.endswith(_RATES) and "sigma" not in name and "gain" not in name
+    low, high = (0.0, 1.0) if name.endswith(_SHARES) else (0.01 if rate else 0.0, _INF)
+    low, high = _BOUNDS.get(name, (low, high))
+    if low <= value <= high:
+        return value
+    allowed = f"{low:g} to {high:g}" if high < _INF else f"{low:g} or more"
+    raise ConfigError(f"{where}: {value:g} is out of range; give {allowed}")
 
 
 def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
