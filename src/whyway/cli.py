@@ -67,10 +67,11 @@ class Drive:
         """Drive, then judge."""
         config = load(self.config, overrides)
         self._check()
+        over_ros = self._over_ros()
         out = self.out or _run_folder("drive", f"{_short(self.world)}-{self.driver}-{self.seed}")
         _writable(out)
         code = OK
-        if self._over_ros():
+        if over_ros:
             code = self._drive_over_ros(out, overrides)
         else:
             self._drive_here(out, config)
