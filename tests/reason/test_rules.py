@@ -341,6 +341,30 @@ def test_what_is_declared_is_decided_when_the_cause_is_not_there(make, s):
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "there", "elsewhere", "s"),
+    [
+        (CauseKind.STOP_SIGN, at_a_stop_sign, one_lane, scene(ego(x=115.0))),
+        (
+            CauseKind.CURVATURE,
+            before_a_bend,
+            lambda: before_a_bend(400.0),
+            scene(ego(x=70.0, v=12.0)),
+        ),
+        (
+            CauseKind.SPEED_LIMIT,
+            one_lane,
+            lambda: one_lane(speed_limit_mps=1.3 * LIMIT_MPS),
+            scene(ego(v=16.0)),
+        ),
+    ],
+    ids=["stop sign", "bend", "limit"],
+)
+def test_what_is_declared_is_decided_on_a_road_without_the_cause(kind, there, elsewhere, s):
+    (cause,) = (c for c in say(there(), s).planning.causes if c.kind == kind)
+    assert decision(say(elsewhere(), s)) == declared(cause)
+
+
 @situations
 def test_who_is_not_cited_changes_nothing(make, s):
     trace = say(make(), s)
