@@ -187,7 +187,7 @@ def test_an_interrupt_ends_with_its_own_code(monkeypatch, capsys, tmp_path):
 def whyway(*argv: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, as a shell runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "whyway.cli", *argv],
+        [sys.executable, "-m", "whyway", *argv],
         capture_output=True,
         text=True,
         timeout=100,

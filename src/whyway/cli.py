@@ -123,6 +123,7 @@ class Drive:
             str(self.seed),
         ]
         command += ["--out", str(out), "--info", json.dumps(provenance())]
+        command += ["--parent", str(os.getpid())]
         if self.duration is not None:
             command += ["--duration", str(self.duration)]
         if self.config is not None:
@@ -373,6 +374,3 @@ def _progress() -> Progress:
         console=_err, transient=True,
     )  # fmt: skip
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,6 +13,6 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/whyway_core"]),
         ("share/whyway_core", ["package.xml"]),
     ],
-    entry_points={"console_scripts": ["whyway = whyway.cli:main"]},
+    entry_points={"console_scripts": ["whyway = whyway.__main__:main"]},
     zip_safe=False,
 )

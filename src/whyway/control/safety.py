@@ -15,7 +15,7 @@ from whyway.config import Config
 from whyway.control.emergency import TIMES_S, EmergencyBrake, Threat
 from whyway.control.follower import Follower
 from whyway.control.path import PlanPath
-from whyway.control.validate import ego_fault, jump_fault, plan_fault
+from whyway.control.validate import ego_fault, followable, jump_fault, plan_fault
 from whyway.geometry import wrap_angle
 from whyway.maps.road import Road
 from whyway.motion import actuate, single_track
@@ -125,6 +125,14 @@ class Safety:
             or self._plan_problem(now_ns, plan)
             or _command_problem(command)
         )
+        if (
+            self._path is None
+            and plan
+            and self._ego
+            and followable(plan, self._ego, now_ns, self._limits)
+        ):
+            # refused for its limits only: where it goes is still the best guess where to stop
+            self._path = PlanPath.of(plan.waypoints)
         if self._latch(now_ns, problem) or plan is None or command is None or self._ego is None:
             return self._minimal_risk(now_ns, scene, command)
         self._path = PlanPath.of(plan.waypoints)

@@ -74,6 +74,13 @@ def plan_fault(
     )
 
 
+def followable(plan: Plan, ego: EgoState, now_ns: int, limits: SafetyConfig) -> bool:
+    """Whether a plan at least says where the road goes from here, though it may be too fast for it."""
+    age_s = (now_ns - plan.stamp_ns) * 1e-9
+    w = plan.waypoints
+    return _shape_fault(w) is None and _start_fault(w, ego, age_s, limits) is None
+
+
 def _shape_fault(w: Waypoints) -> str | None:
     n = len(w.t_s)
     if n < 2:

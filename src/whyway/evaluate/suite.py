@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -197,9 +198,6 @@ def _results(todo: list[Job], processes: int) -> Iterator[tuple[Job, dict[str, A
             yield job, known
     if not left:
         return
-    # the arrays are small: threads of the linear algebra only get into each other's way
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
     try:
         suspects = []
         for job, future in _submitted(left, min(processes, len(left))):
@@ -259,6 +257,15 @@ def _result(job: Job, future: Future[dict[str, Any]]) -> dict[str, Any]:
 
 def _worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for jobs for ever, also when nobody is left to give it one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def drive_and_judge(job: Job) -> dict[str, Any]:

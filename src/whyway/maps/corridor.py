@@ -27,6 +27,14 @@ UNLIKELY = 0.1
 """Hypotheses less probable than this are left out."""
 ACROSS_RAD = math.radians(50.0)
 """Heading relative to the path beyond which an object crosses it rather than drives along it."""
+STANDS_MPS = 0.3
+"""Slower objects stand."""
+ONCOMING_RAD = math.radians(130.0)
+"""Heading relative to the path beyond which an object comes towards us."""
+TURNING_RAD = math.radians(10.0)
+"""A heading change beyond this is a turn."""
+IMMINENT_S = 1.5
+"""Who will be in the way this soon is not trusted to wait."""
 ANTICIPATE_S = 2.0
 """How long before it enters, somebody who drives along counts as being in the way."""
 
@@ -193,14 +201,59 @@ def _relative(
     aside = aside - offset_at(t_s, d0_m, driving)
     room = vehicle.width_m / 2 + driving.corridor_margin_m
     inside = np.abs(aside) < room + across
-    enters = np.argmax(inside, axis=1)
-    heading = np.abs(relative_yaw[np.arange(len(enters)), enters]) if len(enters) else np.zeros(0)
-    standing = np.abs(rows.v_mps[:, 0]) < 0.3
-    crosses = inside.any(axis=1) & (heading > ACROSS_RAD) & ~standing
+    inside &= ~_gives_way(path, s0_m, t_s, ahead, relative_yaw, inside)[:, None]
+    crosses = inside.any(axis=1) & _goes_across(inside, relative_yaw) & ~_stands(rows)
     return Corridor(
         t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw, along, across, inside, crosses,
         np.zeros(len(rows.ids), dtype=np.bool_),
     )  # fmt: skip
+
+
+def _gives_way(
+    path: LanePath,
+    s0_m: float,
+    t_s: Floats,
+    ahead_m: Floats,
+    relative_yaw_rad: Floats,
+    inside: Bools,
+) -> Bools:
+    """Whoever comes towards us and would turn across our way, while we go straight on (H,): they wait for us.
+
+    Vienna Convention on Road Traffic, article 16: a left-turner lets oncoming traffic pass. Not relied on once it is about to happen.
+    """
+    rows = np.arange(len(inside))
+    enters = np.argmax(inside, axis=1)
+    oncoming = np.abs(relative_yaw_rad[:, 0]) > ONCOMING_RAD
+    turned = np.abs(wrap_angle(relative_yaw_rad[rows, enters] - relative_yaw_rad[:, 0]))
+    yaw = path.center.at(np.stack([np.full(len(rows), s0_m), s0_m + ahead_m[rows, enters]]))[2]
+    ours = np.abs(yaw[1] - yaw[0])
+    waits: Bools = (
+        inside.any(axis=1)
+        & oncoming
+        & (turned > ours + TURNING_RAD)
+        & (ours < TURNING_RAD)
+        & (t_s[enters] > IMMINENT_S)
+    )
+    return waits
+
+
+def _goes_across(inside: Bools, relative_yaw_rad: Floats) -> Bools:
+    """Whether the path is crossed (H,): entered *and* left, or still held at the end, at a steep angle.
+
+    Who enters steeply and then turns along the path merges: that is a lead to be.
+    """
+    rows = np.arange(len(inside))
+    first = np.argmax(inside, axis=1)
+    last = inside.shape[1] - 1 - np.argmax(inside[:, ::-1], axis=1)
+    steep: Bools = (np.abs(relative_yaw_rad[rows, first]) > ACROSS_RAD) & (
+        np.abs(relative_yaw_rad[rows, last]) > ACROSS_RAD
+    )
+    return steep
+
+
+def _stands(rows: _Rows) -> Bools:
+    standing: Bools = np.abs(rows.v_mps[:, 0]) < STANDS_MPS
+    return standing
 
 
 def _stretch(line: Polyline, from_s_m: float, to_s_m: float) -> Polyline:

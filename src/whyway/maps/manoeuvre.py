@@ -119,7 +119,7 @@ def profile_along(
 
 
 def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:
-    # heading change over 6 m: kinks of hand-drawn maps are not curves
-    yaw = np.interp(np.stack([s_m - 3.0, s_m + 3.0]), line.s_m, line.yaw_rad)
-    change: Floats = (yaw[1] - yaw[0]) / 6.0
+    # heading change over 4 m: kinks of hand-drawn maps are not curves
+    yaw = np.interp(np.stack([s_m - 2.0, s_m + 2.0]), line.s_m, line.yaw_rad)
+    change: Floats = (yaw[1] - yaw[0]) / 4.0
     return change

@@ -4,7 +4,7 @@
 ended), DIR/params.yaml (what every node was given) and DIR/nodes/*.log (what they printed).
 
 Exit codes: 0 the drive went to its end; 1 it could not (the world died, a node died too often); 2 wrong arguments or configuration;
-130 ended by Ctrl-C or SIGTERM.
+130 ended by Ctrl-C or SIGTERM, or because who started it is gone.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Drive:
     config: Config
     injections: tuple[Injection, ...]
     info: dict[str, Any]
+    parent: int | None
+    """Process without which there is nobody to drive for."""
 
 
 def arguments(argv: Sequence[str] | None) -> Drive:
@@ -86,10 +88,12 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     parser.add_argument(
         "--info", type=json.loads, default={}, help="more to note in the log (JSON)"
     )
+    parser.add_argument("--parent", type=int, help="end when this process, our parent, is gone")
     a = parser.parse_args(argv)
     config = driver_config(a.driver, load(a.config, a.set))
     injections = tuple(parse(text, tuple(graph.NODES)) for text in a.inject)
-    return Drive(a.world, a.driver, a.seed, a.duration, a.out.resolve(), config, injections, a.info)
+    out = a.out.resolve()
+    return Drive(a.world, a.driver, a.seed, a.duration, out, config, injections, a.info, a.parent)
 
 
 class Supervisor:
@@ -267,6 +271,8 @@ class Supervisor:
         """The exit code when the drive is over, for whatever reason."""
         if self._stop is not None:
             self._narrator.say(f"ended by {signal.Signals(self._stop).name}", "bold")
+            return 130
+        if self.drive.parent not in (None, os.getppid()):
             return 130
         for child in self.children:
             code = child.returncode
