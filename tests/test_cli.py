@@ -13,6 +13,7 @@ import pytest
 
 from whyway import bench
 from whyway.cli import INTERRUPTED, NO, OK, WRONG_INPUT, main
+from whyway.worlds.sim import bench as sim_bench
 
 SCENES = Path(__file__).resolve().parents[2] / "shared" / "data" / "commonroad_bsd"
 
@@ -203,9 +204,12 @@ def test_in_a_process_of_its_own_a_wrong_dial_is_one_line_and_exit_code_2():
 
 @pytest.mark.parametrize("what", ["decide", "sim"])
 def test_a_bench_prints_json_and_nothing_else(what, capsys, monkeypatch):
-    decide = bench.bench_decide
+    decide, sim = bench.bench_decide, sim_bench.bench_sim
     monkeypatch.setattr(
         bench, "bench_decide", lambda c, n, progress: decide(c, n, 5.0, progress=progress)
+    )
+    monkeypatch.setattr(
+        sim_bench, "bench_sim", lambda w, n, progress: sim(w, n, 5, progress=progress)
     )
     argv = ["--agents", "3"] if what == "decide" else ["--worlds", "4", "--agents", "4"]
     assert main(["bench", what, "--json", *argv]) == OK

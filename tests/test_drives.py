@@ -49,7 +49,7 @@ def test_another_seed_gives_another_drive(town_log, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_drive_in_a_recorded_scene(tmp_path):
-    scene = scene_file("USA_US101-3_1")
+    scene = scene_file("ESP_Monzon-6_1")
     for name in ("a", "b"):
         drive(scene, "rules", 1, CONFIG, tmp_path / name)
     assert same_log(tmp_path / "a", tmp_path / "b") == []

@@ -207,7 +207,7 @@ def test_a_field_that_no_rule_covers_is_an_error_that_names_it() -> None:
 
 
 def test_the_committed_msg_files_are_those_of_types_py() -> None:
-    assert messages.main_check() == [], REMEDY
+    assert messages.stale() == [], REMEDY
 
 
 def test_rendering_mends_what_the_check_finds_and_touches_nothing_else(tmp_path: Any) -> None:
@@ -217,9 +217,9 @@ def test_rendering_mends_what_the_check_finds_and_touches_nothing_else(tmp_path:
     (tmp_path / "Plan.msg").write_text("bool other\n")
     (tmp_path / "Route.msg").unlink()
     wrong = ["Old.msg: no dataclass has this name", "Plan.msg: differs", "Route.msg: missing"]
-    assert messages.main_check(tmp_path) == wrong
+    assert messages.stale(tmp_path) == wrong
     assert messages.render(tmp_path) == wrong
-    assert messages.main_check(tmp_path) == []
+    assert messages.stale(tmp_path) == []
     assert (tmp_path / "Lane.msg").stat().st_mtime_ns == untouched
 
 

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from whyway import doctor as checks
 from whyway import messages as schemas
-from whyway.config import Config, ConfigError, load
-from whyway.driver import DRIVERS
+from whyway.config import Config, load
+from whyway.driver import driver_config
 from whyway.evaluate.drive import ScoreError
 from whyway.evaluate.score import SceneScore
 from whyway.log import LogError, read_log
@@ -65,7 +65,7 @@ class Drive:
 
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, then judge."""
-        config = load(self.config, overrides)
+        config = driver_config(self.driver, load(self.config, overrides))
         self._check()
         over_ros = self._over_ros()
         out = self.out or _run_folder("drive", f"{_short(self.world)}-{self.driver}-{self.seed}")
@@ -82,8 +82,6 @@ class Drive:
 
     def _check(self) -> None:
         """Everything that can be known to be wrong before anything starts."""
-        if self.driver not in DRIVERS:
-            raise ValueError(f"no driver {self.driver!r}; choose one of: {', '.join(DRIVERS)}")
         if self.duration is not None and not 1.0 <= self.duration <= 86400.0:
             raise ValueError(
                 f"--duration {self.duration:g}: give simulated seconds from 1 to 86400"
@@ -188,9 +186,7 @@ class Evaluate:
         from whyway.evaluate.suite import evaluate
         from whyway.evaluate.summary import summary_table
 
-        if self.driver not in DRIVERS:
-            raise ValueError(f"no driver {self.driver!r}; choose one of: {', '.join(DRIVERS)}")
-        config = load(self.config, overrides)
+        config = driver_config(self.driver, load(self.config, overrides))
         out = self.out or Path("out/evaluate") / f"{_short(str(self.suite))}-{self.driver}"
         _writable(out)
         summary, code = evaluate(
@@ -221,15 +217,18 @@ class Bench:
             if self.what == "sim":
                 from whyway.worlds.sim.bench import bench_sim
 
+                _no_dials(overrides)
+                agents = 16 if self.agents is None else self.agents
                 results = bench_sim(
-                    self.worlds, self.agents or 16, progress=lambda n: bar.update(task, completed=n)
+                    self.worlds, agents, progress=lambda n: bar.update(task, completed=n)
                 )
             else:
                 from whyway.bench import bench_decide
 
+                agents = 30 if self.agents is None else self.agents
                 results = bench_decide(
                     load(None, overrides),
-                    self.agents or 30,
+                    agents,
                     progress=lambda s: bar.update(task, completed=s),
                 )
         if self.json:
@@ -254,9 +253,9 @@ class Messages:
 
     def run(self, overrides: Sequence[str]) -> int:
         """Render or compare."""
-        del overrides
+        _no_dials(overrides)
         if self.check:
-            stale = schemas.main_check()
+            stale = schemas.stale()
             for line in stale:
                 _err.print(line)
             return NO if stale else OK
@@ -280,6 +279,7 @@ class Doctor:
             for name, value in leaves(load(None, overrides)):
                 _out.print(f"{name}={value}")
             return OK
+        _no_dials(overrides)
         found = checks.examine()
         table = Table("what", "found", "", box=None)
         for c in found:
@@ -316,19 +316,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         code: int = command.run(overrides)
         return code
-    except (
-        ConfigError,
-        LogError,
-        ScoreError,
-        ValueError,
-        FileNotFoundError,
-        PermissionError,
-    ) as error:
+    except (ValueError, OSError) as error:  # our own errors are ValueErrors
         _err.print(f"[red]whyway:[/] {escape(' '.join(str(error).split()))}", soft_wrap=True)
         return WRONG_INPUT
     except KeyboardInterrupt:
         _err.print("[yellow]whyway:[/] interrupted; what was logged until now is readable")
         return INTERRUPTED
+
+
+def _no_dials(overrides: Sequence[str]) -> None:
+    if overrides:
+        raise ValueError(f"--{overrides[0]}: this command has no use for dials; leave it out")
 
 
 def _judge(out: Path) -> SceneScore | None:

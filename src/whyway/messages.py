@@ -201,7 +201,7 @@ def _needs(text: str) -> list[str]:
     return list(dict.fromkeys(t if "/" in t else f"{PACKAGE}/{t}" for t in types))
 
 
-def main_check(directory: Path = MSG_DIRECTORY) -> list[str]:
+def stale(directory: Path = MSG_DIRECTORY) -> list[str]:
     """What is wrong with the committed .msg files, a line each; nothing if they are what would be rendered."""
     want = {f"{cls.__name__}.msg": definition(cls) for cls in MESSAGES}
     have = {p.name: p.read_text(encoding="ascii") for p in directory.glob("*.msg")}
@@ -213,7 +213,7 @@ def main_check(directory: Path = MSG_DIRECTORY) -> list[str]:
 
 def render(directory: Path = MSG_DIRECTORY) -> list[str]:
     """Write every .msg file, remove those of no dataclass, and say what was wrong before."""
-    wrong = main_check(directory) if directory.exists() else ["all: missing"]
+    wrong = stale(directory) if directory.exists() else ["all: missing"]
     directory.mkdir(parents=True, exist_ok=True)
     names = {f"{cls.__name__}.msg": definition(cls) for cls in MESSAGES}
     for path in directory.glob("*.msg"):

@@ -156,8 +156,8 @@ CURVE_TIME_S = 0.3
 """The same where a curve could not be taken any more."""
 SPEED_BRAKE_MPS2 = 2.5
 """Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
-HALT_GAP_M, HALT_HEADWAY_S, HALT_FREE_MPS2 = 0.5, 0.3, 0.5
-"""IDM before a halt instead of a lead: nothing there moves, so hardly any headway; and hardly any push from the free road."""
+HALT_GAP_M, HALT_HEADWAY_S = 0.5, 0.3
+"""IDM before a halt instead of a lead: nothing there moves, so hardly any gap and headway are needed."""
 HARD_BRAKE_MPS2 = 3.5
 """Braking that nobody asks for without need; beyond it all of the emergency jerk may be used."""
 HARD_CURVE = 1.75
@@ -208,7 +208,7 @@ def roll_out(
             free = min(free, (possible[i + 1] - v) / CURVE_TIME_S)
         wanted, binding = free, FREE
         if halt_m < math.inf:
-            term = min(free, HALT_FREE_MPS2) + _halting(v, max(halt_m - s, 0.0), idm)
+            term = _halting(v, max(halt_m - s, 0.0), idm)
             if term < wanted:
                 wanted, binding = term, HALT
         for row, rear, lead_v, lead_a in in_the_way[k]:
@@ -284,13 +284,13 @@ def _following(
 
 
 def _halting(v_mps: float, to_go_m: float, idm: IdmConfig) -> float:
-    """IDM's interaction with a line to stand at: brakes at about `b`, as early as that takes."""
+    """IDM before a line to stand at."""
     desired = (
         HALT_GAP_M
         + v_mps * HALT_HEADWAY_S
         + v_mps * v_mps / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2))
     )
-    return -idm.a_mps2 * (desired / (to_go_m + HALT_GAP_M)) ** 2
+    return idm.a_mps2 * (1.0 - (desired / (to_go_m + HALT_GAP_M)) ** 2)
 
 
 def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, float, float]]]:

@@ -25,7 +25,7 @@ from whyway.evaluate import metrics
 from whyway.evaluate.drive import Bools, Drive
 from whyway.evaluate.metrics import Collision
 from whyway.evaluate.reference import reference_progress
-from whyway.types import Floats, Ints, LightColor, StopLine
+from whyway.types import Ints, LightColor, StopLine
 
 WINDOW_S, WINDOW_MIN_S = 4.0, 1.0
 
@@ -218,11 +218,3 @@ def _heading(drive: Drive, line: StopLine) -> float:
         return math.atan2(float(line.x_m[-1] - line.x_m[0]), float(line.y_m[0] - line.y_m[-1]))
     s, _ = known[0].project(x, y)
     return float(known[0].center.at(s)[2])
-
-
-def closest_approach(drive: Drive) -> Floats:
-    """Distance `(T,)` from the ego's box's centre to the nearest actor's, inf where nobody is."""
-    x, y = drive.center
-    gap = np.hypot(drive.actors.x_m - x[:, None], drive.actors.y_m - y[:, None])
-    nearest: Floats = np.min(np.where(np.isnan(gap), np.inf, gap), axis=1, initial=np.inf)
-    return nearest

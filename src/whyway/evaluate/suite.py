@@ -198,30 +198,30 @@ def _results(todo: list[Job], processes: int) -> Iterator[tuple[Job, dict[str, A
             yield job, known
     if not left:
         return
-    try:
-        suspects = []
-        for job, future in _submitted(left, min(processes, len(left))):
-            if isinstance(future.exception(), BrokenProcessPool):
-                suspects.append(job)
-            else:
-                yield job, _result(job, future)
-        # a process that dies takes all of its pool along: find out which job it was, one at a time
-        for suspect in suspects:
-            for job, future in _submitted([suspect], 1):
-                yield job, _result(job, future)
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
+    suspects = []
+    for job, future in _submitted(left, min(processes, len(left))):
+        if isinstance(future.exception(), BrokenProcessPool):
+            suspects.append(job)
+        else:
+            yield job, _result(job, future)
+    # a process that dies takes all of its pool along: find out which job it was, one at a time
+    for suspect in suspects:
+        for job, future in _submitted([suspect], 1):
+            yield job, _result(job, future)
 
 
 def _submitted(jobs: list[Job], processes: int) -> Iterator[tuple[Job, Future[dict[str, Any]]]]:
     """Every job with its future, as they are done."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_worker) as pool:
-        futures = {pool.submit(drive_and_judge, job): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future
+        try:
+            futures = {pool.submit(drive_and_judge, job): job for job in jobs}
+            for future in as_completed(futures):
+                yield futures[future], future
+        except BaseException:  # interrupted: the pool would first wait for every job
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
 
 
 def _known(job: Job) -> dict[str, Any] | None:

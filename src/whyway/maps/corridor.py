@@ -224,7 +224,7 @@ def _gives_way(
     rows = np.arange(len(inside))
     enters = np.argmax(inside, axis=1)
     oncoming = np.abs(relative_yaw_rad[:, 0]) > ONCOMING_RAD
-    turned = np.abs(wrap_angle(relative_yaw_rad[rows, enters] - relative_yaw_rad[:, 0]))
+    turned = np.abs(wrap_angle(relative_yaw_rad[:, -1] - relative_yaw_rad[:, 0]))
     yaw = path.center.at(np.stack([np.full(len(rows), s0_m), s0_m + ahead_m[rows, enters]]))[2]
     ours = np.abs(yaw[1] - yaw[0])
     waits: Bools = (

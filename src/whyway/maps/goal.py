@@ -84,8 +84,3 @@ class Goal:
     def end_s(self) -> float:
         """The last time at which it can be met."""
         return max(s.time_s[1] for s in self.states)
-
-    @property
-    def has_place(self) -> bool:
-        """Whether it asks for a place at all, rather than for a time only."""
-        return any(s.regions for s in self.states)

@@ -188,7 +188,7 @@ class Decider:
             if self._can_stop(facts.ego.v_mps, ahead) and (halt is None or ahead < halt.ahead_m):
                 halt, yields = Halt(ahead, (CauseKind.OBJECT, object_id)), (object_id,)
                 go = self._roll(facts.ego, profile, cap, halt, corridor)
-        return Option(m, corridor, profile, cap, go, halt, yields, tuple(passed))
+        return Option(m, corridor, profile, cap, go, halt, yields, tuple(dict.fromkeys(passed)))
 
     def _looked(
         self, facts: Facts, lateral: Lateral, direction: Direction, on_route: bool

@@ -15,6 +15,7 @@ from whyway.trace.meta_actions import MetaActions, meta_actions
 from whyway.types import (
     ActionTrace,
     Agreement,
+    CauseKind,
     Direction,
     LaneRelation,
     Lateral,
@@ -141,9 +142,9 @@ def grounded(trace: Trace, scene: Scene, path: LaneFrame) -> bool:
             return False
     lights = {light.light_id for light in scene.lights}
     for cause in trace.planning.causes:
-        if cause.kind.name == "OBJECT" and cause.id not in cited:
+        if cause.kind == CauseKind.OBJECT and cause.id not in cited:
             return False
-        if cause.kind.name == "TRAFFIC_LIGHT" and cause.id not in lights:
+        if cause.kind == CauseKind.TRAFFIC_LIGHT and cause.id not in lights:
             return False
     return all(p.id in cited for p in trace.prediction.objects)
 

@@ -38,8 +38,3 @@ class Join:
         for old in [s for s in self._waiting if s <= self._done_ns]:
             del self._waiting[old]
         return inputs
-
-    @property
-    def done_ns(self) -> int:
-        """The newest stamp given out."""
-        return self._done_ns

@@ -49,7 +49,12 @@ def bench_sim(
 
     Returns:
       One row for each setting; numpy runs these on a single thread.
+
+    Raises:
+      ValueError: no world, no agent, or more agents than a town has places for.
     """
+    if worlds < 1 or agents < 1:
+        raise ValueError(f"{worlds} worlds of {agents} agents: ask for at least one of each")
     rows = []
     for number, (what, commanded) in enumerate((("one commanded", 1), ("all commanded", agents))):
         sim, state = town_batch(worlds, agents, commanded, seed)
@@ -99,6 +104,8 @@ def town_batch(worlds: int, agents: int, commanded: int, seed: int) -> tuple[Sim
         if path is not None:
             places[lane_id, s] = path
     slots = np.array([(path, s) for (_, s), path in places.items()])
+    if agents > len(slots):
+        raise ValueError(f"{agents} agents: the town has places for {len(slots)}")
     rails = build_rails(network.rails, network.conflicts(), dtype=np.float32)
     surface = build_surface(
         (
@@ -114,12 +121,7 @@ def town_batch(worlds: int, agents: int, commanded: int, seed: int) -> tuple[Sim
     state = empty_state(worlds, agents, np.float32)
     for w in range(worlds):  # once, before anything is timed
         chosen = slots[rng.permutation(len(slots))[:agents]]
-        count = len(chosen)
-        state.path[w, :count], state.s_m[w, :count], state.active[w, :count] = (
-            chosen[:, 0],
-            chosen[:, 1],
-            True,
-        )
+        state.path[w], state.s_m[w], state.active[w] = chosen[:, 0], chosen[:, 1], True
     state.v_mps[:] = 5.0
     state.mode[:, :commanded] = int(Mode.COMMAND)
     state.phase_s[:] = rng.uniform(0.0, 60.0, worlds)

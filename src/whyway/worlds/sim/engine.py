@@ -17,8 +17,8 @@ from whyway.motion import actuate, single_track
 from whyway.types import ObjectClass
 from whyway.worlds.sim.logs import Logs, Signals
 from whyway.worlds.sim.rails import DX, DY, Rails, X, Y
-from whyway.worlds.sim.scripts import EGO, play, triggered
-from whyway.worlds.sim.state import Mode, Script, State, chosen, clamp
+from whyway.worlds.sim.scripts import play, triggered
+from whyway.worlds.sim.state import EGO, Mode, Script, State, chosen, clamp
 from whyway.worlds.sim.surface import Surface
 from whyway.worlds.sim.traffic import desired_accelerations
 

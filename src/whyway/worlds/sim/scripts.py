@@ -12,9 +12,6 @@ Array = Any
 
 _DAWDLE_MPS, _DAWDLE_BEYOND_M = 3.0, 2.0
 
-EGO = 0
-"""Scripts are played for the first agent of a world."""
-
 
 def triggered(state: State, x_m: Array, y_m: Array) -> Array:
     """The tick each script began, -1 before; `x_m`, `y_m` are the boxes' centres."""
@@ -34,7 +31,7 @@ def triggered(state: State, x_m: Array, y_m: Array) -> Array:
 
 
 def speed_cap(state: State) -> Array:
-    """The speed an agent does not exceed: a lead that has braked is in no hurry to be in the way any longer."""
+    """The speed an agent does not exceed; a lead that has braked has played its part and drives on as fast as the road allows."""
     xp = array_namespace(state.cap_mps)
     braked = (state.script == int(Script.BRAKE)) & (state.script_tick >= 0)
     return xp.where(braked, 0.0 * state.cap_mps + 1e3, state.cap_mps)

@@ -17,6 +17,9 @@ from whyway.types import ObjectClass
 Array = Any
 """An array of the array API: numpy here, torch for ten thousand cars."""
 
+EGO = 0
+"""The ego is the first agent; scripts are played for it."""
+
 
 class Mode(IntEnum):
     """Who moves an agent."""

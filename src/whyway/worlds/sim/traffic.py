@@ -27,7 +27,9 @@ HORIZON_M = 80.0
 """Leaders are looked for within this distance."""
 CORRIDOR_MARGIN_M = 0.4
 PEDESTRIAN_MARGIN_M = 4.0
-"""A walking pedestrian so close to the corridor is given way to, if one can still stop comfortably."""
+"""A walking pedestrian so close to the corridor is given way to ..."""
+GIVE_WAY_MPS2 = 4.0
+"""... if this braking suffices."""
 COMFORT_MPS2 = 3.0
 """A light that changes is obeyed if this braking suffices."""
 EMERGENCY_MPS2 = 9.0
@@ -126,7 +128,7 @@ def leaders(
     )
     wide = (
         walks
-        & (v_a * v_a < 2.0 * 4.0 * gap)
+        & (v_a * v_a < 2.0 * GIVE_WAY_MPS2 * gap)
         & (state.object_class[w, a] != int(ObjectClass.PEDESTRIAN))
     )
     margin = xp.where(wide, PEDESTRIAN_MARGIN_M + 0.0 * gap, CORRIDOR_MARGIN_M + 0.0 * gap)

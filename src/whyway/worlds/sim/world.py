@@ -31,10 +31,7 @@ from whyway.types import (
 from whyway.worlds.sim import engine
 from whyway.worlds.sim.engine import Sim
 from whyway.worlds.sim.sensors import Boxes, see_lights, sense
-from whyway.worlds.sim.state import State
-
-EGO = 0
-"""The ego is the first agent."""
+from whyway.worlds.sim.state import EGO, State
 
 _GENERATIONS = 1000
 """Ids of road users who enter later at an agent's place are this much higher."""
