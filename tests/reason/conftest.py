@@ -53,7 +53,7 @@ def record(world: str, seed: int, duration_s: float | None, every: int) -> list[
 
 @pytest.fixture(scope="session")
 def town_moments() -> list[Moment]:
-    return [m for seed in (1, 2) for m in record("town", seed, 30.0, every=6)]
+    return record("town", 1, 40.0, every=5)
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def test_the_declared_counterfactual_is_what_is_decided_without_the_cause(moment
                 hits.append(decision(m.again(scene)) == declared(cause))
     share = np.mean(hits)
     print(f"\n{request.node.name}: {share:.2%} of {len(hits)} counterfactuals as declared")
-    assert len(hits) >= 15 and share >= 0.9
+    assert len(hits) >= 10 and share >= 0.9
 
 
 def test_without_somebody_who_is_not_cited_decision_and_plan_are_the_same(moments, request):
