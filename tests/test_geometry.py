@@ -14,7 +14,9 @@ from whyway.geometry import (
     Polyline,
     box_corners,
     boxes_overlap,
+    distance_to_box,
     from_frame,
+    hidden_share,
     points_in_polygon,
     to_frame,
     wrap_angle,
@@ -251,3 +253,21 @@ def test_repeated_points_are_dropped():
 def test_less_than_two_points_are_no_curve(points):
     with pytest.raises(ValueError, match="two"):
         Polyline.through(np.array(points), np.array(points))
+
+
+def test_a_point_is_as_far_from_a_box_as_from_its_nearest_side_or_corner():
+    x, y = np.array([0.0, 5.0, 5.0, 0.0]), np.array([0.5, 0.0, 4.0, -3.0])
+    away = distance_to_box(x, y, 0.0, 0.0, np.zeros(4), 4.0, 2.0)
+    assert away == pytest.approx([0.0, 3.0, np.hypot(3.0, 3.0), 2.0])
+
+
+def test_a_box_right_behind_another_is_hidden_and_one_beside_it_is_not():
+    def row(*values):
+        return tuple(np.array(values)[:, None])
+
+    eye, near = (0.0, 0.0), row(10.0, 0.0, 0.0, 4.0, 2.0)
+    behind, beside = row(30.0, 0.0, 0.0, 4.0, 2.0), row(10.0, 8.0, 0.0, 4.0, 2.0)
+    assert hidden_share(behind, near, *eye, rays=24) == 1.0
+    assert hidden_share(beside, near, *eye, rays=24) == 0.0
+    assert hidden_share(near, behind, *eye, rays=24) == 0.0
+    assert hidden_share(near, near, *eye, rays=24) == 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -75,6 +75,55 @@ def boxes_overlap(
         & (xp.abs(dx * cb + dy * sb) <= hlb + hla * cos_d + hwa * sin_d)
         & (xp.abs(-dx * sb + dy * cb) <= hwb + hla * sin_d + hwa * cos_d)
     )
+
+
+def distance_to_box(
+    x_m: Array, y_m: Array, box_x_m: Array, box_y_m: Array, yaw_rad: Array, length_m: Array, width_m: Array
+) -> Array:  # fmt: skip
+    """Distance of points from oriented boxes (centres; broadcast together), 0 inside."""
+    along, across = to_frame(x_m, y_m, box_x_m, box_y_m, yaw_rad)
+    xp = array_namespace(along)
+    dx, dy = xp.abs(along) - length_m / 2, xp.abs(across) - width_m / 2
+    return xp.hypot(xp.where(dx > 0.0, dx, 0.0 * dx), xp.where(dy > 0.0, dy, 0.0 * dy))
+
+
+BoxArrays: TypeAlias = tuple[Floats, Floats, Floats, Floats, Floats]
+"""x, y of the centres, yaw, length, width of n oriented boxes, each `(n,)`."""
+
+
+def hidden_share(
+    boxes: BoxArrays, by: BoxArrays, x_m: float, y_m: float, *, rays: int, nearer_by_m: float = 0.0
+) -> Floats:
+    """The part of each box's angle, as seen from a point, that nearer boxes cover: `(n,)` in 0..1.
+
+    A box is nearer if its closest point is; its shadow is the angle it spans. O(n x rays x m).
+
+    Args:
+      boxes: what may be hidden, n of them.
+      by: what may hide it, m of them; a box hides neither itself nor what is nearer.
+      x_m: where the eye is.
+      y_m: where the eye is.
+      rays: into how many parts each box's angle is cut.
+      nearer_by_m: by more than this what hides it must be nearer.
+    """
+    middle, low, high, near = _spans(boxes, x_m, y_m)
+    by_middle, by_low, by_high, by_near = _spans(by, x_m, y_m)
+    share = (np.arange(rays) + 0.5) / rays
+    looked = (middle + low)[:, None] + (high - low)[:, None] * share
+    off = wrap_angle(looked[:, :, None] - by_middle)
+    covered = (off >= by_low) & (off <= by_high) & (by_near < near[:, None, None] - nearer_by_m)
+    hidden: Floats = covered.any(axis=-1).mean(axis=-1)
+    return hidden
+
+
+def _spans(boxes: BoxArrays, x_m: float, y_m: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Bearing of each centre from a point, the angles to its right and left edge from there, distance of the nearest point."""
+    x, y, *_ = boxes
+    corners = box_corners(*boxes)
+    middle = np.arctan2(y - y_m, x - x_m)
+    spread = wrap_angle(np.arctan2(corners[..., 1] - y_m, corners[..., 0] - x_m) - middle[:, None])
+    near = distance_to_box(np.full_like(x, x_m), np.full_like(y, y_m), *boxes)
+    return middle, spread.min(axis=-1), spread.max(axis=-1), near
 
 
 def points_in_polygon(

@@ -386,6 +386,11 @@ class EgoState:
     yaw_rate_rps: float
     steer_rad: float
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every value is a number."""
+        return all(map(math.isfinite, dataclasses.astuple(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

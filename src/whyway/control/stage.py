@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 from whyway.config import Config
 from whyway.control.follower import Follower
 from whyway.control.safety import Safety
 from whyway.maps.road import Road
-from whyway.types import Command, EgoState, Observation, Plan, Scene, Verdict
+from whyway.types import Command, Observation, Plan, Scene, Verdict
 
 
 class Control:
@@ -28,10 +25,6 @@ class Control:
         """The command for this observation; scene and plan may be old or missing, and the ego's state may be no number."""
         now_ns = observation.stamp_ns
         # of a position that is no number the follower can make nothing, and safety knows what to do without a command
-        known = plan is not None and _finite(observation.ego)
+        known = plan is not None and observation.ego.is_finite
         command = self._follower.step(observation.ego, plan, now_ns) if plan and known else None
         return self._safety.step(now_ns, observation, scene, plan, command)
-
-
-def _finite(ego: EgoState) -> bool:
-    return all(map(math.isfinite, dataclasses.astuple(ego)))

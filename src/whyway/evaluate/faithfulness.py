@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whyway.geometry import to_frame
+from whyway.geometry import distance_to_box
 from whyway.log import Log
 from whyway.maps.manoeuvre import ego_path
 from whyway.maps.road import Road
@@ -116,15 +116,14 @@ def _in_truth(trace: Trace, scene: Scene | None, truth: Truth | None) -> bool:
         return False
     found = [o for o in scene.objects if o.id in cited]
     return len(found) == len(cited) and all(
-        any(distance_to_box(o, a) <= NEAR_M for a in truth.actors) for o in found
+        any(_away_m(o, a) <= NEAR_M for a in truth.actors) for o in found
     )
 
 
-def distance_to_box(tracked: TrackedObject, actor: Actor) -> float:
+def _away_m(o: TrackedObject, a: Actor) -> float:
     """From the believed centre to the true box, 0 inside: a long lorry's centre is easily metres off."""
-    x, y = to_frame(tracked.x_m, tracked.y_m, actor.x_m, actor.y_m, np.float64(actor.yaw_rad))
-    dx, dy = abs(x) - actor.length_m / 2, abs(y) - actor.width_m / 2
-    return float(np.hypot(max(dx, 0.0), max(dy, 0.0)))
+    yaw = np.float64(a.yaw_rad)
+    return float(distance_to_box(o.x_m, o.y_m, a.x_m, a.y_m, yaw, a.length_m, a.width_m))
 
 
 def _share(answers: list[bool]) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from whyway.evaluate.drive import Drive
 from whyway.evaluate.score import SceneScore
 from whyway.evaluate.supervision import GAP_S
-from whyway.geometry import to_frame
+from whyway.geometry import box_corners, distance_to_box
 from whyway.types import Direction, Floats, Lateral, Longitudinal, Trace
 
 HOLDS_S = 0.5
@@ -61,45 +61,18 @@ def box_gap(drive: Drive) -> Floats:
     """Distance `(T,)` from the ego's box to the nearest actor's outline, about: corners of each against the other's box."""
     if not len(drive.actors.ids):
         return np.full(drive.count, np.inf)
-    cx, cy = drive.center
     a = drive.actors
-    best = np.full(drive.count, np.inf)
-    theirs = _corners(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m)  # (T, A, 4, 2)
-    ours = _corners(cx, cy, drive.yaw_rad, drive.length_m, drive.width_m)  # (T, 4, 2)
-    pose = (cx[:, None, None], cy[:, None, None], drive.yaw_rad[:, None, None])
-    gaps = [_outside(theirs, *pose, drive.length_m, drive.width_m)]
-    pose = (a.x_m[..., None], a.y_m[..., None], a.yaw_rad[..., None])
-    gaps.append(_outside(ours[:, None], *pose, a.length_m[..., None], a.width_m[..., None]))
-    for gap in gaps:
-        nearest = np.where(np.isnan(gap), np.inf, gap).min(axis=(1, 2))
-        best = np.minimum(best, nearest)
-    return best
-
-
-def _corners(
-    x: Floats, y: Floats, yaw: Floats, length: Floats | float, width: Floats | float
-) -> Floats:
-    c, s = np.cos(yaw), np.sin(yaw)
-    fx, fy = np.array([1, -1, -1, 1]) / 2, np.array([1, 1, -1, -1]) / 2
-    along = np.asarray(length)[..., None] * fx
-    across = np.asarray(width)[..., None] * fy
-    return np.stack(
-        [
-            x[..., None] + c[..., None] * along - s[..., None] * across,
-            y[..., None] + s[..., None] * along + c[..., None] * across,
-        ],
-        axis=-1,
+    their_boxes = (a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m)
+    theirs = box_corners(*their_boxes)  # (T, A, 4, 2)
+    x, y, yaw = (v[:, None, None] for v in (*drive.center, drive.yaw_rad))
+    of_theirs = distance_to_box(
+        theirs[..., 0], theirs[..., 1], x, y, yaw, drive.length_m, drive.width_m
     )
-
-
-def _outside(
-    points: Floats, x: Floats, y: Floats, yaw: Floats, length: Floats | float, width: Floats | float
-) -> Floats:
-    px, py = to_frame(points[..., 0], points[..., 1], x, y, yaw)
-    dx = np.maximum(np.abs(px) - length / 2, 0.0)
-    dy = np.maximum(np.abs(py) - width / 2, 0.0)
-    gap: Floats = np.hypot(dx, dy)
-    return gap
+    ours = drive.corners[:, None]  # (T, 1, 4, 2)
+    of_ours = distance_to_box(ours[..., 0], ours[..., 1], *(v[..., None] for v in their_boxes))
+    gap = np.minimum(of_theirs, of_ours)
+    nearest: Floats = np.where(np.isnan(gap), np.inf, gap).min(axis=(1, 2))
+    return nearest
 
 
 def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> list[Moment]:

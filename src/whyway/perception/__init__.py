@@ -51,7 +51,7 @@ class Perception:
             self.reset()
             dt_s = 0.0
         self._stamp_ns = stamp
-        if _finite(observation.ego):
+        if observation.ego.is_finite:
             self._ego, self._ego_stamp_ns = observation.ego, observation.ego_stamp_ns
         located = self._ego is not None
         ego = (
@@ -150,21 +150,6 @@ class Perception:
             return 0
         lane_id, s, d = m.lane
         return lane_id if abs(d) <= 0.5 * float(self._road.lanes[lane_id].width_at(s)) else 0
-
-
-def _finite(ego: EgoState) -> bool:
-    return all(
-        math.isfinite(v)
-        for v in (
-            ego.x_m,
-            ego.y_m,
-            ego.yaw_rad,
-            ego.v_mps,
-            ego.a_mps2,
-            ego.yaw_rate_rps,
-            ego.steer_rad,
-        )
-    )
 
 
 def _carried(ego: EgoState, lag_s: float) -> EgoState:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from whyway.config import PerceptionConfig
-from whyway.geometry import from_frame, wrap_angle
-from whyway.perception.occlusion import hidden_share
+from whyway.geometry import BoxArrays, from_frame, hidden_share, wrap_angle
 from whyway.types import Detection, EgoState, Floats, Ints, ObjectClass
 
 CLASSES = len(ObjectClass)
@@ -41,6 +40,7 @@ Tracks: TypeAlias = Any  # NDArray[np.void]: numpy's stubs do not know fields
 _FAR = 1e6
 _FRESH_S = 0.5  # what was seen so lately still hides others
 _HIDDEN_SHARE = 0.6
+_RAYS = 9
 _BESIDE_M = 3.0
 _UNSEEN_FADE = 0.8  # a cycle: unseen turns and braking end sooner than they go on
 _BELIEF_MIN = -2.0
@@ -118,7 +118,9 @@ class Tracker:
         if len(lost):
             seen = tracks[tracks["unseen"] < _FRESH_S]
             x, y = from_frame(self._eye_m, 0.0, ego.x_m, ego.y_m, ego.yaw_rad)
-            share = hidden_share(_boxes(tracks[lost]), _boxes(seen), float(x), float(y))
+            share = hidden_share(
+                _boxes(tracks[lost]), _boxes(seen), float(x), float(y), rays=_RAYS, nearer_by_m=0.05
+            )
             near = np.hypot(tracks["x"][lost] - x, tracks["y"][lost] - y) < _BESIDE_M
             hidden[lost] = (share > _HIDDEN_SHARE) | near
         return hidden
@@ -284,5 +286,5 @@ def _turn(t: Tracks, z: Tracks, dt_s: float) -> None:
         t["yaw_rate"] = np.clip(rate, -1.5, 1.5)
 
 
-def _boxes(t: Tracks) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def _boxes(t: Tracks) -> BoxArrays:
     return t["x"], t["y"], t["yaw"], t["length"], t["width"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whyway.config import SensorConfig
-from whyway.geometry import box_corners, to_frame, wrap_angle
+from whyway.geometry import hidden_share, to_frame, wrap_angle
 from whyway.types import Detection, EgoState, Floats, Ints, LightColor, LightState, ObjectClass
 
 VISIBLE_SHARE = 0.25
@@ -46,27 +46,9 @@ class Boxes:
 
 
 def visible_share(boxes: Boxes, x_m: float, y_m: float) -> Floats:
-    """The part of each box's angle, as seen from a point, that no nearer box covers; `(n,)` in 0..1.
-
-    A box is nearer if its closest point is; the shadow of a box is the angle it spans.
-    """
-    n = len(boxes.x_m)
-    if n == 0:
-        return np.zeros(0)
-    corners = box_corners(boxes.x_m, boxes.y_m, boxes.yaw_rad, boxes.length_m, boxes.width_m)
-    middle = np.arctan2(boxes.y_m - y_m, boxes.x_m - x_m)
-    at = np.arctan2(corners[..., 1] - y_m, corners[..., 0] - x_m)
-    spread = wrap_angle(at - middle[:, None])
-    low, high = spread.min(axis=-1), spread.max(axis=-1)
-    px, py = to_frame(np.full(n, x_m), np.full(n, y_m), boxes.x_m, boxes.y_m, boxes.yaw_rad)
-    near = np.hypot(
-        np.maximum(np.abs(px) - boxes.length_m / 2, 0.0),
-        np.maximum(np.abs(py) - boxes.width_m / 2, 0.0),
-    )
-    rays = middle[:, None] + low[:, None] + (high - low)[:, None] * (np.arange(_RAYS) + 0.5) / _RAYS
-    off = wrap_angle(rays[:, :, None] - middle[None, None, :])
-    shadow = (off >= low) & (off <= high) & (near[None, None, :] < near[:, None, None])
-    share: Floats = 1.0 - shadow.any(axis=-1).mean(axis=-1)
+    """The part of each box's angle, as seen from a point, that no nearer box covers; `(n,)` in 0..1."""
+    arrays = (boxes.x_m, boxes.y_m, boxes.yaw_rad, boxes.length_m, boxes.width_m)
+    share: Floats = 1.0 - hidden_share(arrays, arrays, x_m, y_m, rays=_RAYS)
     return share
 
 
