@@ -128,13 +128,15 @@ class Drive:
             command += ["--config", str(self.config)]
         command += [part for text in overrides for part in ("--set", text)]
         command += [part for text in self.inject for part in ("--inject", text)]
-        child = subprocess.Popen(command)
+        # a session of its own: whoever gets the signal, we pass it on, and as one that is quiet while all is being imported
+        child = subprocess.Popen(command, start_new_session=True)
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         while True:
             try:
-                return child.wait()
+                code = child.wait()
+                return code if code >= 0 else INTERRUPTED
             except KeyboardInterrupt:
-                continue  # the supervisor got it too, and ends its nodes and the log; wait for that
+                child.terminate()  # it ends its nodes and the log; wait for that
 
     def _drive_here(self, out: Path, config: Config) -> None:
         from whyway.drives import drive
@@ -371,4 +373,3 @@ def _progress() -> Progress:
         TextColumn("{task.fields[doing]}"), BarColumn(), TextColumn("{task.completed:.0f}"), TimeElapsedColumn(),
         console=_err, transient=True,
     )  # fmt: skip
-

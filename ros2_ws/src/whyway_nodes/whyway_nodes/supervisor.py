@@ -270,7 +270,7 @@ class Supervisor:
     def _check(self, started_s: float) -> int | None:
         """The exit code when the drive is over, for whatever reason."""
         if self._stop is not None:
-            self._narrator.say(f"ended by {signal.Signals(self._stop).name}", "bold")
+            self._narrator.say("ended on request", "bold")
             return 130
         if self.drive.parent not in (None, os.getppid()):
             return 130
