@@ -5,13 +5,15 @@ them. Numpy reads these variables once, when it is imported: hence here, before 
 """
 
 import os
+import signal
 import sys
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main() -> int:
-    """The console script; what the user has set stays."""
+    """The console script; what the user has set stays. Being told to end (SIGTERM) is Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in THREADS:
         os.environ.setdefault(name, "1")
     try:

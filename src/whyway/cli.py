@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -130,7 +129,6 @@ class Drive:
         command += [part for text in self.inject for part in ("--inject", text)]
         # a session of its own: whoever gets the signal, we pass it on, and as one that is quiet while all is being imported
         child = subprocess.Popen(command, start_new_session=True)
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         while True:
             try:
                 code = child.wait()
