@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,24 @@ def test_in_a_process_of_its_own_a_wrong_dial_is_one_line_and_exit_code_2():
     done = whyway(*drive("--safety.nonsense=1"))
     assert (done.returncode, done.stdout) == (WRONG_INPUT, "")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_told_to_end_it_closes_the_log(tmp_path):
+    command = [sys.executable, "-m", "whyway", *drive("--duration", "600", "--out", str(tmp_path))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "drive.mcap").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED and "interrupted" in said
+    assert not read_log(tmp_path / "drive.mcap").truncated
+
+
+@pytest.mark.parametrize(
+    "argv", [("messages", "--check"), ("doctor",), ("bench", "sim", "--worlds", "1")]
+)
+def test_a_dial_that_nothing_would_come_of_is_refused(capsys, argv):
+    assert "no use for dials" in refused(capsys, *argv, "--safety.reaction_s=0.3")
 
 
 @pytest.mark.parametrize("what", ["decide", "sim"])

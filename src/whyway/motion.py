@@ -156,8 +156,8 @@ CURVE_TIME_S = 0.3
 """The same where a curve could not be taken any more."""
 SPEED_BRAKE_MPS2 = 2.5
 """Most braking for a limit or a curve: enough to follow a profile that was laid out for comfort."""
-HALT_GAP_M, HALT_HEADWAY_S = 0.5, 0.3
-"""IDM before a halt instead of a lead: nothing there moves, so hardly any gap and headway are needed."""
+HALT_GAP_M, HALT_HEADWAY_S, HALT_SHORT_M = 0.5, 0.3, 0.2
+"""IDM before a halt instead of a lead: nothing there moves, so hardly any gap and headway are needed; and a little short of it."""
 HARD_BRAKE_MPS2 = 3.5
 """Braking that nobody asks for without need; beyond it all of the emergency jerk may be used."""
 HARD_CURVE = 1.75
@@ -290,7 +290,7 @@ def _halting(v_mps: float, to_go_m: float, idm: IdmConfig) -> float:
         + v_mps * HALT_HEADWAY_S
         + v_mps * v_mps / (2.0 * math.sqrt(idm.a_mps2 * idm.b_mps2))
     )
-    return idm.a_mps2 * (1.0 - (desired / (to_go_m + HALT_GAP_M)) ** 2)
+    return idm.a_mps2 * (1.0 - (desired / (to_go_m + HALT_GAP_M - HALT_SHORT_M)) ** 2)
 
 
 def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, float, float]]]:

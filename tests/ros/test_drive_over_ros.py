@@ -81,10 +81,17 @@ def test_ctrl_c_ends_everything_within_two_seconds_and_the_log_is_whole(
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=10)
     took_s = time.monotonic() - begun
-    assert process.returncode == 130 and "SIGINT" in output
+    assert process.returncode == 130 and "ended on request" in output
     log = read_log(tmp_path / "drive.mcap")
     assert not log.truncated and len(log.of(Observation)) > 5
     assert took_s < 2.0
+
+
+def test_a_drive_whose_parent_is_gone_ends(supervisor: Drive, tmp_path: Path) -> None:
+    process = supervisor(tmp_path, "--duration", "600", "--parent", "1")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert not read_log(tmp_path / "drive.mcap").truncated
 
 
 @pytest.mark.parametrize(

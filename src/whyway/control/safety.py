@@ -75,24 +75,14 @@ class Safety:
         """The command to drive now, and what was made of the one proposed; None is an input that has not come."""
         try:
             result = self._step(now_ns, observation, scene, plan, command)
-        except (
-            Exception
-        ) as error:  # the one place: whatever is wrong in here, the answer is to brake
+        except Exception as error:
+            # the one place: whatever is wrong in here, the answer is to brake
             what = " ".join(f"{type(error).__name__}: {error}".split())
-            self._latched, self._well_since_ns = (
-                _Problem(Fault.INTERNAL_ERROR, f"safety failed ({what}): minimal-risk stop"),
-                None,
-            )
+            problem = _Problem(Fault.INTERNAL_ERROR, f"safety failed ({what}): minimal-risk stop")
+            self._latched, self._well_since_ns = problem, None
             steer = self._last.steer_rad if math.isfinite(self._last.steer_rad) else 0.0
-            result = self._answer(
-                now_ns,
-                -self._limits.minimal_risk_brake_mps2,
-                steer,
-                SafetyState.MINIMAL_RISK,
-                self._latched,
-                0,
-                command,
-            )
+            brake = self._limits.minimal_risk_brake_mps2
+            result = self._answer(now_ns, command, -brake, steer, SafetyState.MINIMAL_RISK, problem)
         self._last = result[0]
         return result
 
@@ -107,15 +97,7 @@ class Safety:
         command: Command | None,
     ) -> tuple[Command, Verdict]:
         if not self._limits.enabled and command is not None and _command_problem(command) is None:
-            return self._answer(
-                now_ns,
-                command.acceleration_mps2,
-                command.steer_rad,
-                SafetyState.NOMINAL,
-                None,
-                0,
-                command,
-            )
+            return self._answer(now_ns, command, command.acceleration_mps2, command.steer_rad)
         problem = self._odometry_problem(now_ns, observation)
         self._ego = self._believed(now_ns, observation, problem)
         self._now_ns = now_ns
@@ -140,15 +122,7 @@ class Safety:
         self._emergency = threat is not None and self._ego.v_mps > _STANDING_MPS
         if threat:
             return self._emergency_brake(now_ns, threat, command)
-        return self._answer(
-            now_ns,
-            command.acceleration_mps2,
-            command.steer_rad,
-            SafetyState.NOMINAL,
-            None,
-            0,
-            command,
-        )
+        return self._answer(now_ns, command, command.acceleration_mps2, command.steer_rad)
 
     def _latch(self, now_ns: int, problem: _Problem | None) -> _Problem | None:
         """The problem that is being stopped for: the first one since the car was last well."""
@@ -175,9 +149,7 @@ class Safety:
             problem = replace(problem, reason=f"still stopping: {problem.reason}")
         ego, brake, steer = self._ego, self._limits.minimal_risk_brake_mps2, self._last.steer_rad
         if ego is None:
-            return self._answer(
-                now_ns, -brake, steer, SafetyState.MINIMAL_RISK, problem, 0, command
-            )
+            return self._answer(now_ns, command, -brake, steer, SafetyState.MINIMAL_RISK, problem)
         path = self._path or _arc(ego, self._vehicle.wheelbase_m)
         if self._path is not None:
             steer = self._follower.steer(ego, path)
@@ -188,33 +160,26 @@ class Safety:
                 f"{threat.reason} (while stopping: {problem.reason if problem else ''})",
             )
             a, state = -self._limits.emergency_brake_mps2, SafetyState.EMERGENCY_BRAKE
-            return self._answer(now_ns, a, steer, state, problem, threat.object_id, command)
-        return self._answer(now_ns, -brake, steer, SafetyState.MINIMAL_RISK, problem, 0, command)
+            return self._answer(now_ns, command, a, steer, state, problem, threat.object_id)
+        return self._answer(now_ns, command, -brake, steer, SafetyState.MINIMAL_RISK, problem)
 
     def _emergency_brake(
         self, now_ns: int, threat: Threat, command: Command
     ) -> tuple[Command, Verdict]:
         problem = _Problem(Fault.COLLISION_IMMINENT, f"{threat.reason}: emergency braking")
         a = min(command.acceleration_mps2, -self._limits.emergency_brake_mps2)
-        return self._answer(
-            now_ns,
-            a,
-            command.steer_rad,
-            SafetyState.EMERGENCY_BRAKE,
-            problem,
-            threat.object_id,
-            command,
-        )
+        state = SafetyState.EMERGENCY_BRAKE
+        return self._answer(now_ns, command, a, command.steer_rad, state, problem, threat.object_id)
 
     def _answer(
         self,
         now_ns: int,
+        asked: Command | None,
         a: float,
         steer: float,
-        state: SafetyState,
-        problem: _Problem | None,
-        object_id: int,
-        asked: Command | None,
+        state: SafetyState = SafetyState.NOMINAL,
+        problem: _Problem | None = None,
+        object_id: int = 0,
     ) -> tuple[Command, Verdict]:
         """The command within what the car may do, and the verdict."""
         limits, vehicle = self._limits, self._vehicle

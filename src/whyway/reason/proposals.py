@@ -58,6 +58,8 @@ _SLOWS = (
     MetaLongitudinal.GENTLE_DECELERATION, MetaLongitudinal.STRONG_DECELERATION, MetaLongitudinal.STOP,
 )  # fmt: skip
 _SPEEDS_UP = (MetaLongitudinal.GENTLE_ACCELERATION, MetaLongitudinal.STRONG_ACCELERATION)
+OUTLOOK_S = 3.0
+"""How long the speed reached at the end of a rollout still counts: a lane change pays late."""
 HELD_MPS2 = 0.25
 """A term that takes less than this off the free road's acceleration is no reason."""
 
@@ -104,9 +106,9 @@ class Option:
     """The object that makes it unsafe."""
 
     @property
-    def progress_m(self) -> float:
-        """Distance at the end of the rollout."""
-        return float(self.rollout.ahead_m[-1])
+    def prospect_m(self) -> float:
+        """How far it gets: to the end of the rollout, and then on for `OUTLOOK_S` at the speed it has there."""
+        return float(self.rollout.ahead_m[-1] + OUTLOOK_S * self.rollout.v_mps[-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +157,7 @@ class Decider:
             if option is not None:
                 options.append(self._judged(facts, option, keep, wish, left))
         sound = [o for o in options[1:] if o.meets is None]
-        chosen = max(sound, key=lambda o: o.progress_m) if sound else keep
+        chosen = max(sound, key=lambda o: o.prospect_m) if sound else keep
         wanted = wish is not None and left < 80.0 and chosen is keep and len(options) > 1
         return self._named(
             facts, chosen, tuple(o for o in options if o is not chosen), without, wanted, wish
@@ -325,8 +327,8 @@ class Decider:
             return _against(o, Risk.COLLISION, *unsafe)
         if under_way or (asked and left_m < 250.0):
             return o
-        horizon = float(self._t_s[-1])
-        gain = 2.0 * (o.progress_m - keep.progress_m) / horizon**2
+        horizon = float(self._t_s[-1]) + OUTLOOK_S
+        gain = 2.0 * (o.prospect_m - keep.prospect_m) / horizon**2
         if gain < self._config.reason.lane_change_gain_mps2:
             return _against(o, Risk.PROGRESS, math.inf)
         return o
