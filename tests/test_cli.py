@@ -14,6 +14,7 @@ import pytest
 
 from whyway import bench
 from whyway.cli import INTERRUPTED, NO, OK, WRONG_INPUT, main
+from whyway.log import read_log
 from whyway.worlds.sim import bench as sim_bench
 
 SCENES = Path(__file__).resolve().parents[2] / "shared" / "data" / "commonroad_bsd"
@@ -142,8 +143,6 @@ def test_a_short_drive_leaves_log_and_reports(capsys, tmp_path):
 
 
 def test_a_dial_on_the_command_line_reaches_the_log(tmp_path):
-    from whyway.log import read_log
-
     main([*drive("--duration", "1", "--out", str(tmp_path)), "--safety.reaction_s=0.31"])
     assert read_log(tmp_path / "drive.mcap").info["config"]["safety"]["reaction_s"] == 0.31
 
