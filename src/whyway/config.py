@@ -132,7 +132,6 @@ class ReasonConfig:
     horizon_s: float = 5.0
     max_critical_objects: int = 8
     max_causes: int = 3
-    politeness: float = 0.2
     lane_change_gain_mps2: float = 0.3
     safe_brake_mps2: float = 3.0
 
@@ -198,7 +197,9 @@ class TrafficConfig:
 
     idm: IdmConfig = field(default_factory=IdmConfig)
     vehicles: int = 14
+    """In the background, beside those with a part to play for the ego."""
     pedestrians: int = 2
+    """With the one who crosses before the ego, who is always there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import whyway
 
-PACKAGES = ("numpy", "scipy", "lxml", "mcap", "rosbags", "rich", "tyro", "array-api-compat")
+PACKAGES = (
+    "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro",
+)  # fmt: skip
+"""What pyproject.toml asks for; written out because an installation by colcon has no such metadata."""
 OPTIONAL = (("torch", "train", "training"), ("carla", "carla", "CARLA worlds"))
 
 

@@ -19,10 +19,13 @@ from whyway.geometry import Polyline, wrap_angle
 from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_at
 from whyway.maps.road import LanePath
 from whyway.motion import Bools, Obstacles
-from whyway.types import EgoState, Floats, Ints, ObjectClass, TrackedObject
+from whyway.types import EgoState, Floats, Ints, ObjectClass, PredictedPath, TrackedObject
 
 BEHIND_M = 60.0
 """How far behind the ego objects are looked at."""
+STEP_S, OUTLOOK_S = 0.5, 5.0
+"""Predictions are taken at this spacing, this far; whoever looks further sees them go on as they end."""
+GRID_S = np.arange(0.0, OUTLOOK_S + STEP_S / 2, STEP_S)
 UNLIKELY = 0.1
 """Hypotheses less probable than this are left out."""
 ACROSS_RAD = math.radians(50.0)
@@ -117,7 +120,7 @@ def look(
 ) -> Corridor:
     """Who is in the way of a manoeuvre, by every likely hypothesis. O(hypotheses x predicted steps x path points)."""
     near = [o for o in objects if _reachable(o, ego, float(t_s[-1]))]
-    rows = _Rows.of(near, t_s)
+    rows = _Rows.of(near)
     corridor = _relative(m.path, m.s_m, m.d_m, rows, vehicle, driving, t_s)
     if m.leaving is None:
         return corridor
@@ -137,7 +140,7 @@ def _reachable(o: TrackedObject, ego: EgoState, horizon_s: float) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Hypotheses as arrays: (H, K) poses at the predictions' own times, K the longest."""
+    """Hypotheses as arrays: (H, K) poses every `STEP_S` from now to `OUTLOOK_S`, whatever times they were predicted for."""
 
     ids: Ints
     probability: Floats
@@ -147,34 +150,42 @@ class _Rows:
     y_m: Floats
     yaw_rad: Floats
     v_mps: Floats
-    dt_s: float
 
     @staticmethod
-    def of(objects: Sequence[TrackedObject], t_s: Floats) -> _Rows:
+    def of(objects: Sequence[TrackedObject]) -> _Rows:
         picked = [(o, p) for o in objects for p in o.predictions if p.probability >= UNLIKELY]
-        dt = picked[0][1].dt_s if picked else 0.5
-        count = min((len(p.x_m) for _, p in picked), default=1) + 1
-        table = np.empty((4, len(picked), count))
+        table = np.empty((4, len(picked), len(GRID_S)))
         for row, (o, p) in enumerate(picked):
             table[:, row, 0] = o.x_m, o.y_m, o.yaw_rad, math.hypot(o.vx_mps, o.vy_mps)
-            table[0, row, 1:], table[1, row, 1:] = p.x_m[: count - 1], p.y_m[: count - 1]
-            table[2, row, 1:], table[3, row, 1:] = p.yaw_rad[: count - 1], p.v_mps[: count - 1]
+            table[:, row, 1:] = _on_grid(p)
         return _Rows(
             np.array([o.id for o, _ in picked], dtype=np.int64),
             np.array([p.probability for _, p in picked]),
             np.array([o.length_m for o, _ in picked]),
-            np.array(
-                [
-                    max(o.width_m, 0.5) if o.object_class == ObjectClass.PEDESTRIAN else o.width_m
-                    for o, _ in picked
-                ]
-            ),
+            np.array([_width(o) for o, _ in picked]),
             table[0],
             table[1],
             table[2],
             table[3],
-            dt,
         )
+
+
+def _on_grid(p: PredictedPath) -> Floats:
+    """x, y, yaw, v (4, K - 1) at `GRID_S[1:]`; what ends sooner goes on straight at its last speed."""
+    count = len(GRID_S) - 1
+    columns = np.stack([p.x_m, p.y_m, p.yaw_rad, p.v_mps])
+    if p.dt_s == STEP_S and columns.shape[1] >= count:
+        return columns[:, :count]
+    times = p.dt_s * np.arange(1, columns.shape[1] + 1)
+    nearest = np.clip(np.rint(GRID_S[1:] / p.dt_s).astype(np.int64) - 1, 0, len(times) - 1)
+    x, y, v = (np.interp(GRID_S[1:], times, columns[k]) for k in (0, 1, 3))
+    yaw = columns[2, nearest]  # not interpolated: it is wrapped
+    beyond = np.maximum(GRID_S[1:] - times[-1], 0.0) * p.v_mps[-1]
+    return np.stack([x + beyond * np.cos(yaw), y + beyond * np.sin(yaw), yaw, v])
+
+
+def _width(o: TrackedObject) -> float:
+    return max(o.width_m, 0.5) if o.object_class == ObjectClass.PEDESTRIAN else o.width_m
 
 
 def _relative(
@@ -191,9 +202,9 @@ def _relative(
     yaw_line = np.interp(s, line.s_m, line.yaw_rad)
     relative_yaw = np.asarray(wrap_angle(rows.yaw_rad - yaw_line))
     speed = rows.v_mps * np.cos(relative_yaw)
-    ahead, aside, speed = (_at_times(v, rows.dt_s, t_s) for v in (s - s0_m, d, speed))
+    ahead, aside, speed = (_at_times(v, STEP_S, t_s) for v in (s - s0_m, d, speed))
     # headings are wrapped, so they are taken from the nearest predicted step instead of interpolated
-    nearest = np.clip(np.rint(t_s / rows.dt_s).astype(np.int64), 0, rows.x_m.shape[1] - 1)
+    nearest = np.clip(np.rint(t_s / STEP_S).astype(np.int64), 0, rows.x_m.shape[1] - 1)
     relative_yaw = relative_yaw[:, nearest]
     c, sn = np.abs(np.cos(relative_yaw)), np.abs(np.sin(relative_yaw))
     half_l, half_w = rows.length_m[:, None] / 2, rows.width_m[:, None] / 2
@@ -202,7 +213,7 @@ def _relative(
     room = vehicle.width_m / 2 + driving.corridor_margin_m
     inside = np.abs(aside) < room + across
     inside &= ~_gives_way(path, s0_m, t_s, ahead, relative_yaw, inside)[:, None]
-    crosses = inside.any(axis=1) & _goes_across(inside, relative_yaw) & ~_stands(rows)
+    crosses = inside.any(axis=1) & _goes_across(t_s, inside, relative_yaw) & ~_stands(rows)
     return Corridor(
         t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw, along, across, inside, crosses,
         np.zeros(len(rows.ids), dtype=np.bool_),
@@ -237,11 +248,12 @@ def _gives_way(
     return waits
 
 
-def _goes_across(inside: Bools, relative_yaw_rad: Floats) -> Bools:
+def _goes_across(t_s: Floats, inside: Bools, relative_yaw_rad: Floats) -> Bools:
     """Whether the path is crossed (H,): entered *and* left, or still held at the end, at a steep angle.
 
     Who enters steeply and then turns along the path merges: that is a lead to be.
     """
+    inside = inside[:, t_s <= OUTLOOK_S + 1e-9]
     rows = np.arange(len(inside))
     first = np.argmax(inside, axis=1)
     last = inside.shape[1] - 1 - np.argmax(inside[:, ::-1], axis=1)
