@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 import sys
 from importlib import metadata
 
@@ -99,3 +100,8 @@ def test_where_there_are_no_wheels_ros_is_optional(monkeypatch, system, machine,
     check = next(c for c in doctor.examine() if c.what == "ROS 2 nodes")
     assert not check.ok and check.optional is not wheels
     assert ("make setup" if wheels else "apt ROS 2") in check.found
+
+
+def test_every_package_we_depend_on_is_looked_at():
+    needed = [r for r in metadata.requires("whyway") if "extra ==" not in r]
+    assert {re.match(r"[\w-]+", r)[0] for r in needed} == set(doctor.PACKAGES)
