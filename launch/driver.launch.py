@@ -5,6 +5,7 @@ from launch.substitutions import LaunchConfiguration
 from whyway_bringup.lifecycle import arguments, managed, middleware
 
 from launch import LaunchDescription
+from whyway import topics
 
 
 def generate_launch_description():
@@ -13,12 +14,12 @@ def generate_launch_description():
         [
             *arguments("params", "driver", "realtime", "record"),
             DeclareLaunchArgument(
-                "command", default_value="/whyway/command", description="where commands go"
+                "command", default_value=topics.COMMAND.name, description="where commands go"
             ),
             *middleware(),
             *managed("perception"),
             *managed("reasoner", driver=str),
             *managed("planner", driver=str),
-            *managed("control", remappings=[("/whyway/command", LaunchConfiguration("command"))]),
+            *managed("control", remappings=[(topics.COMMAND.name, LaunchConfiguration("command"))]),
         ]
     )

@@ -8,8 +8,9 @@ from launch.substitutions import LaunchConfiguration
 from whyway_bringup.lifecycle import arguments, include, recorder
 
 from launch import LaunchDescription
+from whyway import topics
 
-PLAYED = ("/whyway/observation", "/whyway/lane_map", "/whyway/route", "/whyway/truth")
+PLAYED = [t.name for t in (topics.OBSERVATION, topics.LANE_MAP, topics.ROUTE, topics.TRUTH)]
 
 
 def generate_launch_description():
