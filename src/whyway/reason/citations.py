@@ -10,7 +10,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.corridor import Corridor
 from whyway.maps.road import LanePath, Road
-from whyway.reason.proposals import Decision, Facts, Option
+from whyway.reason.facts import Decision, Facts, Option
 from whyway.trace.integrity import lane_relation
 from whyway.types import (
     Conflict,

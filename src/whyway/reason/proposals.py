@@ -6,10 +6,7 @@ pure function of the facts and of causes to leave out, so a declared counterfact
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,15 +14,14 @@ from whyway.config import Config
 from whyway.maps.corridor import Corridor, look
 from whyway.maps.grid import OPEN_END_M
 from whyway.maps.manoeuvre import (
-    CENTRED,
     Manoeuvre,
-    Place,
-    change_time_s,
     manoeuvre,
     profile_along,
 )
 from whyway.maps.road import Road
-from whyway.motion import HALT, Rollout, SpeedProfile, idm_interaction, roll_out
+from whyway.motion import HALT, Rollout, SpeedProfile, roll_out
+from whyway.reason.facts import HELD_MPS2, Decision, Facts, Halt, Key, Option
+from whyway.reason.lane_change import LaneChanges
 from whyway.trace.meta_actions import TURN_RAD, WINDOW_S, longitudinal_action, turn_between
 from whyway.types import (
     CauseKind,
@@ -35,15 +31,8 @@ from whyway.types import (
     Lateral,
     LightColor,
     Longitudinal,
-    MarkingKind,
     MetaLongitudinal,
-    ObjectClass,
-    Risk,
-    TrackedObject,
 )
-
-Key = tuple[CauseKind, int]
-"""A cause: its kind, and the object, light or stop line meant (0 where the kind says it all)."""
 
 REACH_M = 150.0
 """How far ahead of the ego paths are laid."""
@@ -53,77 +42,10 @@ HARDEST_STOP_MPS2 = 6.0
 """A halt that would need more braking than this is no longer possible."""
 AMBER_STOP_MPS2 = 3.0
 """Amber: stop if this much braking suffices (German and US practice: about 3 m/s2)."""
-_VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
 _SLOWS = (
     MetaLongitudinal.GENTLE_DECELERATION, MetaLongitudinal.STRONG_DECELERATION, MetaLongitudinal.STOP,
 )  # fmt: skip
 _SPEEDS_UP = (MetaLongitudinal.GENTLE_ACCELERATION, MetaLongitudinal.STRONG_ACCELERATION)
-OUTLOOK_S = 3.0
-"""How long the speed reached at the end of a rollout still counts: a lane change pays late."""
-HELD_MPS2 = 0.25
-"""A term that takes less than this off the free road's acceleration is no reason."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Facts:
-    """All a decision may depend on, at one instant."""
-
-    ego: EgoState
-    place: Place
-    objects: tuple[TrackedObject, ...]
-    lights: Mapping[int, LightColor]
-    changing: Direction
-    """The side of the lane change under way; NONE otherwise."""
-    served_stops: frozenset[int]
-    """Stop signs at which the ego has stood already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Where `base_link` has to stand at the latest, and because of what."""
-
-    ahead_m: float
-    key: Key
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Option:
-    """One manoeuvre, driven forward."""
-
-    manoeuvre: Manoeuvre
-    corridor: Corridor
-    profile: SpeedProfile
-    cap_mps: float
-    rollout: Rollout
-    halt: Halt | None
-    yields_to: tuple[int, ...]
-    """Objects the halt is for."""
-    passes: tuple[int, ...]
-    """Crossing objects the ego goes before."""
-    meets: tuple[Risk, float] | None = None
-    """What speaks against the manoeuvre itself, and when."""
-    hindered_by: int = 0
-    """The object that makes it unsafe."""
-
-    @property
-    def prospect_m(self) -> float:
-        """How far it gets: to the end of the rollout, and then on for `OUTLOOK_S` at the speed it has there."""
-        return float(self.rollout.ahead_m[-1] + OUTLOOK_S * self.rollout.v_mps[-1])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
-    """What the expert decided, with the option it drives and those it left."""
-
-    chosen: Option
-    longitudinal: Longitudinal
-    direction: Direction
-    lateral: Lateral
-    weights: Mapping[Key, float]
-    """Share of each term in the decision."""
-    others: tuple[Option, ...] = ()
-    searching_gap: bool = False
-    route_change: Direction = field(default=Direction.NONE)
 
 
 class Decider:
@@ -132,6 +54,7 @@ class Decider:
     def __init__(self, config: Config, road: Road) -> None:
         self._config = config
         self._road = road
+        self._changes = LaneChanges(config, road)
         step = config.driving.step_s
         self._t_s = np.arange(0.0, config.reason.horizon_s + step / 2, step)
         self._facts: Facts | None = None
@@ -152,10 +75,12 @@ class Decider:
         )
         left = wish[1] - facts.place.s_m if wish else math.inf
         options = [keep]
-        for direction in self._sides_worth_a_look(facts, keep, wish[0] if wish else Direction.NONE):
+        for direction in self._changes.sides_worth_a_look(
+            facts, keep, wish[0] if wish else Direction.NONE
+        ):
             option = self._option(facts, Lateral.LANE_CHANGE, direction, without)
             if option is not None:
-                options.append(self._judged(facts, option, keep, wish, left))
+                options.append(self._changes.judged(facts, option, keep, wish, left))
         sound = [o for o in options[1:] if o.meets is None]
         chosen = max(sound, key=lambda o: o.prospect_m) if sound else keep
         wanted = wish is not None and left < 80.0 and chosen is keep and len(options) > 1
@@ -279,90 +204,6 @@ class Decider:
                 passes.append(int(c.ids[row]))
         return yields, passes
 
-    # --------------------------------------------------------------------------------------------- lane changes
-
-    def _sides_worth_a_look(self, facts: Facts, keep: Option, wish: Direction) -> list[Direction]:
-        if facts.changing != Direction.NONE:
-            return [facts.changing]
-        # farther aside, a lane change would mean finishing one into this lane
-        half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
-        if abs(facts.place.d_m) > min(0.6, CENTRED * half) or facts.ego.v_mps < 2.0:
-            return []
-        held = (
-            float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
-            and keep.rollout.binding.max() >= 0
-        )
-        if wish != Direction.NONE:
-            return [wish]
-        return [Direction.LEFT, Direction.RIGHT] if held else []
-
-    def _judged(
-        self,
-        facts: Facts,
-        o: Option,
-        keep: Option,
-        wish: tuple[Direction, float] | None,
-        left_m: float,
-    ) -> Option:
-        """The option with what speaks against it: MOBIL's safety criterion, then its incentive (Kesting et al., TRR 1999, 2007)."""
-        m, under_way = o.manoeuvre, facts.changing != Direction.NONE
-        if m.leaving is None:  # over the border already: finishing is all there is
-            return o
-        asked = wish is not None and wish[0] == m.direction
-        lane = self._road.lanes[facts.place.lane_id].lane
-        border = lane.left_marking if m.direction == Direction.LEFT else lane.right_marking
-        change_m = facts.ego.v_mps * change_time_s(m.d_m, self._config.driving)
-        if not under_way:
-            if border == MarkingKind.SOLID or lane.in_junction:
-                return _against(o, Risk.RULE, 0.0)
-            away = self._road.next_route_lane_change(m.path.lane_ids[0])
-            if not asked and (
-                any(a - m.s_m < change_m + 10.0 and b > m.s_m for a, b in m.path.junctions)
-                or (wish is None and away is not None and away[1] - m.s_m < change_m + 120.0)
-                or m.path.length_m - m.s_m < change_m + 20.0
-            ):
-                return _against(o, Risk.PROGRESS, math.inf)
-        unsafe = self._unsafe_at(facts.ego, o)
-        if unsafe is not None:
-            return _against(o, Risk.COLLISION, *unsafe)
-        if under_way or (asked and left_m < 250.0):
-            return o
-        horizon = float(self._t_s[-1]) + OUTLOOK_S
-        gain = 2.0 * (o.prospect_m - keep.prospect_m) / horizon**2
-        if gain < self._config.reason.lane_change_gain_mps2:
-            return _against(o, Risk.PROGRESS, math.inf)
-        return o
-
-    def _unsafe_at(self, ego: EgoState, o: Option) -> tuple[float, int] | None:
-        """When a change would be unsafe and whose fault that is (0 if nobody's): somebody beside us, a follower who would have to
-        brake hard, or a lead too near.
-        """
-        c, idm = o.corridor, self._config.driving.idm
-        target = ~c.leaves
-        soon = o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)]
-        if float(np.min(soon)) < -self._config.reason.safe_brake_mps2:
-            holds = int(o.rollout.binding[int(np.argmin(soon))])
-            return 0.0, int(c.ids[holds]) if holds >= 0 else 0
-        lateral = np.abs(
-            c.aside_m[:, 0] + o.manoeuvre.d_m
-        )  # across the target lane, wherever the ego is
-        in_lane = target & (lateral < 1.8)
-        for row in np.flatnonzero(in_lane):
-            front = c.ahead_m[row, 0] + c.half_length_m[row, 0]
-            rear = c.ahead_m[row, 0] - c.half_length_m[row, 0]
-            if front > -self._rear_m - 1.5 and rear < self._front_m + 1.5:
-                return 0.0, int(c.ids[row])
-            if front <= -self._rear_m:
-                v = max(float(c.along_mps[row, 0]), 0.0)
-                gap = -self._rear_m - front
-                brake = idm.a_mps2 + float(
-                    idm_interaction(np.asarray(v), np.asarray(gap), np.asarray(ego.v_mps), idm)
-                )
-                if brake < -self._config.reason.safe_brake_mps2:
-                    closing = max(v - ego.v_mps, 0.1)
-                    return float(gap / closing), int(c.ids[row])
-        return None
-
     # -------------------------------------------------------------------------------------------------- in words
 
     def _named(
@@ -460,10 +301,6 @@ def _label(
     if crossing and done in _SLOWS:
         return Longitudinal.YIELD
     return Longitudinal.KEEP_DISTANCE
-
-
-def _against(o: Option, risk: Risk, at_s: float, hindered_by: int = 0) -> Option:
-    return dataclasses.replace(o, meets=(risk, at_s), hindered_by=hindered_by)
 
 
 def _first(t: Floats, holds: np.ndarray) -> float:

@@ -10,7 +10,8 @@ from whyway.config import Config, config_hash
 from whyway.maps.manoeuvre import CENTRED, Place, place_of
 from whyway.maps.road import Road
 from whyway.reason.citations import cited, perceived, predicted
-from whyway.reason.proposals import Decider, Decision, Facts, Key, collision_time
+from whyway.reason.facts import Decision, Facts, Key
+from whyway.reason.proposals import Decider, collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
 from whyway.types import (
     Agreement,
