@@ -43,6 +43,16 @@ class VehicleConfig:
         """From `base_link` (rear axle) forward to the box's centre: the axles stand symmetric in the box."""
         return self.wheelbase_m / 2
 
+    @property
+    def front_m(self) -> float:
+        """From `base_link` forward to the front bumper."""
+        return self.length_m / 2 + self.center_offset_m
+
+    @property
+    def rear_m(self) -> float:
+        """From `base_link` back to the rear bumper."""
+        return self.length_m / 2 - self.center_offset_m
+
 
 @dataclass(frozen=True, slots=True)
 class IdmConfig:

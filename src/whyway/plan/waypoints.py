@@ -29,7 +29,7 @@ class WaypointPlanner:
         self._road = road
         step = config.driving.step_s
         self._t_s = np.arange(0.0, config.plan.horizon_s + step / 2, step)
-        self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
+        self._front_m = config.vehicle.front_m
 
     def reset(self) -> None:
         """Nothing is remembered between steps."""

@@ -187,7 +187,7 @@ def perceived(
     """The road ahead in numbers, and the cited objects."""
     m = decision.chosen.manoeuvre
     path, s = m.path, m.s_m
-    front = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
+    front = config.vehicle.front_m
     junction = next((max(a - s, 0.0) for a, b in path.junctions if b > s), math.inf)
     line = next(((at - s, part) for at, part in path.stop_lines if at - s > front - 0.5), None)
     light, light_at, sure = LightColor.UNKNOWN, math.inf, 0.0

@@ -33,8 +33,8 @@ class LaneChanges:
     def __init__(self, config: Config, road: Road) -> None:
         self._config = config
         self._road = road
-        self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
-        self._rear_m = config.vehicle.length_m / 2 - config.vehicle.center_offset_m
+        self._front_m = config.vehicle.front_m
+        self._rear_m = config.vehicle.rear_m
 
     def sides_worth_a_look(self, facts: Facts, keep: Option, wish: Direction) -> list[Direction]:
         """The sides to change to that are worth driving forward: the one under way, the route's, or any while somebody holds us back."""

@@ -61,8 +61,8 @@ class Decider:
         self._looks: dict[
             tuple[Lateral, Direction, bool], tuple[Manoeuvre | None, Corridor | None]
         ] = {}
-        self._front_m = config.vehicle.length_m / 2 + config.vehicle.center_offset_m
-        self._rear_m = config.vehicle.length_m / 2 - config.vehicle.center_offset_m
+        self._front_m = config.vehicle.front_m
+        self._rear_m = config.vehicle.rear_m
 
     def decide(self, facts: Facts, without: frozenset[Key] = frozenset()) -> Decision:
         """The decision, as if the causes `without` were not there."""
@@ -263,18 +263,19 @@ class Decider:
         )
 
 
-def collision_time(facts: Facts, o: Option, front_m: float, rear_m: float, width_m: float) -> float:
-    """When the ego would hit somebody if it drove on as if the road were free; inf if it would not."""
-    c, t = o.corridor, o.corridor.t_s
+def collision_time(facts: Facts, o: Option, config: Config) -> float:
+    """When the ego would hit somebody if it drove on as if the road were free; inf if it would not within the horizon."""
+    c, t, vehicle = o.corridor, o.corridor.t_s, config.vehicle
     if not len(c.ids):
         return math.inf
-    v, cap = facts.ego.v_mps, o.cap_mps
-    ahead = np.minimum(v, cap) * t + 0.5 * np.maximum(cap - v, 0.0).clip(0, 1.0) * t * t * (v < cap)
+    v = facts.ego.v_mps
+    speed = np.minimum(v + config.driving.idm.a_mps2 * t, max(v, o.cap_mps))
+    ahead = np.concatenate([[0.0], np.cumsum(speed[:-1] * np.diff(t))])
     meets = (
         c.inside
-        & (c.ahead_m - c.half_length_m < ahead + front_m)
-        & (c.ahead_m + c.half_length_m > ahead - rear_m)
-        & (c.ahead_m[:, :1] > -rear_m)
+        & (c.ahead_m - c.half_length_m < ahead + vehicle.front_m)
+        & (c.ahead_m + c.half_length_m > ahead - vehicle.rear_m)
+        & (c.ahead_m[:, :1] > -vehicle.rear_m)
     )
     columns = np.flatnonzero(meets.any(axis=0))
     return float(t[columns[0]]) if len(columns) else math.inf

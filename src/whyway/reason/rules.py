@@ -83,7 +83,7 @@ class RuleReasoner:
     # ------------------------------------------------------------------------------------------------------ memory
 
     def _update_memory(self, scene: Scene, place: Place) -> None:
-        front = self._config.vehicle.length_m / 2 + self._config.vehicle.center_offset_m
+        front = self._config.vehicle.front_m
         if scene.ego.v_mps < 0.2:
             path = self._road.path_from(place.lane_id, place.s_m + 50.0)
             near = [
@@ -160,14 +160,10 @@ class RuleReasoner:
         return Cause(key[0], key[1], weight, other.longitudinal, other.lateral, other.direction)
 
     def _rejected(self, decision: Decision, facts: Facts) -> tuple[Rejected, ...]:
-        vehicle = self._config.vehicle
-        front = vehicle.length_m / 2 + vehicle.center_offset_m
         chosen = decision.chosen
         found: list[Rejected] = []
         if decision.longitudinal not in (Longitudinal.RESUME_SPEED, Longitudinal.PASS):
-            at = collision_time(
-                facts, chosen, front, front - 2 * vehicle.center_offset_m, vehicle.width_m
-            )
+            at = collision_time(facts, chosen, self._config)
             risk = Risk.COLLISION
             if not math.isfinite(at):
                 risk, at = self._why_not_faster(decision, facts)
