@@ -15,7 +15,7 @@ def generate_launch_description():
                 "world", default_value="town", description="town, or a CommonRoad file"
             ),
             DeclareLaunchArgument(
-                "seed", default_value="0", description="of the town and the sensors"
+                "seed", default_value="1", description="of the town and the sensors"
             ),
             DeclareLaunchArgument(
                 "duration_s", default_value="0.0", description="0: the world's own"

@@ -127,7 +127,6 @@ def test_switches_and_counts_are_no_numbers(text):
     "text",
     [
         "plan.horizon_s=0",
-        "driving.step_s=0",
         "driving.idm.b_mps2=0",
         "driving.limits.a_min_mps2=1",
         "vehicle.wheelbase_m=-2",

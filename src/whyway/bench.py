@@ -11,6 +11,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.driver import Cycle, Driver
 from whyway.maps.road import Road
+from whyway.types import InputError
 from whyway.worlds import make_world
 
 WARM_UP_CYCLES = 10
@@ -41,7 +42,7 @@ def bench_decide(
       ValueError: more road users than a town holds, or than ever come into view.
     """
     if not 1 <= agents <= MOST_AGENTS:
-        raise ValueError(f"{agents} road users: ask for 1 to {MOST_AGENTS}")
+        raise InputError(f"{agents} road users: ask for 1 to {MOST_AGENTS}")
     traffic = dataclasses.replace(config.sim.traffic, vehicles=2 * agents)
     sensor = dataclasses.replace(config.sim.sensor, range_m=400.0, occlusion=False)
     config = dataclasses.replace(
@@ -59,7 +60,7 @@ def bench_decide(
     counted = [r for r in rows[WARM_UP_CYCLES:] if r["objects"] >= agents]
     if not counted:
         most = int(max(r["objects"] for r in rows))
-        raise ValueError(
+        raise InputError(
             f"no cycle with {agents} road users in view (at most {most}); ask for fewer: --agents {most}"
         )
     return [_row(counted, agents)]

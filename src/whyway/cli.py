@@ -29,6 +29,7 @@ from whyway.driver import driver_config
 from whyway.evaluate.drive import ScoreError
 from whyway.evaluate.score import SceneScore
 from whyway.log import LogError, read_log
+from whyway.types import InputError
 
 OK, NO, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 ROS_NODES = "whyway_nodes.supervisor"
@@ -82,11 +83,11 @@ class Drive:
     def _check(self) -> None:
         """Everything that can be known to be wrong before anything starts."""
         if self.duration is not None and not 1.0 <= self.duration <= 86400.0:
-            raise ValueError(
+            raise InputError(
                 f"--duration {self.duration:g}: give simulated seconds from 1 to 86400"
             )
         if self.seed < 0:
-            raise ValueError(f"--seed {self.seed}: give a whole number from 0")
+            raise InputError(f"--seed {self.seed}: give a whole number from 0")
         if self.world != "town":
             from whyway.maps.commonroad import read_scene
 
@@ -95,13 +96,13 @@ class Drive:
     def _over_ros(self) -> bool:
         if self.in_process:
             if self.inject:
-                raise ValueError("--inject needs the nodes: leave out --in-process")
+                raise InputError("--inject needs the nodes: leave out --in-process")
             return False
         missing = checks.ros_missing()
         if missing is None:
             return True
         if self.inject:
-            raise ValueError(f"--inject needs the ROS 2 nodes: {missing}")
+            raise InputError(f"--inject needs the ROS 2 nodes: {missing}")
         _out.print(f"[yellow]no ROS 2 here ({missing}): driving in one process")
         return False
 
@@ -316,7 +317,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         code: int = command.run(overrides)
         return code
-    except (ValueError, OSError) as error:  # our own errors are ValueErrors
+    except (InputError, OSError) as error:
         _err.print(f"[red]whyway:[/] {escape(' '.join(str(error).split()))}", soft_wrap=True)
         return WRONG_INPUT
     except KeyboardInterrupt:
@@ -326,7 +327,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _no_dials(overrides: Sequence[str]) -> None:
     if overrides:
-        raise ValueError(f"--{overrides[0]}: this command has no use for dials; leave it out")
+        raise InputError(f"--{overrides[0]}: this command has no use for dials; leave it out")
 
 
 def _judge(out: Path) -> SceneScore | None:
@@ -361,7 +362,7 @@ def _writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
         ) from error
 

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 
 import yaml
 
+from whyway.types import InputError
 
-class ConfigError(ValueError):
+
+class ConfigError(InputError):
     """A configuration that cannot be used; its text is one line with the remedy."""
 
 
@@ -131,8 +133,6 @@ class DrivingConfig:
     corridor_margin_m: float = 0.3
     """Beside the ego's flanks: whoever comes closer is in the way."""
     lane_change_s: float = 5.0
-    step_s: float = 0.1
-    """Time step of rollouts and waypoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,6 @@ class PlanConfig:
 class ControlConfig:
     """Path and speed follower."""
 
-    period_s: float = 0.1
-    """One command every so often."""
     preview_s: float = 2.5
     """How far ahead along the plan's path the steering looks."""
     settle_s: float = 0.35
@@ -216,7 +214,6 @@ class TrafficConfig:
 class SimConfig:
     """The simulated world."""
 
-    dt_s: float = 0.1
     traffic: TrafficConfig = field(default_factory=TrafficConfig)
     sensor: SensorConfig = field(default_factory=SensorConfig)
     command_timeout_s: float = 0.3
@@ -323,7 +320,7 @@ def _coerce(value: Any, kind: type, where: str) -> Any:
 _INF = math.inf
 _BOUNDS: dict[str, tuple[float, float]] = {
     "horizon_s": (1.0, 60.0), "history_s": (0.1, 60.0),
-    "step_s": (0.01, 0.5), "dt_s": (0.01, 0.5), "period_s": (0.01, 0.5), "prediction_dt_s": (0.1, 1.0),
+    "prediction_dt_s": (0.1, 1.0),
     "a_min_mps2": (-20.0, -0.5), "a_lon_min_mps2": (-20.0, -0.5),
     "length_m": (0.5, 30.0), "width_m": (0.3, 4.0), "wheelbase_m": (0.3, 15.0), "steer_max_rad": (0.05, 1.5),
     "range_m": (1.0, _INF), "gate_m": (0.1, _INF), "lane_change_s": (0.5, 30.0), "settle_s": (0.05, 10.0),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from whyway.config import Config
-from whyway.types import Command, Observation, Plan, Scene, Trace, Verdict
+from whyway.types import Command, InputError, Observation, Plan, Scene, Trace, Verdict
 
 if TYPE_CHECKING:
     from whyway.maps.road import Road
@@ -50,10 +50,10 @@ def driver_config(name: str, config: Config) -> Config:
     """The configuration a driver runs with: baselines go without the safety supervisor.
 
     Raises:
-      ValueError: no such driver.
+      InputError: no such driver.
     """
     if name not in DRIVERS:
-        raise ValueError(f"no driver {name!r}; choose one of: {', '.join(DRIVERS)}")
+        raise InputError(f"no driver {name!r}; choose one of: {', '.join(DRIVERS)}")
     if name in BASELINES:
         config = dataclasses.replace(
             config, safety=dataclasses.replace(config.safety, enabled=False)
@@ -122,7 +122,7 @@ class Driver:
       clock: seconds of any monotonic clock; only latencies are read from it, no decision is.
 
     Raises:
-      ValueError: no such driver.
+      InputError: no such driver.
     """
 
     def __init__(

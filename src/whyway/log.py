@@ -24,7 +24,7 @@ from zstandard import ZstdError
 
 from whyway.messages import classes, from_cdr, msgdefs, name_of, to_cdr
 from whyway.topics import TOPICS
-from whyway.types import differences
+from whyway.types import InputError, differences
 
 METADATA = "whyway"
 """Name of the metadata record that says what was driven."""
@@ -39,7 +39,7 @@ _DAMAGE = (McapError, ZstdError, struct.error, ValueError, KeyError, MemoryError
 T = TypeVar("T")
 
 
-class LogError(ValueError):
+class LogError(InputError):
     """A file that is no log; its text is one line with the remedy."""
 
 

@@ -20,8 +20,17 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+
+class InputError(ValueError):
+    """Wrong input from outside: a file, an argument, a setting. Its text is one line that says what to do."""
+
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+CYCLE_NS = 100_000_000
+"""One decision: worlds step, stages run, plans are sampled and drives are judged at 10 Hz, NAVSIM's rate. Not a dial: all must agree."""
+CYCLE_S = CYCLE_NS * 1e-9
 
 VOLATILE = {"volatile": True}
 """Metadata of fields measured on the wall clock: they differ from run to run, so comparisons may leave them out."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whyway.maps.goal import Goal, GoalState, Region
+from whyway.maps.goal import Goal, GoalState, Region, goal_counts
 
 SQUARE = Region(np.array([0.0, 2.0, 2.0, 0.0]), np.array([0.0, 0.0, 2.0, 2.0]))
 
@@ -50,3 +50,25 @@ def test_one_of_several_goal_states_is_enough() -> None:
     assert goal.end_s == 3.0
     assert goal.reached(0.5, 1.0, 1.0, 0.0, 9.0) and goal.reached(2.5, 50.0, 50.0, 0.0, 0.2)
     assert not goal.reached(1.5, 1.0, 1.0, 0.0, 0.2) and not goal.reached(2.5, 1.0, 1.0, 0.0, 9.0)
+
+
+TABLE = """file	goal_fields	parked_ego_meets_goal	straight_constant_speed_meets_goal
+A-1.xml.gz	position	False	False
+B-1.xml.gz	time only	True	True
+C-1.xml.gz	position	False	True
+"""
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    folder = tmp_path / "data"
+    (folder / "exercise").mkdir(parents=True)
+    (folder / "SCENES.tsv").write_text(TABLE)
+    return folder / "exercise"
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"), [("A-1", True), ("B-1", False), ("C-1", False), ("D-1", False)]
+)
+def test_a_goal_counts_only_where_a_parked_and_a_straight_car_miss_it(scenes, name, counts):
+    assert goal_counts(scenes / f"{name}.xml.gz") is counts

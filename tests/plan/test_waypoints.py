@@ -26,7 +26,7 @@ from whyway.geometry import wrap_angle
 from whyway.plan import PlannerView, WaypointPlanner, planner_view
 from whyway.plan.baselines import ConstantVelocityPlanner
 from whyway.reason import RuleReasoner
-from whyway.types import Direction, Lateral, LightColor, Longitudinal, PlanningTrace
+from whyway.types import CYCLE_S, Direction, Lateral, LightColor, Longitudinal, PlanningTrace
 
 CONFIG = Config()
 VEHICLE, DRIVING = CONFIG.vehicle, CONFIG.driving
@@ -86,7 +86,7 @@ others = st.lists(
 def test_a_plan_begins_at_the_ego_and_time_only_goes_on(road, e, objects):
     w = plan(ROADS[road], scene(e, *objects, lights=light(LightColor.RED)))
     assert (w.t_s[0], w.t_s[-1]) == (0.0, pytest.approx(CONFIG.plan.horizon_s))
-    assert np.diff(w.t_s) == pytest.approx(DRIVING.step_s)
+    assert np.diff(w.t_s) == pytest.approx(CYCLE_S)
     assert math.hypot(w.x_m[0] - e.x_m, w.y_m[0] - e.y_m) < 0.05
     assert abs(wrap_angle(w.yaw_rad[0] - e.yaw_rad)) < 1e-6
     assert w.v_mps[0] == pytest.approx(e.v_mps)
@@ -102,7 +102,7 @@ def test_a_plan_is_finite_never_goes_back_and_keeps_its_limits(road, e, objects)
     assert w.a_mps2.min() >= DRIVING.limits.a_min_mps2 - 1e-9
     assert w.a_mps2.max() <= DRIVING.limits.a_max_mps2 + 1e-9
     steps = np.hypot(np.diff(w.x_m), np.diff(w.y_m))
-    assert steps == pytest.approx((w.v_mps[1:] + w.v_mps[:-1]) / 2 * DRIVING.step_s, abs=0.06)
+    assert steps == pytest.approx((w.v_mps[1:] + w.v_mps[:-1]) / 2 * CYCLE_S, abs=0.06)
 
 
 @settings(max_examples=60)

@@ -10,7 +10,7 @@ from whyway.config import Config
 from whyway.control.path import PlanPath, at_time
 from whyway.control.steering import SteeringLaw, tyre_angle
 from whyway.maps.road import Road
-from whyway.types import Command, EgoState, Plan
+from whyway.types import CYCLE_S, Command, EgoState, Plan
 
 _STANDING_MPS = 0.1
 
@@ -38,7 +38,7 @@ class Follower:
 
     def steer(self, ego: EgoState, path: PlanPath) -> float:
         """Steering tyre angle that follows a path from where the ego is; standing, or with no way to go, it stays as it is."""
-        period = self._config.period_s
+        period = CYCLE_S
         s, offset, heading_error = path.project(ego.x_m, ego.y_m, ego.yaw_rad)
         way = ego.v_mps * period
         if way < 0.01 or path.length_m < 0.1:
@@ -54,7 +54,7 @@ class Follower:
 
     def acceleration(self, ego: EgoState, plan: Plan, t_s: float) -> float:
         """The plan's mean acceleration over the coming period, and a little of the speed error; brakes held at standstill."""
-        w, period = plan.waypoints, self._config.period_s
+        w, period = plan.waypoints, CYCLE_S
         now, soon = at_time(w, w.v_mps, t_s), at_time(w, w.v_mps, t_s + period)
         stays = max(now, soon, at_time(w, w.v_mps, t_s + 0.5)) < _STANDING_MPS
         if stays and ego.v_mps < _STANDING_MPS:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.linalg import solve_discrete_are
 
 from whyway.config import ControlConfig
-from whyway.types import Floats
+from whyway.types import CYCLE_S, Floats
 
 _SPEED_STEP_MPS = 0.5
 _SPEED_MAX_MPS = 51.0
@@ -37,11 +37,11 @@ class SteeringLaw:
     @lru_cache(maxsize=8)
     def of(config: ControlConfig) -> SteeringLaw:
         """The law for every speed up to what cars do; solving takes some tens of ms, so it is kept."""
-        steps = max(1, round(config.preview_s / config.period_s))
+        steps = max(1, round(config.preview_s / CYCLE_S))
         speeds = np.arange(_SPEED_MIN_MPS, _SPEED_MAX_MPS, _SPEED_STEP_MPS)
         gains = [_gains(v, steps, config) for v in speeds]
         return SteeringLaw(
-            config.period_s, np.stack([g[0] for g in gains]), np.stack([g[1] for g in gains])
+            CYCLE_S, np.stack([g[0] for g in gains]), np.stack([g[1] for g in gains])
         )
 
     def curvature(
@@ -77,7 +77,7 @@ def settle_length(v_mps: float, config: ControlConfig) -> float:
 
 
 def _gains(v_mps: float, steps: int, config: ControlConfig) -> tuple[Floats, Floats]:
-    h = v_mps * config.period_s
+    h = v_mps * CYCLE_S
     a = np.array([[1.0, h, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     b = np.array([[h * h / 2], [h], [1.0]])
     disturbance = np.array([-h * h / 2, -h, 0.0])

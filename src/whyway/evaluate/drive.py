@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from whyway.geometry import box_corners
 from whyway.log import Log
 from whyway.maps.road import Road
-from whyway.types import Floats, Ints, LaneMap, LightColor, ObjectClass, Route, Truth
+from whyway.types import (
+    CYCLE_S,
+    Floats,
+    InputError,
+    Ints,
+    LaneMap,
+    LightColor,
+    ObjectClass,
+    Route,
+    Truth,
+)
 
 Bools = NDArray[np.bool_]
 
@@ -22,11 +32,10 @@ AGENTS = frozenset(ObjectClass) - {ObjectClass.UNKNOWN, ObjectClass.HAZARD}
 """Road users; the rest are things, which cost half as much to run into."""
 
 SHORTEST_S = 1.0
-DT_S = 0.1
-"""NAVSIM's filters and projections are made for 10 Hz."""
+"""A shorter drive has no window to judge."""
 
 
-class ScoreError(ValueError):
+class ScoreError(InputError):
     """A log that cannot be judged; its text is one line that says what is missing."""
 
 
@@ -174,9 +183,9 @@ def read_drive(log: Log) -> Drive:
             f"{log.path}: holds less than {SHORTEST_S:g} s of truth: too short to judge"
         )
     dt_s = float(np.median(np.diff(stamps))) * 1e-9
-    if abs(dt_s - DT_S) > 0.1 * DT_S:
+    if abs(dt_s - CYCLE_S) > 0.1 * CYCLE_S:
         raise ScoreError(
-            f"{log.path}: holds a truth every {dt_s:g} s: the metrics need one every {DT_S} s"
+            f"{log.path}: holds a truth every {dt_s:g} s: the metrics need one every {CYCLE_S} s"
         )
     try:
         road = Road(maps[-1], routes[-1])

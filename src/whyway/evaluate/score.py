@@ -182,29 +182,5 @@ def _verdict(d: DrivingScore) -> str:
 
 
 def _goal_reached(log: Log) -> bool | None:
-    reached = log.info.get("goal_reached")
-    counts = goal_counts(Path(str(log.info.get("world", ""))))
-    return bool(reached) if reached is not None and counts else None
-
-
-def goal_counts(scene: Path) -> bool:
-    """Whether reaching a recorded scene's goal says anything: many are met by a car that stays parked, or drives straight on.
-
-    `SCENES.tsv`, in the scene's folder or one of the three above it, tells; without it nothing counts.
-    """
-    for folder in list(scene.absolute().parents)[:4]:
-        table = folder / "SCENES.tsv"
-        if table.is_file():
-            rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
-            head = {name: i for i, name in enumerate(rows[0])}
-            columns = [
-                head.get(f"{who}_meets_goal") for who in ("parked_ego", "straight_constant_speed")
-            ]
-            names = {
-                scene.name,
-                scene.relative_to(folder).as_posix() if scene.is_absolute() else "",
-            }
-            for row in rows[1:]:
-                if row[0] in names and None not in columns:
-                    return all(row[i] == "False" for i in columns if i is not None)
-    return False
+    reached, counts = log.info.get("goal_reached"), log.info.get("notes", {}).get("goal_counts")
+    return bool(reached) if reached is not None and counts == "yes" else None

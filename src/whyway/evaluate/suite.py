@@ -30,6 +30,7 @@ from whyway.evaluate.report import write_atomically, write_report
 from whyway.evaluate.summary import render_summary, summarise
 from whyway.evaluate.supervision import stage_times
 from whyway.log import read_log
+from whyway.types import InputError
 
 Run = Callable[[str, str, int, Config, Path], object]
 """Drives one scene and logs it: scene, driver, seed, configuration, log path. Must be importable by name: it runs in other processes."""
@@ -38,7 +39,7 @@ ENDINGS = (".xml", ".xml.gz")
 DIED = "the process died: killed, or out of memory"
 
 
-class SuiteError(ValueError):
+class SuiteError(InputError):
     """A suite that cannot be run; its text is one line with the remedy."""
 
 

@@ -14,6 +14,8 @@ from whyway.maps.road import LanePath, Road
 from whyway.motion import SpeedProfile, speed_profile
 from whyway.types import Direction, EgoState, Floats, Lateral
 
+REACH_M = 150.0
+"""How far ahead of the ego paths are laid."""
 CENTRED = 0.4
 """Share of the half width beyond which the ego counts as still moving into its lane."""
 

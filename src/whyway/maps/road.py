@@ -12,7 +12,7 @@ import numpy as np
 from whyway.maps.grid import Bools, LaneGrid
 from whyway.maps.lanes import RoadLane, bend
 from whyway.maps.path import LanePath, join, project_near
-from whyway.types import Crossing, Direction, LaneKind, LaneMap, Route, StopLine
+from whyway.types import Crossing, Direction, InputError, LaneKind, LaneMap, Route, StopLine
 
 __all__ = ["DRIVABLE", "LanePath", "Road", "RoadLane"]
 
@@ -33,7 +33,7 @@ class Road:
     """A map with a route through it.
 
     Raises:
-      ValueError: the route is empty or names a lane the map does not have.
+      InputError: the route is empty or names a lane the map does not have.
     """
 
     def __init__(self, lane_map: LaneMap, route: Route) -> None:
@@ -48,7 +48,7 @@ class Road:
                 if unknown
                 else "has no lanes"
             )
-            raise ValueError(f"the route {what}; make it with maps.routes.find_route on this map")
+            raise InputError(f"the route {what}; make it with maps.routes.find_route on this map")
         self._route_set = frozenset(self.route_ids)
         self._grid = LaneGrid(lane_map.lanes)
         index = self._grid.index

@@ -12,7 +12,7 @@ import numpy as np
 from whyway.geometry import points_in_polygon
 from whyway.maps.grid import LaneGrid
 from whyway.maps.lanes import RoadLane, bend
-from whyway.types import LaneKind, LaneMap, Route
+from whyway.types import InputError, LaneKind, LaneMap, Route
 
 LANE_CHANGE_COST_M = 25.0
 """What a lane change costs in a route, as extra metres: unneeded ones are left out."""
@@ -23,7 +23,7 @@ _MIN_CHANGE_M = 15.0
 _Lanes: TypeAlias = Mapping[int, RoadLane]
 
 
-class RouteError(ValueError):
+class RouteError(InputError):
     """There is no way between two places; one line."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from lxml import etree
 
-from whyway.types import Floats
+from whyway.types import Floats, InputError
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest file read, unpacked; twenty times the largest of the scenes we know (3.1 MB)."""
@@ -20,7 +20,7 @@ MAX_NUMBER = 1e8
 """Largest magnitude of a number in a scene: map projections stay below 4e7 m, times far below."""
 
 
-class SceneError(ValueError):
+class SceneError(InputError):
     """A scene file that cannot be used; its text is one line with the remedy."""
 
 

@@ -14,12 +14,19 @@ from whyway.maps.road import Road
 from whyway.perception.prediction import Predictor
 from whyway.perception.rollout import Mover
 from whyway.perception.tracker import Tracker, Tracks
-from whyway.types import EgoState, LaneKind, ObjectClass, Observation, Scene, TrackedObject
+from whyway.types import (
+    CYCLE_NS,
+    EgoState,
+    LaneKind,
+    ObjectClass,
+    Observation,
+    Scene,
+    TrackedObject,
+)
 
 __all__ = ["Perception"]
 
 _NS = 1e-9
-_HISTORY_STEP_NS = 100_000_000
 _NOT_VEHICLES = (ObjectClass.PEDESTRIAN, ObjectClass.ANIMAL, ObjectClass.HAZARD)
 _GAP_S = 2.0  # after a longer silence the tracks mean nothing
 
@@ -36,7 +43,7 @@ class Perception:
     def reset(self) -> None:
         """Forget everything seen; ids start anew."""
         self._tracker.reset()
-        length = round(self._config.history_s * 1e9 / _HISTORY_STEP_NS) + 1
+        length = round(self._config.history_s * 1e9 / CYCLE_NS) + 1
         self._history: deque[tuple[int, EgoState]] = deque(maxlen=length)
         self._ego: EgoState | None = None
         self._ego_stamp_ns = 0
@@ -60,7 +67,7 @@ class Perception:
             else observation.ego
         )
         tracks = self._tracker.step(ego, observation.detections if located else (), dt_s)
-        if located and (not self._history or stamp - self._history[-1][0] >= _HISTORY_STEP_NS):
+        if located and (not self._history or stamp - self._history[-1][0] >= CYCLE_NS):
             self._history.append((stamp, ego))
         past = [e for _, e in self._history]
         return Scene(

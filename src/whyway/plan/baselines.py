@@ -7,7 +7,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.road import Road
 from whyway.plan.view import PlannerView
-from whyway.types import Plan, Waypoints
+from whyway.types import CYCLE_S, Plan, Waypoints
 
 
 class ConstantVelocityPlanner:
@@ -15,9 +15,7 @@ class ConstantVelocityPlanner:
 
     def __init__(self, config: Config, road: Road) -> None:
         del road
-        self._t_s = np.arange(
-            0.0, config.plan.horizon_s + config.driving.step_s / 2, config.driving.step_s
-        )
+        self._t_s = np.arange(0.0, config.plan.horizon_s + CYCLE_S / 2, CYCLE_S)
 
     def reset(self) -> None:
         """Nothing is remembered between steps."""

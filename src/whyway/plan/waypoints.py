@@ -9,13 +9,19 @@ import numpy as np
 from whyway.config import Config
 from whyway.geometry import wrap_angle
 from whyway.maps.corridor import look
-from whyway.maps.manoeuvre import Manoeuvre, change_time_s, manoeuvre, place_of, profile_along
+from whyway.maps.manoeuvre import (
+    REACH_M,
+    Manoeuvre,
+    change_time_s,
+    manoeuvre,
+    place_of,
+    profile_along,
+)
 from whyway.maps.road import Road
 from whyway.motion import Rollout, roll_out
 from whyway.plan.view import PlannerView
-from whyway.types import Direction, Floats, Lateral, Plan, Waypoints
+from whyway.types import CYCLE_S, Direction, Floats, Lateral, Plan, Waypoints
 
-REACH_M = 150.0
 _GEOMETRY_STEP_M = 0.5
 _LEAST_BLEND_M = 8.0
 """Shortest distance over which an offset from the path is taken back: less would jerk the wheel at walking pace."""
@@ -27,7 +33,7 @@ class WaypointPlanner:
     def __init__(self, config: Config, road: Road) -> None:
         self._config = config
         self._road = road
-        step = config.driving.step_s
+        step = CYCLE_S
         self._t_s = np.arange(0.0, config.plan.horizon_s + step / 2, step)
         self._front_m = config.vehicle.front_m
 

@@ -20,6 +20,7 @@ from whyway.maps.road import Road
 from whyway.motion import idm_interaction
 from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Option
 from whyway.types import (
+    CYCLE_S,
     Direction,
     EgoState,
     MarkingKind,
@@ -93,7 +94,7 @@ class LaneChanges:
         """When a change would be unsafe and because of whom (0: nobody): beside us, braking hard behind us, or too near ahead."""
         c, idm = o.corridor, self._config.driving.idm
         target = ~c.leaves
-        soon = o.rollout.a_mps2[: int(1.5 / self._config.driving.step_s)]
+        soon = o.rollout.a_mps2[: int(1.5 / CYCLE_S)]
         if float(np.min(soon)) < -self._config.reason.safe_brake_mps2:
             holds = int(o.rollout.binding[int(np.argmin(soon))])
             return 0.0, int(c.ids[holds]) if holds >= 0 else 0

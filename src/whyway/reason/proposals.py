@@ -14,6 +14,7 @@ from whyway.config import Config
 from whyway.maps.corridor import Corridor, look
 from whyway.maps.grid import OPEN_END_M
 from whyway.maps.manoeuvre import (
+    REACH_M,
     Manoeuvre,
     manoeuvre,
     profile_along,
@@ -24,6 +25,7 @@ from whyway.reason.facts import HELD_MPS2, Decision, Facts, Halt, Key, Option
 from whyway.reason.lane_change import LaneChanges
 from whyway.trace.meta_actions import TURN_RAD, WINDOW_S, longitudinal_action, turn_between
 from whyway.types import (
+    CYCLE_S,
     CauseKind,
     Direction,
     EgoState,
@@ -34,8 +36,6 @@ from whyway.types import (
     MetaLongitudinal,
 )
 
-REACH_M = 150.0
-"""How far ahead of the ego paths are laid."""
 STOP_BEFORE_LINE_M = 1.0
 STOP_BEFORE_OBJECT_M = 2.0
 HARDEST_STOP_MPS2 = 6.0
@@ -55,7 +55,7 @@ class Decider:
         self._config = config
         self._road = road
         self._changes = LaneChanges(config, road)
-        step = config.driving.step_s
+        step = CYCLE_S
         self._t_s = np.arange(0.0, config.reason.horizon_s + step / 2, step)
         self._facts: Facts | None = None
         self._looks: dict[

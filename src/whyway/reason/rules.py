@@ -14,6 +14,7 @@ from whyway.reason.facts import Decision, Facts, Key
 from whyway.reason.proposals import Decider, collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
 from whyway.types import (
+    CYCLE_NS,
     Agreement,
     Cause,
     CauseKind,
@@ -72,7 +73,7 @@ class RuleReasoner:
         citations = cited(decision, facts, self._config, self._road)
         return Trace(
             scene.stamp_ns,
-            scene.stamp_ns // 100_000_000,
+            scene.stamp_ns // CYCLE_NS,
             perceived(decision, facts, scene, citations, self._road, self._config),
             PredictionTrace(tuple(predicted(decision, c, scene.objects) for c in citations)),
             self._planning(decision, facts),
@@ -242,6 +243,6 @@ class RuleReasoner:
             scene.ego.v_mps**2 / (2 * brake), 0.5,
         )  # fmt: skip
         return Trace(
-            scene.stamp_ns, scene.stamp_ns // 100_000_000, perception, PredictionTrace(), planning, NO_ACTION,
+            scene.stamp_ns, scene.stamp_ns // CYCLE_NS, perception, PredictionTrace(), planning, NO_ACTION,
             self._integrity(scene, fallback=True),
         )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from whyway.config import Config
-from whyway.types import Command, LaneMap, Observation, Route, Truth
+from whyway.types import Command, InputError, LaneMap, Observation, Route, Truth
 
 
 @runtime_checkable
@@ -80,10 +80,10 @@ def make_world(spec: str, seed: int, config: Config, duration_s: float | None = 
       duration_s: when to end; None for 60 s in town, and for a scene's own end.
 
     Raises:
-      ValueError: no such world, or a scene that cannot be read; one line.
+      InputError: no such world, or a scene that cannot be read; one line.
     """
     if duration_s is not None and not duration_s > 0.0:
-        raise ValueError(f"duration {duration_s} s: must be more than 0")
+        raise InputError(f"duration {duration_s} s: must be more than 0")
     if spec == "town":
         from whyway.worlds.sim.town_world import town_world
 
@@ -92,6 +92,6 @@ def make_world(spec: str, seed: int, config: Config, duration_s: float | None = 
         from whyway.worlds.sim.commonroad_world import commonroad_world
 
         return commonroad_world(Path(spec), seed, config, duration_s)
-    raise ValueError(
+    raise InputError(
         f"world {spec!r}: expected 'town' or the path of a CommonRoad scene (.xml or .xml.gz)"
     )

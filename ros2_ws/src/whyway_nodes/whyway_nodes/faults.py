@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whyway.types import EgoState, Fault, Observation, Plan
+from whyway.types import CYCLE_S, EgoState, Fault, InputError, Observation, Plan
 
 PROCESS_FAULTS = ("kill", "hang")
 DATA_FAULTS = {
@@ -22,10 +22,9 @@ DATA_FAULTS = {
     "nan_odometry": Fault.ODOMETRY_INVALID,
     "bad_plan": Fault.PLAN_INVALID,
 }
-CYCLE_S = 0.1
 
 
-class FaultError(ValueError):
+class FaultError(InputError):
     """A fault that cannot be injected; its text is one line with the remedy."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from whyway import topics
 from whyway.topics import Qos, Topic
+from whyway.types import InputError
 
 READY = Topic(
     "/whyway/ready",
@@ -27,7 +28,7 @@ CYCLE_TIME = Topic(
 )
 
 
-class SetupError(ValueError):
+class SetupError(InputError):
     """A node that cannot be set up; its text is one line with the remedy."""
 
 

@@ -71,7 +71,7 @@ def arguments(argv: Sequence[str] | None) -> Drive:
         "--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)"
     )
     parser.add_argument("--driver", default="rules", help="rules, constant_velocity or idm")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--duration", type=float, default=0.0, help="simulated seconds; 0: the world's own"
     )

@@ -16,7 +16,7 @@ from std_msgs.msg import String
 
 from whyway import topics
 from whyway.topics import Topic
-from whyway.types import Command, Event, Fault, Observation
+from whyway.types import CYCLE_S, Command, Event, Fault, Observation
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.control_node import SILENT_WAIT_S
 from whyway_nodes.stage_node import StageNode, main
@@ -28,7 +28,7 @@ class WorldNode(StageNode):
     """Runs what `worlds.make_world` makes of the parameters `world`, `seed` and `duration_s` (0: the world's own)."""
 
     NAME = "world"
-    PARAMETERS = {"world": "town", "seed": 0, "duration_s": 0.0, "inject": ""}
+    PARAMETERS = {"world": "town", "seed": 1, "duration_s": 0.0, "inject": ""}
 
     def prepare(self) -> None:
         """Make the world."""
@@ -127,7 +127,7 @@ class WorldNode(StageNode):
         if self.config.nodes.realtime and self._stamp_ns == 0:
             # the first cycle is answered, however long that took: from now on the wall clock sets the pace
             self.destroy_timer(self._waiter)
-            self.create_timer(self.config.sim.dt_s, self._tick_realtime)
+            self.create_timer(CYCLE_S, self._tick_realtime)
         observation, _ = self.timed(self._world.step, command)
         braking = self._world.interface_braking
         if braking and not self._interface_braking:

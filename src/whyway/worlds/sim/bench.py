@@ -16,6 +16,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.road import DRIVABLE
 from whyway.maps.town import make_town
+from whyway.types import CYCLE_S, InputError
 from whyway.worlds.sim.engine import Sim, begin, step
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.network import Network
@@ -54,7 +55,7 @@ def bench_sim(
       ValueError: no world, no agent, or more agents than a town has places for.
     """
     if worlds < 1 or agents < 1:
-        raise ValueError(f"{worlds} worlds of {agents} agents: ask for at least one of each")
+        raise InputError(f"{worlds} worlds of {agents} agents: ask for at least one of each")
     rows = []
     for number, (what, commanded) in enumerate((("one commanded", 1), ("all commanded", agents))):
         sim, state = town_batch(worlds, agents, commanded, seed)
@@ -105,7 +106,7 @@ def town_batch(worlds: int, agents: int, commanded: int, seed: int) -> tuple[Sim
             places[lane_id, s] = path
     slots = np.array([(path, s) for (_, s), path in places.items()])
     if agents > len(slots):
-        raise ValueError(f"{agents} agents: the town has places for {len(slots)}")
+        raise InputError(f"{agents} agents: the town has places for {len(slots)}")
     rails = build_rails(network.rails, network.conflicts(), dtype=np.float32)
     surface = build_surface(
         (
@@ -115,9 +116,7 @@ def town_batch(worlds: int, agents: int, commanded: int, seed: int) -> tuple[Sim
         for lane in town.lane_map.lanes
         if lane.kind in DRIVABLE
     )
-    sim = Sim(
-        config.sim.dt_s, config.vehicle, config.sim.traffic, signals, rails=rails, surface=surface
-    )
+    sim = Sim(CYCLE_S, config.vehicle, config.sim.traffic, signals, rails=rails, surface=surface)
     state = empty_state(worlds, agents, np.float32)
     for w in range(worlds):  # once, before anything is timed
         chosen = slots[rng.permutation(len(slots))[:agents]]

@@ -12,7 +12,8 @@ import numpy as np
 
 from whyway.config import Config
 from whyway.maps.commonroad import CommonRoadScene, Obstacle, read_scene
-from whyway.types import EgoState
+from whyway.maps.goal import goal_counts
+from whyway.types import CYCLE_S, EgoState
 from whyway.worlds.sim.engine import Sim, begin
 from whyway.worlds.sim.logs import Logs, build_logs, build_signals
 from whyway.worlds.sim.state import Mode, State, empty_state
@@ -29,7 +30,7 @@ def commonroad_world(
     """
     scene = read_scene(path, config.vehicle)
     sim = Sim(
-        config.sim.dt_s,
+        CYCLE_S,
         config.vehicle,
         config.sim.traffic,
         build_signals(scene.lane_map.lights, scene.signals),
@@ -37,7 +38,7 @@ def commonroad_world(
     )
     start = begin(sim, ego_placed(_state(scene), scene.ego_initial, config))
     # whole steps only
-    end_s = round(round(scene.duration_s / config.sim.dt_s) * config.sim.dt_s, 6)
+    end_s = round(round(scene.duration_s / CYCLE_S) * CYCLE_S, 6)
     setting = Setting(
         name=scene.benchmark_id,
         lane_map=scene.lane_map,
@@ -51,6 +52,7 @@ def commonroad_world(
             "scene": scene.benchmark_id,
             "file": path.name,
             "obstacles": str(len(scene.obstacles)),
+            "goal_counts": "yes" if goal_counts(path) else "no",
         },
         goal=_goal(scene, config),
     )

@@ -18,7 +18,7 @@ from whyway.maps.road import LanePath, Road
 from whyway.maps.routes import find_route, make_route
 from whyway.maps.town import AMBER_S, Town, light_id, make_town
 from whyway.maps.town_layout import Control, Edge
-from whyway.types import EgoState, ObjectClass, Route
+from whyway.types import CYCLE_S, EgoState, ObjectClass, Route
 from whyway.worlds.sim.engine import Sim, begin
 from whyway.worlds.sim.logs import Signals, build_signals
 from whyway.worlds.sim.network import Network
@@ -78,7 +78,7 @@ def town_world(seed: int, config: Config, duration_s: float | None = None) -> Si
     _cast(actors, walker, town, plan, path, crossing_s, rng)
     _background(actors, walker, town, plan, road, path, config, rng)
     sim = Sim(
-        config.sim.dt_s, config.vehicle, config.sim.traffic, signals,
+        CYCLE_S, config.vehicle, config.sim.traffic, signals,
         rails=build_rails(network.rails, network.conflicts()), demand_at_m=line_s - _ASK_BEFORE_LINE_M,
     )  # fmt: skip
     state = ego_placed(actors.state, ego, config)
