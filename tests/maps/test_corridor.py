@@ -206,3 +206,36 @@ def test_a_corridor_is_finite_and_its_boxes_are_no_smaller_than_half_their_sides
     for row, i in enumerate(c.ids):
         assert c.half_width_m[row].min() >= sides[int(i)][0] / 2 - 1e-9
         assert c.half_length_m[row].min() >= sides[int(i)][0] / 2 - 1e-9
+
+
+def test_somebody_without_predictions_goes_on_as_it_does():
+    with_them = seen(thing(7, 60.0, v=5.0))
+    without = seen(dataclasses.replace(thing(7, 60.0, v=5.0), predictions=()))
+    np.testing.assert_allclose(without.ahead_m, with_them.ahead_m)
+    assert (without.inside == with_them.inside).all()
+
+
+def test_a_short_prediction_shortens_nobody_elses():
+    short = thing(8, 100.0, 3.5, v=3.0)
+    cut = tuple(
+        dataclasses.replace(
+            p,
+            **{n: getattr(p, n)[:3] for n in ("x_m", "y_m", "yaw_rad", "v_mps", "sigma_m")},
+        )
+        for p in short.predictions
+    )
+    alone = seen(thing(7, 60.0, v=5.0))
+    beside = seen(thing(7, 60.0, v=5.0), dataclasses.replace(short, predictions=cut))
+    assert (beside.ahead_m[0] == alone.ahead_m[0]).all()
+    np.testing.assert_allclose(beside.ahead_m[1], seen(short).ahead_m[0], atol=1e-9)
+
+
+def test_an_oncoming_car_that_would_turn_across_our_way_waits():
+    x = 80.0 - 5.0 * 0.5 * np.arange(1, 11)
+    bend = np.clip(np.arange(1, 11) - 5, 0, None) * math.radians(15.0)
+    turning = PredictedPath(
+        Intent.TURN_LEFT, 1.0, 0.5, x, 3.5 - 1.5 * np.clip(np.arange(1, 11) - 5, 0, None),
+        math.pi + bend, np.full(10, 5.0), np.zeros(10),
+    )  # fmt: skip
+    car = dataclasses.replace(thing(7, 80.0, 3.5, v=-5.0), yaw_rad=math.pi, predictions=(turning,))
+    assert not seen(car).inside.any()

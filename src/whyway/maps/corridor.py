@@ -19,7 +19,7 @@ from whyway.geometry import Polyline, wrap_angle
 from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_at
 from whyway.maps.road import LanePath
 from whyway.motion import Bools, Obstacles
-from whyway.types import EgoState, Floats, Ints, ObjectClass, PredictedPath, TrackedObject
+from whyway.types import EgoState, Floats, Intent, Ints, ObjectClass, PredictedPath, TrackedObject
 
 BEHIND_M = 60.0
 """How far behind the ego objects are looked at."""
@@ -153,7 +153,7 @@ class _Rows:
 
     @staticmethod
     def of(objects: Sequence[TrackedObject]) -> _Rows:
-        picked = [(o, p) for o in objects for p in o.predictions if p.probability >= UNLIKELY]
+        picked = [(o, p) for o in objects for p in hypotheses(o)]
         table = np.empty((4, len(picked), len(GRID_S)))
         for row, (o, p) in enumerate(picked):
             table[:, row, 0] = o.x_m, o.y_m, o.yaw_rad, math.hypot(o.vx_mps, o.vy_mps)
@@ -168,6 +168,21 @@ class _Rows:
             table[2],
             table[3],
         )
+
+
+def hypotheses(o: TrackedObject) -> tuple[PredictedPath, ...]:
+    """The likely predictions of an object; of one that comes without any, that it goes on as it does."""
+    likely = tuple(p for p in o.predictions if p.probability >= UNLIKELY and len(p.x_m))
+    if likely:
+        return likely
+    t, n = GRID_S[1:], len(GRID_S) - 1
+    v = math.hypot(o.vx_mps, o.vy_mps)
+    course = math.atan2(o.vy_mps, o.vx_mps) if v > STANDS_MPS else o.yaw_rad
+    on = PredictedPath(
+        Intent.KEEP if v > STANDS_MPS else Intent.STOP, 1.0, STEP_S, o.x_m + o.vx_mps * t, o.y_m + o.vy_mps * t,
+        np.full(n, course), np.full(n, v), t.copy(),
+    )  # fmt: skip
+    return (on,)
 
 
 def _on_grid(p: PredictedPath) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from whyway.config import Config
+from whyway.maps.manoeuvre import ego_path
 from whyway.maps.road import Road
 from whyway.reason.rules import RuleReasoner
 from whyway.types import (
@@ -63,9 +64,9 @@ class IdmReasoner:
 
     def step(self, scene: Scene) -> Trace:
         """The rule expert's trace of a scene in which everybody goes straight on along the ego's lane or stands."""
-        lane_keepers = tuple(
-            o for o in scene.objects if o.lane_id and self._same_way(scene, o.lane_id)
-        )
+        path = ego_path(self._road, scene.ego)
+        ahead = () if path is None else path.lane_ids
+        lane_keepers = tuple(o for o in scene.objects if o.lane_id in ahead)
         draft = self._rules.step(dataclasses.replace(scene, objects=lane_keepers))
         if draft.planning.lateral == Lateral.LANE_CHANGE:
             self._rules.reset()
@@ -75,11 +76,3 @@ class IdmReasoner:
             )  # fmt: skip
             return dataclasses.replace(draft, planning=planning, prediction=PredictionTrace())
         return draft
-
-    def _same_way(self, scene: Scene, lane_id: int) -> bool:
-        ego = scene.ego
-        place = self._road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
-        return (
-            place is not None
-            and lane_id in self._road.path_from(place[0], place[1] + 100.0).lane_ids
-        )

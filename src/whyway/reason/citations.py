@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from whyway.config import Config
-from whyway.maps.corridor import Corridor
+from whyway.maps.corridor import Corridor, hypotheses
 from whyway.maps.road import LanePath, Road
 from whyway.reason.facts import Decision, Facts, Option
 from whyway.trace.integrity import lane_relation
@@ -82,7 +83,7 @@ def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[
     return found
 
 
-def _held_by(option: Option, note, scale: float) -> None:  # type: ignore[no-untyped-def]
+def _held_by(option: Option, note: Callable[[int, float], None], scale: float) -> None:
     rows, pressure = option.rollout.binding, option.rollout.pressure_mps2
     for row in np.unique(rows[rows >= 0]):
         share = float(np.max(pressure[rows == row])) / 3.0
@@ -147,13 +148,14 @@ def predicted(
     """What a cited object is expected to do, and how it meets the ego in the chosen rollout."""
     c, roll, row = decision.chosen.corridor, decision.chosen.rollout, citation.row
     o = next(o for o in objects if o.id == citation.critical.id)
-    mode = max(o.predictions, key=lambda p: p.probability)
+    modes = hypotheses(o)
+    mode = max(modes, key=lambda p: p.probability)
     if row < 0:
         return ObjectPrediction(
             o.id, mode.intent, mode.probability, mode.dt_s, mode.x_m, mode.y_m, mode.sigma_m, Conflict.NONE,
             math.inf, math.inf, math.inf,
         )  # fmt: skip
-    mode = min(o.predictions, key=lambda p: abs(p.probability - float(c.probability[row])))
+    mode = min(modes, key=lambda p: abs(p.probability - float(c.probability[row])))
     gap = c.ahead_m[row] - c.half_length_m[row] - roll.ahead_m
     inside = c.inside[row]
     enters = float(c.t_s[np.argmax(inside)]) if inside.any() else math.inf
