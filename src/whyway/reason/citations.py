@@ -30,6 +30,8 @@ from whyway.types import (
     TrackedObject,
 )
 
+NEIGHBOUR_M = 50.0
+"""Who is farther off in the lane changed to is cited only if it holds the car back."""
 _VRU = (ObjectClass.PEDESTRIAN, ObjectClass.ANIMAL)
 
 
@@ -91,10 +93,11 @@ def _held_by(option: Option, note: Callable[[int, float], None], scale: float) -
 
 
 def _neighbours_of_change(option: Option) -> list[int]:
-    """The nearest object ahead and behind in the lane that is changed to."""
+    """The nearest object ahead and behind in the lane that is changed to, if it is near enough to matter."""
     c = option.corridor
     lateral = np.abs(c.aside_m[:, 0] + option.manoeuvre.d_m)
-    rows = np.flatnonzero(~c.leaves & (lateral < 1.8))
+    near_by = np.abs(c.ahead_m[:, 0]) < NEIGHBOUR_M
+    rows = np.flatnonzero(~c.leaves & (lateral < 1.8) & near_by)
     ahead = [r for r in rows if c.ahead_m[r, 0] >= 0]
     behind = [r for r in rows if c.ahead_m[r, 0] < 0]
     near = [min(ahead, key=lambda r: c.ahead_m[r, 0])] if ahead else []
