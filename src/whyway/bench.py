@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.driver import Cycle, Driver
 from whyway.maps.road import Road
-from whyway.types import InputError
+from whyway.types import CYCLE_S, Command, InputError
 from whyway.worlds import make_world
 
 WARM_UP_CYCLES = 10
@@ -94,3 +95,53 @@ def _row(counted: list[dict[str, float]], agents: int) -> dict[str, Any]:
             zip(stages, np.percentile(table, 99, axis=0).round(3).tolist(), strict=True)
         ),
     }
+
+
+def bench_world(
+    config: Config,
+    duration_s: float = 30.0,
+    seed: int = 1,
+    progress: Callable[[float], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Time one town as a driver meets it, sensors and truth included: alone, and with the driver `rules` deciding in it.
+
+    Args:
+      config: the whole tree.
+      duration_s: simulated seconds.
+      seed: of the town.
+      progress: called with the simulated time, for a bar.
+
+    Returns:
+      One row each; `real_time_factor` is simulated over elapsed time.
+    """
+    rows = []
+    for what in ("one town, nobody deciding", "one town, driver rules"):
+        world = make_world("town", seed, config, duration_s)
+        driver = (
+            Driver("rules", config, Road(world.lane_map, world.route)) if "rules" in what else None
+        )
+        observation, agents, taken = world.reset(), 0, []
+        while not world.done:
+            begun = time.perf_counter()
+            command = (
+                driver.step(observation).command if driver else Command(world.stamp_ns, 0.0, 0.0)
+            )
+            observation = world.step(command)
+            agents = max(agents, len(world.truth().actors) + 1)
+            taken.append(time.perf_counter() - begun)
+            progress(world.stamp_ns * 1e-9)
+        rows.append(
+            {
+                "backend": "numpy float64",
+                "worlds": 1,
+                "agents": agents,
+                "control": what,
+                "steps": len(taken),
+                "agent_steps_per_s": agents * len(taken) / sum(taken),
+                "ms_per_step": 1e3 * sum(taken) / len(taken),
+                "ms_per_step_best": 1e3 * min(taken),
+                "real_time_factor": CYCLE_S * len(taken) / sum(taken),
+                "includes": "the world, its sensors and its truth",
+            }
+        )
+    return rows

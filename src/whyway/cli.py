@@ -216,6 +216,7 @@ class Bench:
         with _progress() as bar:
             task = bar.add_task("", total=None, doing="measuring")
             if self.what == "sim":
+                from whyway.bench import bench_world
                 from whyway.worlds.sim.bench import bench_sim
 
                 _no_dials(overrides)
@@ -223,6 +224,7 @@ class Bench:
                 results = bench_sim(
                     self.worlds, agents, progress=lambda n: bar.update(task, completed=n)
                 )
+                results += bench_world(Config(), progress=lambda s: bar.update(task, completed=s))
             else:
                 from whyway.bench import bench_decide
 
