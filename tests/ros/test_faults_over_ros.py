@@ -93,7 +93,7 @@ def test_bad_odometry_and_bad_plans_stop_the_car(
 def test_a_node_that_hangs_is_killed_and_started_again(
     drive: Drive, tmp_path: Path, straight_road: Path
 ) -> None:
-    done = drive(tmp_path, "--world", str(straight_road), "--inject", "hang:reasoner@1:8", "--duration", "30",
+    done = drive(tmp_path, "--world", str(straight_road), "--inject", "hang:reasoner@0.1:5", "--duration", "30",
                  "--set", "nodes.stage_deadline_s=0.5")  # fmt: skip
     assert done.code == 0, done.output
     assert [e.source for e in events(done.log, Fault.NODE_DIED)] == ["reasoner"]

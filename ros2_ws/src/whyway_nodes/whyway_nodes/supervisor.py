@@ -246,6 +246,8 @@ class Supervisor:
                 self._world_says = {pair.key: pair.value for pair in status.values}
 
     def _on_ready(self, message: Any) -> None:
+        # from here on silence counts: a node may hang before it has said the first time how it is
+        self._heard_s[message.data] = time.monotonic()
         if message.data in self._waking:
             self._waking.discard(message.data)
             self._report(message.data, Fault.NODE_RESTARTED, f"{message.data} is back")
