@@ -16,7 +16,7 @@ from whyway.types import Command, InputError, Observation, Plan, Scene, Trace, V
 
 if TYPE_CHECKING:
     from whyway.maps.road import Road
-    from whyway.plan import PlannerView
+    from whyway.plan import Planner
 
 # stages are imported where they are made: a node that runs one of them does not wait for the others
 
@@ -31,16 +31,6 @@ class Reasoner(Protocol):
 
     def step(self, scene: Scene) -> Trace:
         """One decision."""
-
-    def reset(self) -> None:
-        """Forget the past."""
-
-
-class Planner(Protocol):
-    """View -> plan."""
-
-    def step(self, view: PlannerView) -> Plan:
-        """One plan."""
 
     def reset(self) -> None:
         """Forget the past."""
@@ -98,20 +88,6 @@ class Cycle:
     verdict: Verdict
 
 
-def plan_and_complete(
-    planner: Planner, scene: Scene, draft: Trace, road: Road, clock: Callable[[], float]
-) -> tuple[Plan, Trace]:
-    """The planner's part of a cycle: the plan, and the trace completed by what the plan really does."""
-    from whyway.maps.manoeuvre import ego_path
-    from whyway.plan import planner_view
-    from whyway.trace import complete
-
-    begun = clock()
-    plan = planner.step(planner_view(scene, draft))
-    plan = dataclasses.replace(plan, latency_ms=(clock() - begun) * 1e3)
-    return plan, complete(draft, scene, plan, ego_path(road, scene.ego))
-
-
 class Driver:
     """The whole driver of one car: `step(observation) -> Cycle`.
 
@@ -130,12 +106,13 @@ class Driver:
     ) -> None:
         from whyway.control import Control
         from whyway.perception import Perception
+        from whyway.plan import Planning
 
         config = driver_config(name, config)
         self.name, self.config, self.road, self._clock = name, config, road, clock
         self._perception = Perception(config, road)
         self._reasoner = make_reasoner(name, config, road)
-        self._planner = make_planner(name, config, road)
+        self._planning = Planning(make_planner(name, config, road), road)
         self._control = Control(config, road)
 
     def step(self, observation: Observation) -> Cycle:
@@ -150,8 +127,11 @@ class Driver:
         draft = self._reasoner.step(scene)
         t2 = clock()
         draft = with_latency(draft, "reasoner", (t2 - t1) * 1e3)
-        plan, trace = plan_and_complete(self._planner, scene, draft, self.road, clock)
         t3 = clock()
+        plan = self._planning.plan(scene, draft)
+        plan = dataclasses.replace(plan, latency_ms=(clock() - t3) * 1e3)
+        trace = self._planning.complete(draft, scene, plan)
+        t4 = clock()
         command, verdict = self._control.step(observation, scene, plan)
-        verdict = dataclasses.replace(verdict, latency_ms=(clock() - t3) * 1e3)
+        verdict = dataclasses.replace(verdict, latency_ms=(clock() - t4) * 1e3)
         return Cycle(observation, scene, trace, plan, command, verdict)

@@ -41,7 +41,7 @@ class PlannerNode(StageNode):
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make the planner and its road."""
-        self._planner = stages.Planning(self.own["driver"], self.config, lane_map, route)
+        self._planner = stages.planning(self.own["driver"], self.config, lane_map, route)
         self._views.lane_map = lane_map
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:

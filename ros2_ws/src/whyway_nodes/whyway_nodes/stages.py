@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from whyway.config import Config
-from whyway.types import LaneMap, Plan, Route, Scene, Trace
+from whyway.types import LaneMap, Route
 
 if TYPE_CHECKING:
     from whyway.worlds import World
@@ -41,28 +41,14 @@ def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route) -> An
     return make_reasoner(driver, config, Road(lane_map, route))
 
 
-class Planning:
+def planning(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
     """Scene and draft Trace -> Plan, and the Trace that belongs to it."""
+    from whyway.driver import make_planner
+    from whyway.maps.road import Road
+    from whyway.plan import Planning
 
-    def __init__(self, driver: str, config: Config, lane_map: LaneMap, route: Route) -> None:
-        from whyway.driver import make_planner
-        from whyway.maps.manoeuvre import ego_path
-        from whyway.maps.road import Road
-        from whyway.plan import planner_view
-        from whyway.trace import complete
-
-        self._road = Road(lane_map, route)
-        self._planner = make_planner(driver, config, self._road)
-        self._view, self._complete, self._ego_path = planner_view, complete, ego_path
-
-    def plan(self, scene: Scene, draft: Trace) -> Plan:
-        """The plan, from what the planner may see: other road users only through the trace."""
-        plan: Plan = self._planner.step(self._view(scene, draft))
-        return plan
-
-    def complete(self, draft: Trace, scene: Scene, plan: Plan) -> Trace:
-        """The draft with the action and the integrity of this plan."""
-        return self._complete(draft, scene, plan, self._ego_path(self._road, scene.ego))
+    road = Road(lane_map, route)
+    return Planning(make_planner(driver, config, road), road)
 
 
 def control(config: Config, lane_map: LaneMap, route: Route) -> Any:
