@@ -23,7 +23,7 @@ setup: $(DONE)/project $(DONE)/messages $(DONE)/nodes  ## prepare .venv
 drive: setup  ## drive through the town, or through SCENE=path/to/scene.xml
 	$(BIN)/whyway drive $(if $(SCENE),--world $(SCENE)) $(ARGS)
 
-test: setup $(DONE)/dev  ## run every test
+test: setup $(DONE)/dev $(DONE)/torch  ## run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup $(DONE)/dev  ## style, types, who imports whom, and messages up to date
@@ -74,6 +74,10 @@ $(DONE)/nodes: $(wildcard $(NODES)/setup.py $(NODES)/setup.cfg $(NODES)/package.
 
 $(DONE)/dev: requirements/dev.txt $(DONE)/packages
 	$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(DONE)/torch: requirements/torch $(DONE)/dev
+	./requirements/torch $(BIN)
 	@touch $@
 
 .venv-oracles/done: tests/oracles/requirements.txt $(DONE)/venv
