@@ -1,0 +1,294 @@
+"""The lane graph on arrays: what agents drive on. Pose lookups in O(1), memory in proportion to the length of the lanes.
+
+L lines, N rows (points of lines), S successors at most, V ways (passages through junctions), E entries. Lines are a map's
+lanes and, behind them, actors' own ways: a walk, a reversing path, a recorded path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from whyway.types import Floats, InputError, Ints, LaneKind, LaneMap, MarkingKind
+from whyway.worlds.sim.junctions import find_junctions
+from whyway.worlds.sim.sampling import Ragged, Samples, arc_lengths, sample_lines
+
+Array = Any
+
+X, Y, UX, UY, YAW, CURVATURE, SPEED, HALF_WIDTH = range(8)
+"""Columns of `LaneTable.rows`."""
+
+COLUMNS = 8
+SUCCESSORS = 6
+"""S: of more, the straightest."""
+
+SPACING_M = 1.0
+LATERAL_MPS2, BRAKE_MPS2 = 2.0, 1.5
+"""Comfortable in curves, and with which curves are approached."""
+
+_FASTEST_MPS = 60.0
+"""Where a map knows no limit."""
+_TRAFFIC = (int(LaneKind.DRIVING), int(LaneKind.BIKE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """An actor's own way: its points `(n,)`, n >= 2, and the speed wanted on it (one, or at each point)."""
+
+    x_m: Floats
+    y_m: Floats
+    speed_mps: float | Floats
+    half_width_m: float = 0.5
+    gate_s_m: float = np.inf
+    """Where one may have to wait on it: a walker at the kerb."""
+    then: int = -1
+    """Which of the own lines goes on from its end (its own index: round again), -1 for none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneTable:
+    """All lines. Arrays of one float type and of integers, of numpy or any other namespace (`to`)."""
+
+    rows: Array
+    """`[N, 8]` x, y, tangent, heading at the point (unwrapped along the line), curvature of the segment behind it, comfortable
+    speed (limit, the line's own curves, braking for them), half width."""
+    first: Array
+    """`[L]` the first row."""
+    last: Array
+    """`[L]` index of the last segment: rows - 2."""
+    step_m: Array
+    """`[L]` distance of the rows."""
+    length_m: Array
+    """`[L]`."""
+    entry_mps: Array
+    """`[L]` comfortable speed at the start."""
+    kind: Array
+    """`[L]` `LaneKind` values; OTHER for an actor's own line."""
+    lane_id: Array
+    """`[L]` the map's id, 0 for an actor's own line."""
+    in_junction: Array
+    """`[L]`."""
+    successor: Array
+    """`[L, S]` lines that go on from the end, straightest first, -1 where there is none."""
+    successors: Array
+    """`[L]` how many."""
+    entries: Array
+    """`[E]` driving lines without predecessor: where traffic can come from."""
+    left: Array
+    """`[L]` the neighbour of the same direction to which one may change, else -1."""
+    right: Array
+    gate_s_m: Array
+    """`[L]` where one may have to stop: a stop line, or the end before a junction; inf where never."""
+    gate_light: Array
+    """`[L]` index of the `Signals` light at the gate, -1 without."""
+    gate_stops: Array
+    """`[L]` whether one has to stand there first: a stop sign."""
+    way: Array
+    """`[L]` the passage through a junction that a line belongs to, -1 elsewhere."""
+    way_priority: Array
+    """`[V]` 0 goes first, 1 turns left across those, 2 gives way, 3 has a stop sign."""
+    conflict: Array
+    """`[V, V]` two ways that may not be used at once."""
+
+    def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""
+        xp = array_namespace(s_m)
+        flat = xp.reshape(line, (-1,))
+        step = xp.reshape(xp.take(self.step_m, flat), s_m.shape)
+        last = xp.reshape(xp.take(self.last, flat), s_m.shape)
+        k = xp.astype(xp.floor(s_m / step), last.dtype)
+        k = xp.minimum(xp.maximum(k, 0 * k), last)
+        index = xp.reshape(xp.take(self.first, flat), s_m.shape) + k
+        row = xp.take(self.rows, xp.reshape(index, (-1,)), axis=0)
+        row = xp.reshape(row, (*s_m.shape, row.shape[-1]))
+        f = s_m - xp.astype(k, step.dtype) * step
+        within = xp.minimum(xp.maximum(f, 0.0 * f), step)
+        ux, uy = row[..., UX], row[..., UY]
+        return (
+            row[..., X] + f * ux - d_m * uy,
+            row[..., Y] + f * uy + d_m * ux,
+            row[..., YAW] + within * row[..., CURVATURE],
+            row[..., CURVATURE],
+            row[..., SPEED],
+        )
+
+    def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
+        """The same table in another namespace and float type, on a device."""
+        fields = {}
+        for f in dataclasses.fields(self):
+            value = np.asarray(getattr(self, f.name))
+            kind = dtype if value.dtype.kind == "f" else None
+            fields[f.name] = xp.asarray(value, dtype=kind, device=device)
+        return LaneTable(**fields)
+
+
+def build_table(
+    lane_map: LaneMap, light_ids: Sequence[int] = (), extra_lines: Sequence[Line] = ()
+) -> LaneTable:
+    """The table of a map in numpy float64: first its lanes in their order, then what actors bring with them.
+
+    Args:
+      lane_map: the map; lanes that are not for vehicles become lines without successors.
+      light_ids: ids of the lights, in the order of `Signals`.
+      extra_lines: actors' own ways.
+
+    Raises:
+      InputError: neither lanes nor lines, or one without length.
+    """
+    lanes = lane_map.lanes
+    count = np.array([len(v.center_x_m) for v in lanes] + [len(v.x_m) for v in extra_lines])
+    if not len(count):
+        raise InputError(f"map {lane_map.name!r} has no lanes; give one that has")
+    given = Ragged.of(count.astype(np.int64))
+    x = np.concatenate([*(v.center_x_m for v in lanes), *(v.x_m for v in extra_lines)])
+    y = np.concatenate([*(v.center_y_m for v in lanes), *(v.y_m for v in extra_lines)])
+    is_lane = np.arange(len(count)) < len(lanes)
+    _check(lane_map, x, y, given)
+    samples, carry = sample_lines(x, y, given, is_lane, SPACING_M)
+    links = _links(lane_map, extra_lines, samples)
+    junctions = find_junctions(lane_map, samples, links, light_ids)
+    speed = _speeds(samples, carry(_limits(lane_map, extra_lines)))
+    columns = (
+        samples.x_m, samples.y_m, samples.ux, samples.uy, samples.yaw_rad, samples.curvature_1pm,
+        speed, carry(_half_widths(lane_map, extra_lines)),
+    )  # fmt: skip
+    n = len(extra_lines)
+    gate_s = junctions.gate_s_m
+    gate_s[len(lanes) :] = [line.gate_s_m for line in extra_lines]
+    kind = np.array([int(lane.kind) for lane in lanes] + n * [int(LaneKind.OTHER)], dtype=np.int64)
+    left, right = _neighbours(lane_map, junctions.in_junction)
+    own = np.full(n, -1, dtype=np.int64)
+    return LaneTable(
+        rows=np.stack(columns, axis=-1),
+        first=samples.shape.first,
+        last=samples.shape.count - 2,
+        step_m=samples.step_m,
+        length_m=samples.length_m,
+        entry_mps=speed[samples.shape.first],
+        kind=kind,
+        lane_id=np.array([lane.id for lane in lanes] + n * [0], dtype=np.int64),
+        in_junction=junctions.in_junction,
+        successor=links,
+        successors=(links >= 0).sum(axis=1),
+        entries=_entries(links, kind, junctions.in_junction),
+        left=np.concatenate([left, own]),
+        right=np.concatenate([right, own]),
+        gate_s_m=gate_s,
+        gate_light=junctions.gate_light,
+        gate_stops=junctions.gate_stops,
+        way=junctions.way,
+        way_priority=junctions.priority,
+        conflict=junctions.conflict,
+    )
+
+
+def line_of(table: LaneTable, lane_id: int) -> int:
+    """The line of a lane of the map.
+
+    Raises:
+      InputError: the map has no such lane.
+    """
+    found = np.nonzero(np.asarray(table.lane_id) == lane_id)[0]
+    if lane_id <= 0 or not len(found):
+        raise InputError(f"the map has no lane {lane_id}")
+    return int(found[0])
+
+
+# ------------------------------------------------------------------------------------------------------------ parts
+
+
+def _check(lane_map: LaneMap, x_m: Floats, y_m: Floats, given: Ragged) -> None:
+    s = arc_lengths(x_m, y_m, given)[given.first + given.count - 1]
+    short = np.nonzero(~(np.isfinite(s) & (s > 1e-3)))[0]
+    if len(short):
+        i = int(short[0])
+        known = i < len(lane_map.lanes)
+        name = f"lane {lane_map.lanes[i].id}" if known else f"own line {i - len(lane_map.lanes)}"
+        raise InputError(
+            f"map {lane_map.name!r}: {name} has no length; give it two distinct, finite points"
+        )
+
+
+def _links(lane_map: LaneMap, extra_lines: Sequence[Line], samples: Samples) -> Ints:
+    """`[L, S]` successors, straightest first."""
+    lanes = lane_map.lanes
+    index = {lane.id: i for i, lane in enumerate(lanes)}
+    kinds = [int(lane.kind) for lane in lanes]
+    begins, ends = samples.shape.first, samples.shape.first + samples.shape.count - 1
+    links = np.full((len(lanes) + len(extra_lines), SUCCESSORS), -1, dtype=np.int64)
+    for i, lane in enumerate(lanes):
+        found = [index[j] for j in lane.successor_ids.tolist() if j in index]
+        found = [j for j in found if kinds[i] in _TRAFFIC and kinds[j] in _TRAFFIC and j != i]
+        # who drives does not turn off onto a cycle track, but a track may lead onto the road
+        found = [j for j in found if kinds[j] == kinds[i] or kinds[i] == int(LaneKind.BIKE)]
+        if len(found) > 1:
+            turns = {j: abs(samples.yaw_rad[ends[j]] - samples.yaw_rad[begins[j]]) for j in found}
+            found.sort(key=lambda j: (round(float(turns[j]), 2), j))  # noqa: B023
+        links[i, : len(found[:SUCCESSORS])] = found[:SUCCESSORS]
+    for k, line in enumerate(extra_lines):
+        if line.then >= 0:
+            links[len(lanes) + k, 0] = len(lanes) + line.then
+    return links
+
+
+def _neighbours(lane_map: LaneMap, in_junction: Any) -> tuple[Ints, Ints]:
+    """`[L]` lanes beside each, where the line between them may be crossed."""
+    index = {lane.id: i for i, lane in enumerate(lane_map.lanes)}
+    sides = np.full((2, len(lane_map.lanes)), -1, dtype=np.int64)
+    for i, lane in enumerate(lane_map.lanes):
+        if lane.kind != LaneKind.DRIVING or in_junction[i]:
+            continue
+        for k, (other, marking) in enumerate(
+            ((lane.left_id, lane.left_marking), (lane.right_id, lane.right_marking))
+        ):
+            j = index.get(other, -1)
+            allowed = j >= 0 and marking != MarkingKind.SOLID and not in_junction[j]
+            if allowed and lane_map.lanes[j].kind == LaneKind.DRIVING:
+                sides[k, i] = j
+    return sides[0], sides[1]
+
+
+def _entries(links: Ints, kind: Ints, in_junction: Any) -> Ints:
+    has_predecessor = np.zeros(len(links), dtype=bool)
+    has_predecessor[links[links >= 0]] = True
+    found = ~has_predecessor & (kind == int(LaneKind.DRIVING)) & ~in_junction & (links[:, 0] >= 0)
+    entries: Ints = np.nonzero(found)[0]
+    return entries
+
+
+def _limits(lane_map: LaneMap, extra_lines: Sequence[Line]) -> Floats:
+    """The speed wanted at the given points."""
+    parts = [np.full(len(v.center_x_m), v.speed_limit_mps) for v in lane_map.lanes]
+    parts += [np.broadcast_to(v.speed_mps, np.shape(v.x_m)).astype(float) for v in extra_lines]
+    limit: Floats = np.nan_to_num(np.concatenate(parts), nan=_FASTEST_MPS, posinf=_FASTEST_MPS)
+    return np.clip(limit, 0.0, _FASTEST_MPS)
+
+
+def _half_widths(lane_map: LaneMap, extra_lines: Sequence[Line]) -> Floats:
+    parts = [
+        np.hypot(v.left_x_m - v.right_x_m, v.left_y_m - v.right_y_m) / 2 for v in lane_map.lanes
+    ]
+    halves: Floats = np.concatenate(
+        [*parts, *(np.full(len(v.x_m), v.half_width_m) for v in extra_lines)]
+    )
+    return halves
+
+
+def _speeds(samples: Samples, limit_mps: Floats) -> Floats:
+    """Limits, slower in curves, braking in time for both within each line."""
+    curve = LATERAL_MPS2 / np.maximum(np.abs(samples.bend_1pm), 1e-6)
+    squared = np.minimum(limit_mps**2, curve)
+    # the least over all points ahead of v^2 + 2 b (distance): a running minimum from behind over all lines at once, where a line
+    # further on never counts because it stands higher
+    shape = samples.shape
+    braking = 2 * BRAKE_MPS2 * shape.place * np.repeat(samples.step_m, shape.count)
+    height = float(squared.max() + braking.max()) + 1.0
+    level = squared + braking + shape.owner * height
+    least = np.minimum.accumulate(level[::-1])[::-1] - shape.owner * height - braking
+    speed: Floats = np.sqrt(np.maximum(least, 0.0))
+    return speed
