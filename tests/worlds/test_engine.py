@@ -22,8 +22,12 @@ def same_states(a: State, b: State) -> list[str]:
     return [
         f.name
         for f in dataclasses.fields(State)
-        if not np.array_equal(getattr(a, f.name), getattr(b, f.name))
+        if not _equal(getattr(a, f.name), getattr(b, f.name))
     ]
+
+
+def _equal(a, b) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("steer", [0.0, 1e-4, 0.2, -0.9])

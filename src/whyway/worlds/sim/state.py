@@ -21,15 +21,47 @@ EGO = 0
 """The ego is the first agent; scripts are played for it."""
 
 
+WINDOW = 8
+"""R: lines an agent looks ahead over, its own included."""
+
+CUES = 4
+"""C: cues an agent may have."""
+
+NEIGHBOURS = 12
+"""K: others an agent minds, where nobody says otherwise."""
+
+
 class Mode(IntEnum):
     """Who moves an agent."""
 
     COMMAND = 0
     """A command: the ego, or every car that learns."""
     RAIL = 1
-    """Car-following along a path of the library; scripts may overrule it."""
+    """Car following along the lines of its window; cues may overrule it."""
     LOG = 2
     """A recording: it reacts to nothing."""
+    LOG_REACTIVE = 3
+    """A recording until somebody who has left his own (or never had one) is in its way; from then on `RAIL` along its window,
+    whose first line is the recorded path."""
+
+
+class When(IntEnum):
+    """What makes a cue fire; `value` is the cue's `cue_value`."""
+
+    NEVER = 0
+    """No cue."""
+    AT_TIME = 1
+    """At `value` seconds of the world's time."""
+    EGO_WITHIN = 2
+    """The ego's centre is at most `value` metres from one's own."""
+    EGO_ARRIVES = 3
+    """The ego (faster than 2 m/s) reaches `cue_at_m` of its route with its bumper within `value` seconds, at its speed now."""
+    EGO_PASSED = 4
+    """The ego's centre has come to `value` metres of its route."""
+    OWN_S = 5
+    """One's own `s_m` on the present line is at least `value`."""
+    AFTER = 6
+    """`value` seconds after the cue before."""
 
 
 class Script(IntEnum):
@@ -60,6 +92,8 @@ class State:
     """`[W]` added to the time for the traffic lights."""
     demand_tick: Array
     """`[W]` when the ego asked for green where lights wait for it, -1 before."""
+    seed: Array
+    """`[W]` of everything that traffic chooses by luck."""
     x_m: Array
     y_m: Array
     yaw_rad: Array
@@ -76,8 +110,33 @@ class State:
     """How often the agent has been put to the start of its path again: a new road user each time."""
     path: Array
     """Index in the library, -1 for none."""
+    window: Array
+    """`[W, A, R]` lines of the `LaneTable` ahead, -1 where none is known; the first is the one the agent is on (-1: on none)."""
+    came_from: Array
+    """The line it was on before, -1 for none."""
+    route: Array
+    """Index in `Sim.routes`, -1 for an agent that wanders."""
+    route_at: Array
+    """Place of its line in the route; of an agent that wanders, how many lines it has chosen."""
+    route_s_m: Array
+    """Arc length along the route (of one that wanders: since its start)."""
     s_m: Array
+    """Along the line, of the box's centre."""
     d_m: Array
+    """To the left of the line, of the box's centre."""
+    target_d_m: Array
+    """Where it wants to be across its line..."""
+    lateral_mps: Array
+    """...and how fast it moves there at most."""
+    changed_tick: Array
+    """When it last changed lanes."""
+    wish: Array
+    """The side it wants to change to and cannot: 1 left, -1 right, 0 none; who follows there lets it in."""
+    headway_s: Array
+    s0_m: Array
+    a_max_mps2: Array
+    politeness: Array
+    """What another's loss by one's own lane change counts (MOBIL), and how readily one stops at amber."""
     factor: Array
     """Desired speed as a part of the path's speed profile..."""
     cap_mps: Array
@@ -98,6 +157,32 @@ class State:
     """Touches another agent now."""
     off_road: Array
     """A corner is off the drivable area now."""
+    ran_red: Array
+    """Its front passed a stop line at red in the last step."""
+    near: Array
+    """`[W, A, K]` the others it minds, nearest first, -1 where there are fewer."""
+    lead_gap_m: Array
+    """To the bumper of the next one in its way when the last step began, `FAR_M` for none..."""
+    lead_v_mps: Array
+    """...and that one's speed along its way."""
+    cue_when: Array
+    """`[W, A, C]` `When` values: an agent's part; cues fire in order, at most one a step."""
+    cue_value: Array
+    cue_at_m: Array
+    cue_speed_mps: Array
+    """Speed from then on, negative backwards; NaN: car following under `cap_mps`."""
+    cue_rate_mps2: Array
+    """How hard it speeds up or brakes for `cue_speed_mps`."""
+    cue_offset_m: Array
+    """`target_d_m` from then on; NaN: as it was."""
+    cue_lateral_mps: Array
+    """`lateral_mps` from then on; NaN: as it was."""
+    cue_reckless: Array
+    """From then on it minds neither others nor lights nor rights of way."""
+    cue_next: Array
+    """Which cue fires next; the one before it is being played."""
+    cue_tick: Array
+    """When the last one fired, -1 before."""
 
     def centers(self) -> tuple[Array, Array]:
         """Centres of the boxes in `map`."""
@@ -107,25 +192,49 @@ class State:
         )
 
 
+FAR_M = 1e3
+"""A gap to nobody."""
+
 _INTEGERS = {
     "object_class": int(ObjectClass.CAR), "mode": int(Mode.RAIL), "generation": 0, "path": -1, "held": -1,
-    "log": -1, "script": int(Script.NONE), "script_tick": -1,
+    "log": -1, "script": int(Script.NONE), "script_tick": -1, "window": -1, "came_from": -1, "route": -1, "route_at": 0,
+    "changed_tick": -1000, "wish": 0, "near": -1, "cue_when": int(When.NEVER), "cue_next": 0, "cue_tick": -1,
 }  # fmt: skip
-_BOOLEANS = {"active": False, "collided": False, "off_road": False}
-_REALS = {"length_m": 4.5, "width_m": 1.8, "factor": 1.0, "cap_mps": 1e3}
+_BOOLEANS = {
+    "active": False, "collided": False, "off_road": False, "ran_red": False, "cue_reckless": False,
+}  # fmt: skip
+_REALS = {
+    "length_m": 4.5, "width_m": 1.8, "factor": 1.0, "cap_mps": FAR_M, "lateral_mps": 1.2, "headway_s": 1.4, "s0_m": 2.5,
+    "a_max_mps2": 1.5, "politeness": 0.3, "lead_gap_m": FAR_M, "cue_speed_mps": np.nan, "cue_rate_mps2": 3.0,
+    "cue_offset_m": np.nan, "cue_lateral_mps": np.nan,
+}  # fmt: skip
 
 
-def empty_state(worlds: int, agents: int, dtype: Any = np.float64) -> State:
-    """A state of inactive cars, for the caller to fill (numpy; `dataclasses.replace` swaps arrays)."""
+def empty_state(
+    worlds: int, agents: int, dtype: Any = np.float64, neighbours: int = NEIGHBOURS
+) -> State:
+    """A state of inactive cars, for the caller to fill (numpy; `dataclasses.replace` swaps arrays).
+
+    Args:
+      worlds: W.
+      agents: A.
+      dtype: of all that is not counted.
+      neighbours: K, cut to what there is.
+    """
     fields: dict[str, Array] = {
         "tick": np.zeros(worlds, dtype=np.int64),
         "phase_s": np.zeros(worlds, dtype=np.float64),
         "demand_tick": np.full(worlds, -1, dtype=np.int64),
+        "seed": np.arange(worlds, dtype=np.int64),
     }
+    last = {"window": WINDOW, "near": max(1, min(neighbours, agents - 1))}
     for name in State.__dataclass_fields__:
         if name in fields:
             continue
-        shape = (worlds, agents)
+        shape: tuple[int, ...] = (worlds, agents)
+        cue = name.startswith("cue_") and name not in ("cue_next", "cue_tick")
+        if cue or name in last:
+            shape = (*shape, CUES if cue else last[name])
         if name in _INTEGERS:
             fields[name] = np.full(shape, _INTEGERS[name], dtype=np.int64)
         elif name in _BOOLEANS:
