@@ -12,7 +12,7 @@ from whyway.maps.lanes import RoadLane
 from whyway.maps.town import make_town
 from whyway.maps.town_layout import Control
 from whyway.types import InputError, LaneMap
-from whyway.worlds.sim.junctions import FIRST, GIVE_WAY, LEFT_TURN, STOP
+from whyway.worlds.sim.precedence import FIRST, GIVE_WAY, LEFT_TURN, STOP
 from whyway.worlds.sim.table import SPEED, UX, UY, Line, X, Y, build_table, line_of
 
 

@@ -1,4 +1,4 @@
-"""Junctions of a lane graph: where one may have to stop, which ways through exclude each other, who goes first.
+"""Junctions of a lane graph: where one may have to stop, and which ways through exclude each other.
 
 A *way* is a chain of junction lines from one entry. L lines, V ways, S successors at most. Everything here runs once, when a
 table is built.
@@ -13,124 +13,103 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from whyway.geometry import wrap_angle
-from whyway.types import Floats, Ints, LaneKind, LaneMap
+from whyway.types import Floats, Ints, LaneMap
+from whyway.worlds.sim.overlaps import CONFLICT_M
 from whyway.worlds.sim.sampling import Samples
 
 Bools = NDArray[np.bool_]
 
-CONFLICT_M = 2.6
-"""Ways through a junction that come so near each other are used one at a time; lanes side by side are further apart."""
-FIRST, LEFT_TURN, GIVE_WAY, STOP = range(4)
-"""Values of `Junctions.priority`."""
-
-_LINE_REACH_M = 20.0
-"""A stop line belongs to the junction that begins within this distance behind it."""
 _START_M = 5.0
 """A stop line so near the start of a junction's line is meant for those who come to it."""
 _AHEAD_M = 25.0
 """How much of what follows a way within the junction is part of what it needs free."""
-_TURN_RAD = 0.35
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Junctions:
-    """What `LaneTable` says of junctions, under the same names."""
+class Graph:
+    """L lines and how they hang together."""
 
-    in_junction: Bools
-    gate_s_m: Floats
-    gate_light: Ints
-    gate_stops: Bools
-    way: Ints
-    priority: Ints
-    conflict: Bools
+    samples: Samples
+    of_lane: Ints
+    """`(L,)` which lane of the map (its position) a line is a part of; beyond the last one: an own line."""
+    inside: Bools
+    """`(L,)` lines of junctions, and ground that unmarked lanes share."""
+    shared: Bools
+    """`(L,)` of these, the latter."""
+    before: Ints
+    """`(K,)` each link's line ..."""
+    after: Ints
+    """`(K,)` ... and the one it leads to."""
+
+    @property
+    def count(self) -> int:
+        """L."""
+        return len(self.of_lane)
 
 
-@dataclass(slots=True, eq=False)
-class _Control:
-    """What stands at the end of each line `(L,)`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Controls:
+    """What stands on each line `(L,)`: the stop line that is met last."""
 
-    gate_s_m: Floats
+    s_m: Floats
+    """Where, inf without."""
     light: Ints
+    """Index of its light, -1 without."""
     stops: Bools
-    line: Bools
-    """Whether there is a line at all."""
+    """Whether it is a stop sign's."""
+
+    @property
+    def line(self) -> Bools:
+        """Whether there is one."""
+        return np.isfinite(self.s_m)
 
 
-def find_junctions(
-    lane_map: LaneMap, samples: Samples, links: Ints, light_ids: Sequence[int]
-) -> Junctions:
-    """Ways, gates and who goes first, from a map's facts; `links` `[L, S]` are the successors of each line."""
-    count = len(links)
-    inside = np.zeros(count, dtype=bool)
-    traffic = (LaneKind.DRIVING, LaneKind.BIKE)
-    inside[: len(lane_map.lanes)] = [
-        lane.in_junction and lane.kind in traffic for lane in lane_map.lanes
-    ]
-    before, after = np.nonzero(links >= 0)[0], links[links >= 0]
-    control = _control(lane_map, samples, light_ids, inside, before, after)
-    way = _ways(inside, before, after)
-    ways = int(way.max(initial=-1)) + 1
-    conflict = _conflicts(samples, way, ways, inside, before, after)
-    priority = _priorities(samples, control, way, conflict, before, after)
-    gate = _gates(samples, control, way, conflict, before, after)
-    return Junctions(inside, gate, control.light, control.stops, way, priority, conflict)
-
-
-def _control(
-    lane_map: LaneMap,
-    samples: Samples,
-    light_ids: Sequence[int],
-    inside: Bools,
-    before: Ints,
-    after: Ints,
-) -> _Control:
-    """The stop lines, put onto the lines on which they are met."""
-    count = len(inside)
-    found = _Control(
-        np.full(count, np.inf), np.full(count, -1), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-    )  # fmt: skip
+def find_controls(lane_map: LaneMap, graph: Graph, light_ids: Sequence[int]) -> Controls:
+    """The stop lines of the map, put onto the lines on which they are met."""
+    found = Controls(
+        np.full(graph.count, np.inf), np.full(graph.count, -1), np.zeros(graph.count, dtype=bool)
+    )
     lights = {int(light): i for i, light in enumerate(light_ids)}
     index = {lane.id: i for i, lane in enumerate(lane_map.lanes)}
+    length = graph.samples.length_m
     for stop in lane_map.stop_lines:
         x, y = float(np.mean(stop.x_m)), float(np.mean(stop.y_m))
         for lane_id in stop.lane_ids.tolist():
             if lane_id not in index:
                 continue
-            line = index[lane_id]
-            s = arc_length_at(samples, line, x, y)
-            met = [(line, min(max(s, 0.0), float(samples.length_m[line])))]
-            if s < _START_M and inside[line]:
-                met = [(int(p), float(samples.length_m[p])) for p in before[after == line]]
-            for where, at in met:
+            parts = np.nonzero(graph.of_lane == index[lane_id])[0].tolist()
+            _, s, line = min((*arc_length_at(graph.samples, i, x, y)[::-1], i) for i in parts)
+            met = [(line, min(max(s, 0.0), float(length[line])))]
+            if graph.inside[line] and (s < _START_M or graph.shared[line]):
+                met = [(i, float(length[i])) for i in graph.before[graph.after == line].tolist()]
+            for i, at in met:
                 # of several lines on a lane the last one counts: it stands before the junction
-                if not found.line[where] or at >= found.gate_s_m[where]:
-                    found.gate_s_m[where], found.line[where] = at, True
-                    found.light[where] = lights.get(stop.light_id, -1)
-                    found.stops[where] = stop.is_stop_sign and found.light[where] < 0
+                if at >= found.s_m[i] or not np.isfinite(found.s_m[i]):
+                    found.s_m[i], found.light[i] = at, lights.get(stop.light_id, -1)
+                    found.stops[i] = stop.is_stop_sign and found.light[i] < 0
     return found
 
 
-def arc_length_at(samples: Samples, line: int, x_m: float, y_m: float) -> float:
-    """Arc length of a line's point nearest to a point, straight on beyond its ends."""
+def arc_length_at(samples: Samples, line: int, x_m: float, y_m: float) -> tuple[float, float]:
+    """Arc length of a line's point nearest to a point (straight on beyond its ends), and the distance to its nearest row."""
     a = int(samples.shape.first[line])
     b = a + int(samples.shape.count[line])
     rx, ry = x_m - samples.x_m[a:b], y_m - samples.y_m[a:b]
     k = int(np.argmin(rx * rx + ry * ry))
     along = rx[k] * samples.ux[a + k] + ry[k] * samples.uy[a + k]
-    return float(k * samples.step_m[line] + along)
+    return float(k * samples.step_m[line] + along), float(np.hypot(rx[k], ry[k]))
 
 
-def _ways(inside: Bools, before: Ints, after: Ints) -> Ints:
-    """`(L,)` numbers of the ways: a junction's line goes on with the way of the only line before it, if that is inside too."""
-    count = len(inside)
-    arriving = np.bincount(after, minlength=count)
+def find_ways(graph: Graph) -> Ints:
+    """`(L,)` numbers of the ways, -1 outside: a junction's line goes on with the way of the only line before it, if that is inside."""
+    count = graph.count
+    arriving = np.bincount(graph.after, minlength=count)
     root = np.arange(count)
-    chained = inside[before] & inside[after] & (arriving[after] == 1)
-    root[after[chained]] = before[chained]
+    inside = graph.inside
+    chained = inside[graph.before] & inside[graph.after] & (arriving[graph.after] == 1)
+    root[graph.after[chained]] = graph.before[chained]
     for _ in range(int(np.ceil(np.log2(count + 1))) + 1):  # to the front of each chain
         root = root[root]
     way = np.full(count, -1, dtype=np.int64)
@@ -138,123 +117,52 @@ def _ways(inside: Bools, before: Ints, after: Ints) -> Ints:
     return way
 
 
-def _conflicts(
-    samples: Samples, way: Ints, ways: int, inside: Bools, before: Ints, after: Ints
-) -> Bools:
+def find_conflicts(graph: Graph, way: Ints) -> Bools:
     """`[V, V]` ways that come near each other; not those from one entry: who follows sees who leads."""
+    ways = int(way.max(initial=-1)) + 1
     conflict = np.zeros((ways, ways), dtype=bool)
     if not ways:
         return conflict
-    point_way, points = _footprints(samples, way, inside, before, after)
+    point_way, points = _footprints(graph, way)
     pairs = cKDTree(points).query_pairs(CONFLICT_M, output_type="ndarray")
     a, b = point_way[pairs[:, 0]], point_way[pairs[:, 1]]
     conflict[a, b] = conflict[b, a] = True
-    conflict[np.arange(ways), np.arange(ways)] = False
-    # ways from one entry, and ways in a row
+    before, after = graph.before, graph.after
     enters = (way[after] >= 0) & (way[before] != way[after])
-    from_line, into = before[enters], way[after[enters]]
-    apart = np.zeros_like(conflict)
-    one = coo_matrix(
-        (np.ones(len(into), dtype=np.int64), (into, from_line)), shape=(ways, len(way))
-    ).tocsr()
-    shared = (one @ one.T).tocoo()
-    apart[shared.row, shared.col] = True
+    into, ones = way[after[enters]], np.ones(int(enters.sum()), dtype=np.int64)
+    entry = coo_matrix((ones, (into, before[enters])), shape=(ways, graph.count)).tocsr()
+    same = (entry @ entry.T).tocoo()
+    conflict[same.row, same.col] = False
     in_row = enters & (way[before] >= 0)
-    apart[way[before[in_row]], way[after[in_row]]] = True
-    conflict &= ~(apart | apart.T)
+    conflict[way[before[in_row]], way[after[in_row]]] = False
+    conflict[way[after[in_row]], way[before[in_row]]] = False
+    np.fill_diagonal(conflict, False)
     return conflict
 
 
-def _footprints(
-    samples: Samples, way: Ints, inside: Bools, before: Ints, after: Ints
-) -> tuple[Ints, Floats]:
+def _footprints(graph: Graph, way: Ints) -> tuple[Ints, Floats]:
     """The ground each way needs: its own lines, and the first metres of the ways within the junction it leads into."""
-    owner, place = samples.shape.owner, samples.shape.place
+    samples, inside, before, after = graph.samples, graph.inside, graph.before, graph.after
+    owner = samples.shape.owner
     own = inside[owner]
     labels, rows = [way[owner[own]]], [np.nonzero(own)[0]]
     leads = inside[before] & inside[after] & (way[before] != way[after])
-    near = place * samples.step_m[owner] < _AHEAD_M
     for a, b in zip(before[leads].tolist(), after[leads].tolist(), strict=True):
-        first = int(samples.shape.first[b])
-        more = first + np.nonzero(near[first : first + int(samples.shape.count[b])])[0]
+        first, count = int(samples.shape.first[b]), int(samples.shape.count[b])
+        more = first + np.arange(min(count, 1 + int(_AHEAD_M / samples.step_m[b])))
         labels.append(np.full(len(more), way[a]))
         rows.append(more)
     at = np.concatenate(rows)
     return np.concatenate(labels), np.stack([samples.x_m[at], samples.y_m[at]], axis=-1)
 
 
-def _priorities(
-    samples: Samples, control: _Control, way: Ints, conflict: Bools, before: Ints, after: Ints
-) -> Ints:
-    """`(V,)` who goes first: lights and main roads, then left turns across them, then who gives way, then stop signs."""
-    ways = len(conflict)
-    priority = np.full(ways, FIRST, dtype=np.int64)
-    if not ways:
-        return priority
-    turn = way_turns(samples, way, ways)
-    priority[turn > _TURN_RAD] = LEFT_TURN
-    enters = np.nonzero((way[after] >= 0) & (way[before] < 0))[0]
-    controlled = np.zeros(ways, dtype=bool)
-    for e in enters.tolist():
-        line, into = int(before[e]), int(way[after[e]])
-        at = _line_before(samples, control, line, before, after)
-        if at < 0:
-            continue
-        controlled[into] = True
-        if control.light[at] < 0:
-            priority[into] = STOP if control.stops[at] else GIVE_WAY
-    _stems(priority, turn, controlled, conflict, before[enters], way[after[enters]])
-    return priority
-
-
-def _line_before(samples: Samples, control: _Control, line: int, before: Ints, after: Ints) -> int:
-    """The line with the stop line that governs the end of this one: itself or one shortly before it; -1 for none."""
-    room = _LINE_REACH_M
-    for _ in range(8):
-        if control.line[line]:
-            return line if samples.length_m[line] - control.gate_s_m[line] < room else -1
-        room -= float(samples.length_m[line])
-        arriving = before[after == line]
-        if room <= 0.0 or len(arriving) != 1:
-            return -1
-        line = int(arriving[0])
-    return -1
-
-
-def _stems(
-    priority: Ints, turn: Floats, controlled: Bools, conflict: Bools, entry: Ints, way: Ints
-) -> None:
-    """Where nobody has a line, a road that ends at the junction gives way to one that goes on through it."""
-    _, junction = connected_components(conflict, directed=False)
-    governed = np.isin(junction, junction[controlled])
-    straight = np.abs(turn) < 2 * _TURN_RAD
-    goes_on = np.zeros(int(entry.max(initial=-1)) + 1, dtype=bool)
-    goes_on[entry[straight[way]]] = True
-    crossed = np.zeros(int(junction.max()) + 1, dtype=bool)
-    crossed[junction[straight]] = True
-    ends = ~goes_on[entry] & crossed[junction[way]] & ~governed[way]
-    priority[way[ends]] = GIVE_WAY
-
-
-def way_turns(samples: Samples, way: Ints, ways: int) -> Floats:
-    """`(V,)` heading change along each way, left positive; of several ends, the last one's."""
-    first = samples.shape.first
-    last = first + samples.shape.count - 1
-    turn = np.zeros(ways)
-    lines = np.nonzero(way >= 0)[0]
-    np.add.at(turn, way[lines], samples.yaw_rad[last[lines]] - samples.yaw_rad[first[lines]])
-    # a way that forks turns once, not once for each branch
-    return np.asarray(wrap_angle(turn))
-
-
-def _gates(
-    samples: Samples, control: _Control, way: Ints, conflict: Bools, before: Ints, after: Ints
-) -> Floats:
-    """`(L,)` stop lines, and the ends of lines behind which a way begins that others cross."""
-    gate = control.gate_s_m.copy()
+def find_gates(graph: Graph, controls: Controls, way: Ints, conflict: Bools, ring: Bools) -> Floats:
+    """`(L,)` stop lines, and the ends of lines behind which a way begins that others cross; on a ring (roundabout) inside, too."""
+    gate = controls.s_m.copy()
     contested: Any = conflict.any(axis=1) if len(conflict) else np.zeros(0, dtype=bool)
-    enters = (way[before] < 0) & (way[after] >= 0)
+    before, after = graph.before, graph.after
+    enters = (way[after] >= 0) & ((way[before] < 0) | (ring[before] & (way[before] != way[after])))
     lines = before[enters][contested[way[after[enters]]]]
-    bare = lines[~control.line[lines]]
-    gate[bare] = samples.length_m[bare]
+    bare = lines[~controls.line[lines]]
+    gate[bare] = graph.samples.length_m[bare]
     return gate

@@ -1,7 +1,8 @@
 """The lane graph on arrays: what agents drive on. Pose lookups in O(1), memory in proportion to the length of the lanes.
 
 L lines, N rows (points of lines), S successors at most, V ways (passages through junctions), E entries. Lines are a map's
-lanes and, behind them, actors' own ways: a walk, a reversing path, a recorded path.
+lanes; behind them, actors' own ways: a walk, a reversing path, a recorded path; and last, the further parts of lanes that are
+cut where unmarked lanes merge or cross.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from whyway.types import Floats, InputError, Ints, LaneKind, LaneMap, MarkingKind
-from whyway.worlds.sim.junctions import find_junctions
+from whyway.worlds.sim.junctions import (
+    Graph,
+    find_conflicts,
+    find_controls,
+    find_gates,
+    find_ways,
+)
+from whyway.worlds.sim.overlaps import pieces, shared_stretches
+from whyway.worlds.sim.precedence import find_priorities, find_rings
 from whyway.worlds.sim.sampling import Ragged, Samples, arc_lengths, sample_lines
 
 Array = Any
@@ -33,6 +42,9 @@ LATERAL_MPS2, BRAKE_MPS2 = 2.0, 1.5
 
 _FASTEST_MPS = 60.0
 """Where a map knows no limit."""
+_GAP_M = 3.0
+"""Lanes further apart than this do not lead into each other, whatever a map says."""
+_ENTRY_M = 30.0
 _TRAFFIC = (int(LaneKind.DRIVING), int(LaneKind.BIKE))
 
 
@@ -140,29 +152,42 @@ def build_table(
     Raises:
       InputError: neither lanes nor lines, or one without length.
     """
-    lanes = lane_map.lanes
+    lanes, own = lane_map.lanes, len(extra_lines)
     count = np.array([len(v.center_x_m) for v in lanes] + [len(v.x_m) for v in extra_lines])
     if not len(count):
         raise InputError(f"map {lane_map.name!r} has no lanes; give one that has")
     given = Ragged.of(count.astype(np.int64))
     x = np.concatenate([*(v.center_x_m for v in lanes), *(v.x_m for v in extra_lines)])
     y = np.concatenate([*(v.center_y_m for v in lanes), *(v.y_m for v in extra_lines)])
-    is_lane = np.arange(len(count)) < len(lanes)
     _check(lane_map, x, y, given)
-    samples, carry = sample_lines(x, y, given, is_lane, SPACING_M)
-    links = _links(lane_map, extra_lines, samples)
-    junctions = find_junctions(lane_map, samples, links, light_ids)
-    speed = _speeds(samples, carry(_limits(lane_map, extra_lines)))
+    is_lane = np.arange(len(count)) < len(lanes)
+    whole, carry = sample_lines(x, y, given, is_lane, SPACING_M)
+    kind = np.array([int(lane.kind) for lane in lanes] + own * [int(LaneKind.OTHER)])
+    marked = np.array([lane.in_junction for lane in lanes] + own * [False])
+    marked &= np.isin(kind, _TRAFFIC)
+    whole_links = _links(lane_map, extra_lines, whole)
+    driving = kind == int(LaneKind.DRIVING)
+    stretches = shared_stretches(whole, whole_links, driving, marked, not marked.any())
+    samples, of, shared, at = pieces(whole, stretches)
+    links = _cut_links(whole_links, of)
+    graph = Graph(
+        samples, of, marked[of] | shared, shared, np.nonzero(links >= 0)[0], links[links >= 0]
+    )
+    controls = find_controls(lane_map, graph, light_ids)
+    way, ring = find_ways(graph), find_rings(graph)
+    conflict = find_conflicts(graph, way)
+    limit = carry(_limits(lane_map, extra_lines))[at]
+    priority = find_priorities(
+        graph, controls, way, conflict, ring, limit[samples.shape.first], _zips(lane_map, of, shared)
+    )  # fmt: skip
+    gate_s = find_gates(graph, controls, way, conflict, ring)
+    gate_s[len(lanes) : len(count)] = [line.gate_s_m for line in extra_lines]
+    speed = _speeds(samples, limit)
+    left, right = _neighbours(lane_map, graph)
     columns = (
         samples.x_m, samples.y_m, samples.ux, samples.uy, samples.yaw_rad, samples.curvature_1pm,
-        speed, carry(_half_widths(lane_map, extra_lines)),
+        speed, carry(_half_widths(lane_map, extra_lines))[at],
     )  # fmt: skip
-    n = len(extra_lines)
-    gate_s = junctions.gate_s_m
-    gate_s[len(lanes) :] = [line.gate_s_m for line in extra_lines]
-    kind = np.array([int(lane.kind) for lane in lanes] + n * [int(LaneKind.OTHER)], dtype=np.int64)
-    left, right = _neighbours(lane_map, junctions.in_junction)
-    own = np.full(n, -1, dtype=np.int64)
     return LaneTable(
         rows=np.stack(columns, axis=-1),
         first=samples.shape.first,
@@ -170,25 +195,25 @@ def build_table(
         step_m=samples.step_m,
         length_m=samples.length_m,
         entry_mps=speed[samples.shape.first],
-        kind=kind,
-        lane_id=np.array([lane.id for lane in lanes] + n * [0], dtype=np.int64),
-        in_junction=junctions.in_junction,
+        kind=kind[of],
+        lane_id=np.array([lane.id for lane in lanes] + own * [0], dtype=np.int64)[of],
+        in_junction=graph.inside,
         successor=links,
         successors=(links >= 0).sum(axis=1),
-        entries=_entries(links, kind, junctions.in_junction),
-        left=np.concatenate([left, own]),
-        right=np.concatenate([right, own]),
+        entries=_entries(links, kind[of], graph.inside, samples.length_m),
+        left=left,
+        right=right,
         gate_s_m=gate_s,
-        gate_light=junctions.gate_light,
-        gate_stops=junctions.gate_stops,
-        way=junctions.way,
-        way_priority=junctions.priority,
-        conflict=junctions.conflict,
+        gate_light=controls.light,
+        gate_stops=controls.stops,
+        way=way,
+        way_priority=priority,
+        conflict=conflict,
     )
 
 
 def line_of(table: LaneTable, lane_id: int) -> int:
-    """The line of a lane of the map.
+    """The line on which a lane of the map begins.
 
     Raises:
       InputError: the map has no such lane.
@@ -197,6 +222,34 @@ def line_of(table: LaneTable, lane_id: int) -> int:
     if lane_id <= 0 or not len(found):
         raise InputError(f"the map has no lane {lane_id}")
     return int(found[0])
+
+
+def lines_of(table: LaneTable, lane_ids: Sequence[int]) -> list[int]:
+    """The lines along lanes of the map, in driving order: more than one where a lane is cut because others merge or cross.
+
+    Where the next lane is a neighbour (a change of lanes), only the first line of the lane is given.
+
+    Raises:
+      InputError: the map has no such lane.
+    """
+    lines: list[int] = []
+    successor, lane_id = np.asarray(table.successor), np.asarray(table.lane_id)
+    for k, i in enumerate(lane_ids):
+        lines.append(line_of(table, i))
+        parts = _parts(successor, lane_id, lines[-1])
+        if k + 1 == len(lane_ids) or line_of(table, lane_ids[k + 1]) in successor[parts[-1]]:
+            lines += parts[1:]
+    return lines
+
+
+def _parts(successor: Ints, lane_id: Ints, line: int) -> list[int]:
+    parts = [line]
+    while True:
+        after = successor[parts[-1]]
+        same = [int(j) for j in after[after >= 0] if lane_id[j] == lane_id[line] and j not in parts]
+        if not same:
+            return parts
+        parts.append(same[0])
 
 
 # ------------------------------------------------------------------------------------------------------------ parts
@@ -226,6 +279,11 @@ def _links(lane_map: LaneMap, extra_lines: Sequence[Line], samples: Samples) -> 
         found = [j for j in found if kinds[i] in _TRAFFIC and kinds[j] in _TRAFFIC and j != i]
         # who drives does not turn off onto a cycle track, but a track may lead onto the road
         found = [j for j in found if kinds[j] == kinds[i] or kinds[i] == int(LaneKind.BIKE)]
+        e = ends[i]
+        found = [
+            j for j in found
+            if np.hypot(samples.x_m[begins[j]] - samples.x_m[e], samples.y_m[begins[j]] - samples.y_m[e]) < _GAP_M
+        ]  # fmt: skip
         if len(found) > 1:
             turns = {j: abs(samples.yaw_rad[ends[j]] - samples.yaw_rad[begins[j]]) for j in found}
             found.sort(key=lambda j: (round(float(turns[j]), 2), j))  # noqa: B023
@@ -236,10 +294,36 @@ def _links(lane_map: LaneMap, extra_lines: Sequence[Line], samples: Samples) -> 
     return links
 
 
-def _neighbours(lane_map: LaneMap, in_junction: Any) -> tuple[Ints, Ints]:
-    """`[L]` lanes beside each, where the line between them may be crossed."""
+def _cut_links(links: Ints, of: Ints) -> Ints:
+    """`[P, S]` successors of the parts of lines: the last part has those of the line, each other one the next part."""
+    cut = np.full((len(of), SUCCESSORS), -1, dtype=np.int64)
+    final = np.zeros(len(links), dtype=np.int64)
+    final[of] = np.arange(len(of))  # of equal targets the last one written stays
+    cut[final] = links
+    for part in range(len(links), len(of)):
+        previous = int(of[part]) if part == len(links) or of[part - 1] != of[part] else part - 1
+        cut[previous, :] = -1
+        cut[previous, 0] = part
+    return cut
+
+
+def _zips(lane_map: LaneMap, of: Ints, shared: Any) -> Any:
+    """`[P]` shared ground of lanes that lie beside each other."""
+    lanes = lane_map.lanes
+    beside = np.zeros(int(of.max()) + 1, dtype=bool)
+    after = {lane.id: set(lane.successor_ids.tolist()) for lane in lanes}
+    for i, lane in enumerate(lanes):
+        beside[i] = any(
+            after[lane.id] & after.get(other, set()) for other in (lane.left_id, lane.right_id)
+        )
+    return shared & beside[of]
+
+
+def _neighbours(lane_map: LaneMap, graph: Graph) -> tuple[Ints, Ints]:
+    """`[P]` lanes beside each, where the line between them may be crossed; not on ground that others share."""
     index = {lane.id: i for i, lane in enumerate(lane_map.lanes)}
-    sides = np.full((2, len(lane_map.lanes)), -1, dtype=np.int64)
+    in_junction = graph.inside
+    sides = np.full((2, graph.count), -1, dtype=np.int64)
     for i, lane in enumerate(lane_map.lanes):
         if lane.kind != LaneKind.DRIVING or in_junction[i]:
             continue
@@ -253,12 +337,12 @@ def _neighbours(lane_map: LaneMap, in_junction: Any) -> tuple[Ints, Ints]:
     return sides[0], sides[1]
 
 
-def _entries(links: Ints, kind: Ints, in_junction: Any) -> Ints:
-    has_predecessor = np.zeros(len(links), dtype=bool)
-    has_predecessor[links[links >= 0]] = True
-    found = ~has_predecessor & (kind == int(LaneKind.DRIVING)) & ~in_junction & (links[:, 0] >= 0)
-    entries: Ints = np.nonzero(found)[0]
-    return entries
+def _entries(links: Ints, kind: Ints, in_junction: Any, length_m: Floats) -> Ints:
+    arrives = np.zeros(len(links), dtype=bool)
+    arrives[links[links >= 0]] = True
+    leads = (links[:, 0] >= 0) | (length_m > _ENTRY_M)
+    found: Ints = np.nonzero(~arrives & (kind == int(LaneKind.DRIVING)) & ~in_junction & leads)[0]
+    return found
 
 
 def _limits(lane_map: LaneMap, extra_lines: Sequence[Line]) -> Floats:
