@@ -28,8 +28,10 @@ _BESIDE_M = 2.0
 _STUB_M = 8.0
 """A shorter rest of a lane is not cut off."""
 _TOUCH_M = 1.5
-_ANGLES_RAD = (0.35, 2.6)
-"""Lines that come within `_TOUCH_M` at such an angle cross; nearly parallel ones lie side by side or on top of each other."""
+_SAME_WAY_RAD = 0.35
+"""Lines that come within `_TOUCH_M` at a greater angle cross (or meet head-on in a narrow street)."""
+_NARROW_M = 150.0
+"""A longer street of one lane for both directions is not used by one at a time."""
 
 
 def shared_stretches(
@@ -124,7 +126,7 @@ def _merges(samples: Samples, links: Ints, open_: Bools) -> Iterator[tuple[int, 
 def _crossings(
     samples: Samples, links: Ints, driving: Bools
 ) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Where lines of different origin and destination cross."""
+    """Where lines of different origin and destination cross, or share a narrow street."""
     owner = samples.shape.owner
     rows = np.nonzero(driving[owner])[0]
     points = np.stack([samples.x_m[rows], samples.y_m[rows]], axis=-1)
@@ -132,7 +134,7 @@ def _crossings(
     pairs = rows[tree.query_pairs(_TOUCH_M, output_type="ndarray")]
     a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
     angle = np.abs(wrap_angle(samples.yaw_rad[pairs[:, 0]] - samples.yaw_rad[pairs[:, 1]]))
-    cross = (a != b) & (angle > _ANGLES_RAD[0]) & (angle < _ANGLES_RAD[1])
+    cross = (a != b) & (angle > _SAME_WAY_RAD)
     after = [set(row[row >= 0].tolist()) for row in links]
     before: list[set[int]] = [set() for _ in links]
     for i, nexts in enumerate(after):
@@ -144,7 +146,7 @@ def _crossings(
             continue
         for line, other in ((i, j), (j, i)):
             near = cKDTree(_points(samples, other)).query(_points(samples, line))[0] < CONFLICT_M
-            k = np.nonzero(near)[0]
-            beside = round(_BESIDE_M / float(samples.step_m[line]))
-            top = int(samples.shape.count[line]) - 1
-            yield line, (max(0, int(k.min()) - beside), min(top, int(k.max()) + beside))
+            k, step = np.nonzero(near)[0], float(samples.step_m[line])
+            beside, top = round(_BESIDE_M / step), int(samples.shape.count[line]) - 1
+            if (k.max() - k.min()) * step < _NARROW_M:
+                yield line, (max(0, int(k.min()) - beside), min(top, int(k.max()) + beside))

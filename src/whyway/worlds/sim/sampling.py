@@ -143,9 +143,11 @@ def _with_headings(x: Floats, y: Floats, shape: Ragged, step: Floats, length: Fl
     total = np.cumsum(turn)
     heading = total - np.repeat(total[first] - heading[first], shape.count)
     before = np.concatenate([heading[:1], heading[:-1]])
-    before[first] = heading[first]
+    # at the ends the bend goes on as it is beside them
+    bent = shape.count > 2
+    before[first] = heading[first] - np.where(bent, heading[first + 1] - heading[first], 0.0)
+    heading[last] += np.where(bent, heading[last - 1] - heading[last - np.where(bent, 2, 1)], 0.0)
     yaw = (before + heading) / 2
-    yaw[last] = heading[last]
     curvature = np.diff(yaw, append=0.0) / each
     curvature[last] = 0.0
     place, top = shape.place, np.repeat(shape.count - 1, shape.count)
