@@ -162,10 +162,11 @@ class Made:
         plan: Callable[[float], Plan | None] = lambda t: None,
         verdict: Callable[[float], Verdict | None] = lambda t: None,
         events: tuple[Event, ...] = (),
+        on: tuple[LaneMap, Route] | None = None,
         **info: Any,
     ) -> Log:
         path = self.folder / f"{next(self.count)}.mcap"
-        lane_map, route = road()
+        lane_map, route = on or road()
         with LogWriter(path, {"driver": "rules", "world": "made", "seed": 1} | info) as log:
             log.write(LANE_MAP.name, lane_map)
             log.write(ROUTE.name, route)

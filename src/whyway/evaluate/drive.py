@@ -11,8 +11,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from whyway.evaluate.metrics import Collision, collision_kinds
 from whyway.geometry import box_corners
 from whyway.log import Log
+from whyway.maps.path import project_near
 from whyway.maps.road import Road
 from whyway.types import (
     CYCLE_S,
@@ -31,6 +33,11 @@ Bools = NDArray[np.bool_]
 AGENTS = frozenset(ObjectClass) - {ObjectClass.UNKNOWN, ObjectClass.HAZARD}
 """Road users; the rest are things, which cost half as much to run into."""
 
+_BLOCK = 256
+"""Instants looked at together: an hour among hundreds must fit the memory."""
+_WIDEST_M = 5.0
+"""No two boxes touch whose centres are this much farther apart than half their lengths."""
+
 SHORTEST_S = 1.0
 """A shorter drive has no window to judge."""
 
@@ -44,7 +51,7 @@ class Actors:
     """Everyone but the ego: box centres, speeds and sizes `(T, A)`, NaN where an actor is not there."""
 
     ids: Ints
-    is_agent: Bools
+    object_class: Ints
     x_m: Floats
     y_m: Floats
     yaw_rad: Floats
@@ -52,11 +59,21 @@ class Actors:
     length_m: Floats
     width_m: Floats
 
+    @property
+    def is_agent(self) -> Bools:
+        """Road users `(A,)`; the others are things."""
+        return np.isin(self.object_class, [int(c) for c in AGENTS])
+
     def between(self, start: int, stop: int) -> Actors:
         """Those seen between two instants, at those instants only."""
-        seen = ~np.isnan(self.x_m[start:stop]).all(axis=0)
+        seen: Bools = np.asarray(~np.isnan(self.x_m[start:stop]).all(axis=0))
+        return self.chosen(slice(start, stop), seen)
+
+    def chosen(self, instants: slice, columns: Bools) -> Actors:
+        """Some of them at some instants."""
         parts = (self.x_m, self.y_m, self.yaw_rad, self.v_mps, self.length_m, self.width_m)
-        return Actors(self.ids[seen], self.is_agent[seen], *(p[start:stop, seen] for p in parts))
+        cut = (p[instants][:, columns] for p in parts)
+        return Actors(self.ids[columns], self.object_class[columns], *cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,14 +168,52 @@ class Drive:
         poses = zip(*self.center, self.yaw_rad, strict=True)
         return np.array([self.road.oncoming(float(x), float(y), float(a)) for x, y, a in poses])
 
-    @cached_property
+    @property
     def route_s_m(self) -> Floats:
-        """How far along the route the box's centre is `(T,)`, followed step by step: a route may cross itself."""
-        s, near = np.empty(self.count), None
+        """How far along the route the box's centre is `(T,)`."""
+        return self._along_route[0]
+
+    @property
+    def route_d_m(self) -> Floats:
+        """How far to the left of the route the box's centre is `(T,)`."""
+        return self._along_route[1]
+
+    @cached_property
+    def _along_route(self) -> tuple[Floats, Floats]:
+        """`s_m`, `d_m`, followed step by step from the route's start on: a route may cross itself."""
+        s, d, near = np.empty(self.count), np.empty(self.count), self._route_start()
         for i, (x, y) in enumerate(zip(*self.center, strict=True)):
-            near, _ = self.road.route_progress(float(x), float(y), near)
+            near, d[i] = self.road.route_progress(float(x), float(y), near)
             s[i] = near
-        return s
+        return s, d
+
+    def _route_start(self) -> float | None:
+        """Where the ego is at first if that is on the route's first lane; None elsewhere."""
+        path = self.road.route_path
+        starts = path.lane_start_s
+        end = float(starts[1]) if len(starts) > 1 else path.length_m
+        x, y = (float(c[0]) for c in self.center)
+        s, d = project_near(path.center, x, y, 0.0, end)
+        return float(s) if abs(float(d)) < float(path.half_width_at(s)) else None
+
+    @cached_property
+    def contacts(self) -> Ints:
+        """How the ego touches each actor at each instant: `Collision` values `(T, A)`."""
+        a, kinds = self.actors, np.full(self.actors.x_m.shape, int(Collision.NONE))
+        x, y = self.center
+        for start in range(0, self.count, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            away = np.hypot(a.x_m[part] - x[part, None], a.y_m[part] - y[part, None])
+            close = away < (self.length_m + a.length_m[part]) / 2 + _WIDEST_M
+            near: Bools = np.asarray(close.any(axis=0))
+            if near.any():
+                b = a.chosen(part, near)
+                kinds[part, near] = collision_kinds(
+                    self.x_m[part], self.y_m[part], self.yaw_rad[part], self.v_mps[part],
+                    self.length_m, self.width_m, self.center_offset_m,
+                    b.x_m, b.y_m, b.yaw_rad, b.v_mps, b.length_m, b.width_m,
+                )  # fmt: skip
+        return kinds
 
     @property
     def distance_m(self) -> float:
@@ -218,8 +273,8 @@ def _actors(truths: tuple[Truth, ...]) -> Actors:
     for row, truth in enumerate(truths):
         for a in truth.actors:
             parts[:, row, column[a.id]] = (a.x_m, a.y_m, a.yaw_rad, a.v_mps, a.length_m, a.width_m)
-    is_agent = np.array([first[i].object_class in AGENTS for i in ids], dtype=np.bool_)
-    return Actors(np.array(ids, dtype=np.int64), is_agent, *parts)
+    object_class = np.array([first[i].object_class for i in ids], dtype=np.int64)
+    return Actors(np.array(ids, dtype=np.int64), object_class, *parts)
 
 
 def _lights(truths: tuple[Truth, ...]) -> dict[int, Ints]:

@@ -78,7 +78,7 @@ class DrivingScore:
 
 def driving_score(drive: Drive) -> DrivingScore:
     """Judge a drive."""
-    kinds = _kinds(drive)
+    kinds = drive.contacts
     ignore, off_road, excluded = _excluded(drive, kinds)
     fault, index, kind = metrics.at_fault(kinds, drive.in_multiple_lanes | off_road, ignore)
     nc = float(metrics.no_at_fault_collisions(fault, drive.actors.is_agent))
@@ -115,16 +115,6 @@ def windows(count: int, dt_s: float) -> list[tuple[int, int]]:
     if len(starts) > 1 and count - 1 - starts[-1] < shortest:
         starts.pop()
     return list(zip(starts, [*starts[1:], count - 1], strict=True))
-
-
-def _kinds(drive: Drive) -> Ints:
-    a = drive.actors
-    kinds: Ints = metrics.collision_kinds(
-        drive.x_m, drive.y_m, drive.yaw_rad, drive.v_mps,
-        drive.length_m, drive.width_m, drive.center_offset_m,
-        a.x_m, a.y_m, a.yaw_rad, a.v_mps, a.length_m, a.width_m,
-    )  # fmt: skip
-    return kinds
 
 
 def _excluded(drive: Drive, kinds: Ints) -> tuple[Bools, Bools, tuple[str, ...]]:
@@ -204,13 +194,15 @@ def red_lights_run(drive: Drive) -> tuple[tuple[float, int], ...]:
         colors = drive.lights.get(line.light_id)
         if colors is None or not (colors == LightColor.RED).any():
             continue
-        crosses = metrics.crossings_of_line(*drive.front, line.x_m, line.y_m, _heading(drive, line))
+        crosses = metrics.crossings_of_line(
+            *drive.front, line.x_m, line.y_m, line_heading(drive, line)
+        )
         red = crosses & (colors == LightColor.RED)
         found += [(float(drive.t_s[i]), int(line.light_id)) for i in np.flatnonzero(red)]
     return tuple(sorted(found))
 
 
-def _heading(drive: Drive, line: StopLine) -> float:
+def line_heading(drive: Drive, line: StopLine) -> float:
     """Which way the lanes of a stop line lead where it stands."""
     x, y = float(np.mean(line.x_m)), float(np.mean(line.y_m))
     known = [drive.road.lanes[int(i)] for i in line.lane_ids if int(i) in drive.road.lanes]

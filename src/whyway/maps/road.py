@@ -56,7 +56,6 @@ class Road:
         kinds = np.array([lane.kind for lane in lanes], dtype=np.int64)[index]
         self._ids = np.array([lane.id for lane in lanes], dtype=np.int64)[index]
         self._kinds = kinds
-        self._drivable: Bools = np.isin(kinds, DRIVABLE)
         self._allowed: dict[tuple[LaneKind, ...], Bools] = {}
         self._in_junction: Bools = np.array([lane.in_junction for lane in lanes], dtype=np.bool_)[
             index
@@ -91,25 +90,32 @@ class Road:
 
         The lane that goes its way wins over a nearer one that does not; of equals, the route's.
         """
-        kinds = tuple(kinds)
-        if kinds not in self._allowed:
-            self._allowed[kinds] = np.isin(self._kinds, kinds)
-        piece = self._grid.best(x_m, y_m, yaw_rad, self._allowed[kinds], self._route_bonus)
+        piece = self._grid.best(x_m, y_m, yaw_rad, self._of_kinds(kinds), self._route_bonus)
         if piece < 0:
             return None
         lane_id = int(self._ids[piece])
         return (lane_id, *self.lanes[lane_id].project(x_m, y_m))
 
-    def off_road(self, x_m: Any, y_m: Any, margin_m: float = 0.3) -> Bools:
-        """Whether points `(...)` lie further than `margin_m` from every lane a car may be on.
+    def off_road(
+        self, x_m: Any, y_m: Any, margin_m: float = 0.3, kinds: Sequence[LaneKind] = DRIVABLE
+    ) -> Bools:
+        """Whether points `(...)` lie further than `margin_m` from every lane of some kinds: those a car may be on.
 
         Maps made from OpenStreetMap leave slits between the lanes of a junction: hence the margin. Where a lane ends with the map, the
         road is taken to go on straight for 30 m.
         """
         x, y = np.asarray(x_m, dtype=np.float64), np.asarray(y_m, dtype=np.float64)
-        covered = self._grid.covered(x.reshape(-1), y.reshape(-1), margin_m, self._drivable)
+        allowed = self._of_kinds(kinds)
+        covered = self._grid.covered(x.reshape(-1), y.reshape(-1), margin_m, allowed)
         result: Bools = ~covered.reshape(x.shape)
         return result
+
+    def _of_kinds(self, kinds: Sequence[LaneKind]) -> Bools:
+        """Which of the grid's pieces belong to lanes of some kinds."""
+        key = tuple(kinds)
+        if key not in self._allowed:
+            self._allowed[key] = np.isin(self._kinds, key)
+        return self._allowed[key]
 
     def oncoming(self, x_m: float, y_m: float, yaw_rad: float) -> bool:
         """Whether the point lies in lanes of opposite heading only, outside junctions."""
@@ -279,8 +285,11 @@ class Road:
 
     @cached_property
     def route_length_m(self) -> float:
-        """From the start of the route to the goal point."""
-        s, _ = self.route_path.center.project(self.route.goal_x_m, self.route.goal_y_m)
+        """From the start of the route to the goal point, which lies on the route's last lane: the way there may pass it before."""
+        path = self.route_path
+        low = float(path.lane_start_s[-1]) - 10.0
+        goal = self.route.goal_x_m, self.route.goal_y_m
+        s, _ = project_near(path.center, *goal, low, path.length_m)
         return float(s)
 
 
