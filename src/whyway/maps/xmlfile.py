@@ -14,21 +14,25 @@ from lxml import etree
 from whyway.types import Floats, InputError
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Largest file read, unpacked; twenty times the largest of the scenes we know (3.1 MB)."""
+"""Largest file read, unpacked; twenty times the largest of the maps and scenes we know (3.4 MB)."""
+
+MAX_MARKS = 10_000_000
+"""Most `<` and `=` in a file: each may become a node of some hundred bytes, whatever the file's size. 64 MiB of map have half."""
 
 MAX_NUMBER = 1e8
-"""Largest magnitude of a number in a scene: map projections stay below 4e7 m, times far below."""
+"""Largest magnitude of a number in a file: map projections stay below 4e7 m, times far below."""
 
 
 class SceneError(InputError):
-    """A scene file that cannot be used; its text is one line with the remedy."""
+    """A scene or map file that cannot be used; its text is one line with the remedy."""
 
 
 def read_xml(path: Path) -> etree._Element:
     """The root element of an XML file, plain or gzipped.
 
     Raises:
-      SceneError: not there, cut off, too large, not XML, or with a document type (entities).
+      SceneError: not there, cut off, too large (a gzip bomb is unpacked to the limit and no further), nested deeper than
+        256, not XML, or with a document type (entities).
     """
     try:
         with path.open("rb") as raw:
@@ -36,7 +40,7 @@ def read_xml(path: Path) -> etree._Element:
         with gzip.open(path) if packed else path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SceneError(f"{path}: no such file; give a CommonRoad .xml or .xml.gz") from None
+        raise SceneError(f"{path}: no such file; give the path of an XML file, plain or gzipped") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise SceneError(
             f"{path}: the gzip data is cut off or damaged; fetch the file again"
@@ -46,7 +50,11 @@ def read_xml(path: Path) -> etree._Element:
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from None
     if len(data) > MAX_BYTES:
-        raise SceneError(f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut the scene down")
+        raise SceneError(f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut out what is needed")
+    if data.count(b"<") + data.count(b"=") > MAX_MARKS:
+        raise SceneError(
+            f"{path}: more than {MAX_MARKS} elements and attributes; cut out what is needed"
+        )
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -63,7 +71,7 @@ def read_xml(path: Path) -> etree._Element:
     info: Any = root.getroottree().docinfo
     if info.doctype:
         raise SceneError(
-            f"{path}: has a document type declaration, which no scene needs; remove the <!DOCTYPE ...>"
+            f"{path}: has a document type declaration, which no map or scene needs; remove the <!DOCTYPE ...>"
         )
     return root
 
@@ -85,6 +93,26 @@ def number(element: etree._Element | None, tag: str | None = None) -> float:
     if not abs(value) <= MAX_NUMBER:
         raise SceneError(
             f"<{found.tag}> line {found.sourceline} holds {(found.text or '')[:40]!r}, not a number up to {MAX_NUMBER:g}"
+        )
+    return value
+
+
+def attribute(element: etree._Element, name: str, default: float | None = None) -> float:
+    """The number an attribute holds; the default where it is missing.
+
+    Raises:
+      SceneError: it is missing and has no default, or it holds something else.
+    """
+    text = element.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= MAX_NUMBER:
+        raise SceneError(
+            f"<{element.tag}> line {element.sourceline}: {name} is {(text or '')[:40]!r}, not a number up to {MAX_NUMBER:g}"
         )
     return value
 
