@@ -144,6 +144,16 @@ class ReasonConfig:
     max_causes: int = 3
     lane_change_gain_mps2: float = 0.3
     safe_brake_mps2: float = 3.0
+    blocked_after_s: float = 2.5
+    """Whoever has stood so long in the lane for no reason is driven round ..."""
+    patience_s: float = 20.0
+    """... and so long, if there may be a reason; a junction is also entered by courtesy after so long."""
+    passing_gap_m: float = 0.5
+    """Beside somebody who is driven round; twice that beside cyclists and pedestrians."""
+    passing_mps: float = 8.3
+    """Not faster, aside of the lane's middle."""
+    stand_off_m: float = 8.0
+    """So far behind a blocker the ego waits: nearer, it could not steer round it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +336,14 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "range_m": (1.0, _INF), "gate_m": (0.1, _INF), "lane_change_s": (0.5, 30.0), "settle_s": (0.05, 10.0),
     "position_sigma_m": (0.0, 100.0), "vehicles": (0, 500), "pedestrians": (0, 500),
     "max_critical_objects": (1, 8), "max_causes": (1, 3), "confirm_hits": (1, 100),
+    # mounts and sensors of a rig (worlds/sim/sensing/rig.py)
+    "x_m": (-50.0, 50.0), "y_m": (-50.0, 50.0), "z_m": (-50.0, 50.0),
+    "roll_rad": (-math.pi, math.pi), "pitch_rad": (-math.pi, math.pi), "yaw_rad": (-math.pi, math.pi),
+    "width_px": (1, 16384), "height_px": (1, 16384), "fx_px": (1.0, 1e6), "fy_px": (1.0, 1e6),
+    "cx_px": (-1e6, 1e6), "cy_px": (-1e6, 1e6), "near_m": (1e-3, 100.0), "rate_hz": (0.1, 1000.0),
+    "channels": (1, 256), "columns": (1, 36_000), "elevation_low_rad": (-1.57, 1.57), "elevation_high_rad": (-1.57, 1.57),
+    "origin_latitude_deg": (-80.0, 80.0), "origin_longitude_deg": (-180.0, 180.0), "origin_altitude_m": (-1e3, 1e4),
+    "bias_time_s": (1e-3, _INF),
 }  # fmt: skip
 """What a dial may be, by its last name: beyond it something would divide by zero, never end or break the trace's grammar."""
 _SHARES = ("probability", "coolness", "existence_min")

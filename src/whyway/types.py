@@ -188,6 +188,7 @@ class CauseKind(IntEnum):
     CURVATURE = 5
     ROUTE = 6
     ROAD_WORK = 7
+    VISIBILITY = 8
 
 
 class Risk(IntEnum):
@@ -592,7 +593,8 @@ class PlanningTrace:
     """The decision, its causes and what was rejected.
 
     `target_speed_mps` is the speed to converge to, `stop_distance_m` how far `base_link` may travel before it stands (inf: no stop),
-    `target_acceleration_mps2` the acceleration the decision asks for now.
+    `target_acceleration_mps2` the acceleration the decision asks for now. While it drives aside of its lane's centre, `offset_m` to
+    the left of it (negative: right), it is there from `offset_from_m` to `offset_until_m` ahead of `base_link`; all 0 otherwise.
     """
 
     longitudinal: Longitudinal
@@ -604,6 +606,9 @@ class PlanningTrace:
     target_acceleration_mps2: float
     stop_distance_m: float
     confidence: float
+    offset_m: float = 0.0
+    offset_from_m: float = 0.0
+    offset_until_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

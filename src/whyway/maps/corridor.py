@@ -117,15 +117,27 @@ def look(
     vehicle: VehicleConfig,
     driving: DrivingConfig,
     t_s: Floats,
+    seen: Survey | None = None,
 ) -> Corridor:
-    """Who is in the way of a manoeuvre, by every likely hypothesis. O(hypotheses x predicted steps x path points)."""
-    near = [o for o in objects if _reachable(o, ego, float(t_s[-1]))]
-    rows = _Rows.of(near)
-    corridor = _relative(m.path, m.s_m, m.d_m, rows, vehicle, driving, t_s)
+    """Who is in the way of a manoeuvre, by every likely hypothesis. O(hypotheses x predicted steps x path points).
+
+    Args:
+      m: the manoeuvre.
+      ego: where the ego is.
+      objects: everybody else.
+      vehicle: the ego's size.
+      driving: margins and how long a lane change takes.
+      t_s: (T,) times of the corridor's columns.
+      seen: a survey of the same path, place and objects, if there is one already.
+    """
+    if seen is None:
+        seen = survey(m.path, m.s_m, ego, objects, t_s)
+    corridor = _relative(m, m.path, m.s_m, m.d_m, seen, vehicle, driving)
     if m.leaving is None:
         return corridor
     crossing_s = 0.5 * change_time_s(m.d_m, driving)
-    old = _relative(m.leaving, m.leaving_s_m, 0.0, rows, vehicle, driving, t_s)
+    left = survey(m.leaving, m.leaving_s_m, ego, objects, t_s)
+    old = _relative(None, m.leaving, m.leaving_s_m, 0.0, left, vehicle, driving)
     in_the_way = old.inside & (t_s <= crossing_s)
     old = dataclasses.replace(old, inside=in_the_way, leaves=np.ones(len(old.ids), dtype=np.bool_))
     ever: Bools = np.asarray(in_the_way.any(axis=1))
@@ -203,15 +215,28 @@ def _width(o: TrackedObject) -> float:
     return max(o.width_m, 0.5) if o.object_class == ObjectClass.PEDESTRIAN else o.width_m
 
 
-def _relative(
-    path: LanePath,
-    s0_m: float,
-    d0_m: float,
-    rows: _Rows,
-    vehicle: VehicleConfig,
-    driving: DrivingConfig,
-    t_s: Floats,
-) -> Corridor:
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """Everybody along one path, whatever the ego does on it: `Corridor`'s columns, with `d_m` (H, T) left of the path itself."""
+
+    t_s: Floats
+    ids: Ints
+    probability: Floats
+    ahead_m: Floats
+    d_m: Floats
+    along_mps: Floats
+    relative_yaw_rad: Floats
+    half_length_m: Floats
+    half_width_m: Floats
+    stands: Bools
+    """(H,)"""
+
+
+def survey(
+    path: LanePath, s0_m: float, ego: EgoState, objects: Sequence[TrackedObject], t_s: Floats
+) -> Survey:
+    """Where everybody who can be met is along a path, seen from an arc length on it."""
+    rows = _Rows.of([o for o in objects if _reachable(o, ego, float(t_s[-1]))])
     line = _stretch(path.center, s0_m - BEHIND_M, s0_m + 200.0)
     s, d = line.project(rows.x_m, rows.y_m) if len(rows.ids) else (rows.x_m, rows.y_m)
     yaw_line = np.interp(s, line.s_m, line.yaw_rad)
@@ -223,15 +248,28 @@ def _relative(
     relative_yaw = relative_yaw[:, nearest]
     c, sn = np.abs(np.cos(relative_yaw)), np.abs(np.sin(relative_yaw))
     half_l, half_w = rows.length_m[:, None] / 2, rows.width_m[:, None] / 2
-    along, across = c * half_l + sn * half_w, sn * half_l + c * half_w
-    aside = aside - offset_at(t_s, d0_m, driving)
+    return Survey(
+        t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw,
+        c * half_l + sn * half_w, sn * half_l + c * half_w, _stands(rows),
+    )  # fmt: skip
+
+
+def _relative(
+    m: Manoeuvre | None, path: LanePath, s0_m: float, d0_m: float, seen: Survey, vehicle: VehicleConfig,
+    driving: DrivingConfig,
+) -> Corridor:  # fmt: skip
+    t_s, ahead = seen.t_s, seen.ahead_m
+    # driving aside of the path, the ego is where it has planned to be *there*; else where it will be *then*
+    shifted = m is not None and m.shift is not None
+    own = m.shift.at(ahead) if shifted else offset_at(t_s, d0_m, driving)
+    aside = seen.d_m - own
     room = vehicle.width_m / 2 + driving.corridor_margin_m
-    inside = np.abs(aside) < room + across
-    inside &= ~_gives_way(path, s0_m, t_s, ahead, relative_yaw, inside)[:, None]
-    crosses = inside.any(axis=1) & _goes_across(t_s, inside, relative_yaw) & ~_stands(rows)
+    inside = np.abs(aside) < room + seen.half_width_m
+    inside &= ~_gives_way(path, s0_m, t_s, ahead, seen.relative_yaw_rad, inside)[:, None]
+    crosses = inside.any(axis=1) & _goes_across(t_s, inside, seen.relative_yaw_rad) & ~seen.stands
     return Corridor(
-        t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw, along, across, inside, crosses,
-        np.zeros(len(rows.ids), dtype=np.bool_),
+        t_s, seen.ids, seen.probability, ahead, aside, seen.along_mps, seen.relative_yaw_rad,
+        seen.half_length_m, seen.half_width_m, inside, crosses, np.zeros(len(seen.ids), dtype=np.bool_),
     )  # fmt: skip
 
 

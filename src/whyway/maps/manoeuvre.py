@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from whyway.config import DrivingConfig
-from whyway.geometry import Polyline
+from whyway.geometry import Polyline, wrap_angle
 from whyway.maps.road import LanePath, Road
+from whyway.maps.swerve import Shift, Swerve
 from whyway.motion import SpeedProfile, speed_profile
 from whyway.types import Direction, EgoState, Floats, Lateral
 
@@ -41,6 +43,15 @@ class Manoeuvre:
     leaving: LanePath | None = None
     """The lane's path that a lane change leaves, and the ego's arc length on it."""
     leaving_s_m: float = 0.0
+    shift: Shift | None = None
+    """Where it drives aside of the path's centre, if it does."""
+
+
+def aside(m: Manoeuvre, swerve: Swerve, ego: EgoState) -> Manoeuvre:
+    """The manoeuvre driven aside of its path's centre for a while."""
+    yaw = float(m.path.center.at(np.array([m.s_m]))[2][0])
+    shift = Shift.of(swerve, m.d_m, float(wrap_angle(ego.yaw_rad - yaw)), ego.v_mps)
+    return dataclasses.replace(m, shift=shift)
 
 
 def place_of(road: Road, ego: EgoState) -> Place | None:

@@ -12,12 +12,14 @@ from whyway.maps.corridor import look
 from whyway.maps.manoeuvre import (
     REACH_M,
     Manoeuvre,
+    aside,
     change_time_s,
     manoeuvre,
     place_of,
     profile_along,
 )
 from whyway.maps.road import Road
+from whyway.maps.swerve import Swerve
 from whyway.motion import Rollout, roll_out
 from whyway.plan.view import PlannerView
 from whyway.types import CYCLE_S, Direction, Floats, Lateral, Plan, Waypoints
@@ -52,6 +54,9 @@ class WaypointPlanner:
         ):  # a side without a lane: the decision cannot be meant, keeping the lane is what is left of it
             m = manoeuvre(self._road, place, Lateral.KEEP_LANE, Direction.NONE, REACH_M)
             assert m is not None
+        if decision.offset_m != 0.0 and m.leaving is None:
+            swerve = Swerve(decision.offset_m, decision.offset_from_m, decision.offset_until_m)
+            m = aside(m, swerve, view.ego)
         roll = self._roll(view, m)
         return Plan(view.stamp_ns, view.trace_id, self._waypoints(view, m, roll))
 
@@ -87,7 +92,9 @@ class WaypointPlanner:
         return x, y, np.asarray(wrap_angle(yaw)), curvature
 
     def _offset(self, view: PlannerView, m: Manoeuvre, grid: Floats) -> Floats:
-        """Quintic from the ego's offset and heading to none, over the distance its change takes."""
+        """Quintic from the ego's offset and heading to none, over the distance its change takes; or as its shift has it."""
+        if m.shift is not None:
+            return m.shift.at(grid)
         yaw_path = float(m.path.center.at(np.array([m.s_m]))[2][0])
         heading = float(np.clip(wrap_angle(view.ego.yaw_rad - yaw_path), -0.5, 0.5))
         length = max(_LEAST_BLEND_M, view.ego.v_mps * change_time_s(m.d_m, self._config.driving))

@@ -24,7 +24,7 @@ class SilentReasoner:
     """Cites nobody and decides nothing: goes with the constant-velocity planner."""
 
     def __init__(self, config: Config, road: Road) -> None:
-        self._rules = RuleReasoner(config, road)
+        self._rules = RuleReasoner(config, road, detours=False)
 
     def reset(self) -> None:
         """Nothing is remembered between steps."""
@@ -56,7 +56,7 @@ class IdmReasoner:
 
     def __init__(self, config: Config, road: Road) -> None:
         self._road = road
-        self._rules = RuleReasoner(config, road)
+        self._rules = RuleReasoner(config, road, detours=False)
 
     def reset(self) -> None:
         """Forget stop signs."""

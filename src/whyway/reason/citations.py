@@ -14,6 +14,7 @@ from whyway.maps.road import LanePath, Road
 from whyway.reason.facts import Decision, Facts, Option
 from whyway.trace.integrity import lane_relation
 from whyway.types import (
+    CauseKind,
     Conflict,
     CriticalObject,
     Direction,
@@ -63,11 +64,19 @@ def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[
     for (_, object_id), weight in decision.weights.items():
         if object_id and any(o.id == object_id for o in facts.objects):
             note(object_id, 0.5 + 0.5 * weight)
+    for object_id in (*chosen.round, *(i for o in decision.others for i in o.round)):
+        note(object_id, 0.7)
+    if chosen.capped_by is not None and chosen.capped_by[0] == CauseKind.OBJECT:
+        note(chosen.capped_by[1], 0.5)
     for option in decision.others:
-        if option.manoeuvre.lateral == Lateral.LANE_CHANGE:
+        if option.manoeuvre.lateral in (Lateral.LANE_CHANGE, Lateral.NUDGE):
             _held_by(option, note, 0.3)
             if option.hindered_by:
                 note(option.hindered_by, 0.3)
+    if chosen.manoeuvre.lateral == Lateral.NUDGE:
+        for option in decision.others:
+            if option.manoeuvre.lateral == Lateral.KEEP_LANE:
+                _held_by(option, note, 0.6)
     if chosen.manoeuvre.lateral == Lateral.LANE_CHANGE:
         for object_id in _neighbours_of_change(chosen):
             note(object_id, 0.3)

@@ -43,6 +43,12 @@ class Facts:
     """The side of the lane change under way; NONE otherwise."""
     served_stops: frozenset[int]
     """Stop signs at which the ego has stood already."""
+    standing_s: Mapping[int, float] = field(default_factory=dict)
+    """How long each object has been seen to stand."""
+    waited_s: float = 0.0
+    """How long the ego has stood itself."""
+    nudging: bool = False
+    """Whether it drives aside of its lane's middle already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,10 @@ class Option:
     """What speaks against the manoeuvre itself, and when."""
     hindered_by: int = 0
     """The object that makes it unsafe."""
+    round: tuple[int, ...] = ()
+    """Those it drives round, the nearest first."""
+    capped_by: Key | None = None
+    """Why it is driven no faster than `cap_mps`, where not because of the road."""
 
     @property
     def prospect_m(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from whyway.maps.manoeuvre import CENTRED, Place, place_of
 from whyway.maps.road import Road
 from whyway.reason.citations import cited, perceived, predicted
 from whyway.reason.facts import Decision, Facts, Key
-from whyway.reason.proposals import Decider, collision_time
+from whyway.reason.proposals import Decider
+from whyway.reason.wording import collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
 from whyway.types import (
     CYCLE_NS,
@@ -37,6 +39,8 @@ from whyway.types import (
 VOCABULARY_VERSION = "1"
 CAUSE_WEIGHT = 0.1
 """Terms with a smaller share are not cited."""
+STANDS_MPS = 0.3
+"""Slower road users stand."""
 STOP_SIGN_REACH_M = 4.0
 """Standing this near to a stop sign's line serves it."""
 
@@ -44,13 +48,15 @@ STOP_SIGN_REACH_M = 4.0
 class RuleReasoner:
     """The expert.
 
-    Its memory is the lane change under way and the stop signs it has stood at; `step` is otherwise a function of the scene.
+    Its memory: the lane change or detour under way, the stop signs it has stood at, who has stood since when, itself included. `step`
+    is otherwise a function of the scene.
     """
 
-    def __init__(self, config: Config, road: Road) -> None:
+    def __init__(self, config: Config, road: Road, *, detours: bool = True) -> None:
+        """The expert of one road; without `detours` it drives round nobody."""
         self._config = config
         self._road = road
-        self._decider = Decider(config, road)
+        self._decider = Decider(config, road, detours=detours)
         self._sha = config_hash(config.reason) + config_hash(config.driving)
         self.reset()
 
@@ -59,6 +65,10 @@ class RuleReasoner:
         self._changing = Direction.NONE
         self._crossed = False
         self._served: frozenset[int] = frozenset()
+        self._nudging = False
+        self._stamp_ns: int | None = None
+        self._standing_s: Mapping[int, float] = {}
+        self._waited_s = 0.0
 
     def step(self, scene: Scene) -> Trace:
         """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
@@ -67,7 +77,10 @@ class RuleReasoner:
             return self._off_the_map(scene)
         self._update_memory(scene, place)
         lights = {light.light_id: light.color for light in scene.lights}
-        facts = Facts(scene.ego, place, scene.objects, lights, self._changing, self._served)
+        facts = Facts(
+            scene.ego, place, scene.objects, lights, self._changing, self._served, self._standing_s,
+            self._waited_s, self._nudging,
+        )  # fmt: skip
         decision = self._decider.decide(facts)
         self._follow_up(decision, place)
         citations = cited(decision, facts, self._config, self._road)
@@ -84,6 +97,17 @@ class RuleReasoner:
     # ------------------------------------------------------------------------------------------------------ memory
 
     def _update_memory(self, scene: Scene, place: Place) -> None:
+        dt_s = 0.0 if self._stamp_ns is None else (scene.stamp_ns - self._stamp_ns) * 1e-9
+        dt_s = dt_s if 0.0 <= dt_s < 2.0 else 0.0
+        self._stamp_ns = scene.stamp_ns
+        # never changed in place: who copies the reasoner keeps what it remembered then
+        self._standing_s = {
+            o.id: self._standing_s.get(o.id, -dt_s) + dt_s
+            for o in scene.objects
+            if math.hypot(o.vx_mps, o.vy_mps) < STANDS_MPS
+        }
+        v = scene.ego.v_mps
+        self._waited_s = self._waited_s + dt_s if v < 0.5 else 0.0 if v > 2.0 else self._waited_s
         front = self._config.vehicle.front_m
         if scene.ego.v_mps < 0.2:
             path = self._road.path_from(place.lane_id, place.s_m + 50.0)
@@ -104,6 +128,7 @@ class RuleReasoner:
 
     def _follow_up(self, decision: Decision, place: Place) -> None:
         """Begin the lane change that was decided; give up one that no longer is, unless the border is behind us."""
+        self._nudging = decision.chosen.manoeuvre.shift is not None
         if decision.lateral == Lateral.LANE_CHANGE:
             self._changing = decision.direction
         elif not self._crossed:
@@ -128,6 +153,13 @@ class RuleReasoner:
                 for k in self._what_the_lane_change_avoids(decision, facts)
                 if k not in dict(keys)
             ]
+        for i in chosen.round:
+            keys += (
+                [((CauseKind.OBJECT, i), 0.0)] if (CauseKind.OBJECT, i) not in dict(keys) else []
+            )
+        if not keys and chosen.capped_by is not None:
+            keys = [(chosen.capped_by, 1.0)]
+        keys += [(k, 0.0) for k in self._what_keeps_it_behind(decision) if k not in dict(keys)]
         if not keys:
             # nothing holds it back but what the road allows
             limit = float(chosen.manoeuvre.path.limit_at(np.array([chosen.manoeuvre.s_m]))[0])
@@ -145,7 +177,23 @@ class RuleReasoner:
             float(chosen.rollout.a_mps2[1]),
             max(chosen.halt.ahead_m, 0.0) if chosen.halt else math.inf,
             self._confidence(decision),
+            *self._aside(chosen),
         )
+
+    @staticmethod
+    def _aside(chosen: Option) -> tuple[float, float, float]:
+        """How far aside of its lane's middle it drives, and from where to where."""
+        shift = chosen.manoeuvre.shift
+        if shift is None:
+            return 0.0, 0.0, 0.0
+        return shift.swerve.offset_m, shift.swerve.from_m, shift.swerve.until_m
+
+    @staticmethod
+    def _what_keeps_it_behind(decision: Decision) -> list[Key]:
+        """Those for whom it waits with driving round somebody."""
+        waits = decision.chosen.halt is not None and not decision.chosen.round
+        ways = [o for o in decision.others if o.round and o.hindered_by] if waits else []
+        return list(dict.fromkeys((CauseKind.OBJECT, o.hindered_by) for o in ways))
 
     def _what_the_lane_change_avoids(self, decision: Decision, facts: Facts) -> list[Key]:
         keep = next((o for o in decision.others if o.manoeuvre.lateral == Lateral.KEEP_LANE), None)
@@ -189,7 +237,8 @@ class RuleReasoner:
                 else Longitudinal.RESUME_SPEED
             )
             found.append(Rejected(longitudinal, m.lateral, m.direction, risk, at))
-        return tuple(found)
+        taken = (decision.longitudinal, decision.lateral, decision.direction)
+        return tuple(r for r in found if (r.longitudinal, r.lateral, r.direction) != taken)
 
     def _why_not_faster(self, decision: Decision, facts: Facts) -> tuple[Risk, float]:
         main = (

@@ -109,4 +109,5 @@ def _cause(cause: Cause, trace: Trace) -> str:
         CauseKind.CURVATURE: "of the curve ahead",
         CauseKind.ROUTE: "the route asks for it",
         CauseKind.ROAD_WORK: "of road work",
+        CauseKind.VISIBILITY: "it sees no farther",
     }.get(cause.kind, "")

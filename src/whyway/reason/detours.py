@@ -1,0 +1,268 @@
+"""Ways round whoever stands or dawdles in the lane: aside within it, or over its border when what is there is free for long enough.
+
+Lateral offsets are the second axis of PDM-Closed's proposals (Dauner et al., "Parting with Misconceptions about Learning-based
+Vehicle Motion Planning", CoRL 2023); here they are laid where somebody is in the way, just as wide as it takes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from whyway.config import Config
+from whyway.maps.corridor import Survey
+from whyway.maps.manoeuvre import Manoeuvre
+from whyway.maps.road import Road
+from whyway.maps.swerve import Swerve, shift_length_m
+from whyway.reason.facts import Facts, Halt, Key, Option
+from whyway.reason.lane_change import against
+from whyway.types import CauseKind, LightColor, ObjectClass, Risk, TrackedObject
+
+LOOK_M = 60.0
+"""How far ahead somebody in the way is thought of driving round."""
+LONGEST_M = 45.0
+"""The longest row of blockers that is driven round at once."""
+BETWEEN_M = 12.0
+"""Nobody returns to the lane between two blockers nearer to each other than this."""
+ASIDE_M = 0.9
+"""Whoever stands so far from the lane's middle has parked."""
+STANDS_MPS = 0.3
+DAWDLES_MPS = 7.0
+"""Cyclists and pedestrians slower than this are passed."""
+CLEAR_S = 1.0
+"""How long before an oncoming road user is there the ego is back in its lane."""
+YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 2.5, 0.3
+"""What moving over may take at most."""
+_VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
+_THINGS = (ObjectClass.HAZARD, ObjectClass.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Somebody along the path now: near and far end ahead of `base_link`, right and left edge."""
+
+    o: TrackedObject
+    near_m: float
+    far_m: float
+    right_m: float
+    left_m: float
+    along_mps: float
+
+    @property
+    def d_m(self) -> float:
+        """Its middle, left of the path."""
+        return (self.left_m + self.right_m) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """A way round: the swerve, and those it is because of."""
+
+    swerve: Swerve
+    round: tuple[int, ...]
+    beside: bool
+    """Whether the ego is beside one of them already: there is no way back into the lane."""
+    until_m: float
+    """Where the last of them is passed."""
+
+
+class Detours:
+    """Finds and judges ways round for one road and configuration."""
+
+    def __init__(self, config: Config, road: Road) -> None:
+        self._config, self._road = config, road
+        self._front_m, self._rear_m = config.vehicle.front_m, config.vehicle.rear_m
+        self._half_m = config.vehicle.width_m / 2
+
+    def in_the_way(
+        self, facts: Facts, m: Manoeuvre, seen: Survey, gone: frozenset[int]
+    ) -> list[Blocker]:
+        """Those who are to be driven round, the nearest first: one row that the ego would not return to the lane between."""
+        return self._row(facts, m, self._places(facts, seen, gone))
+
+    def stand_off(self, facts: Facts, group: list[Blocker]) -> Halt | None:
+        """Where to stand behind somebody who is to be driven round: near enough to go, far enough to steer."""
+        if not group or math.hypot(group[0].o.vx_mps, group[0].o.vy_mps) >= STANDS_MPS:
+            return None
+        stand = group[0].near_m - self._front_m - self._config.reason.stand_off_m
+        gentle = facts.ego.v_mps**2 <= 2.0 * self._config.driving.comfort_brake_mps2 * max(
+            stand, 0.0
+        )
+        return Halt(stand, (CauseKind.OBJECT, group[0].o.id)) if gentle and stand > 0.0 else None
+
+    def cap(self, detour: Detour) -> tuple[float, Key]:
+        """The speed beside them, with time to slow down to it."""
+        slow, brake = self._config.reason.passing_mps, self._config.driving.comfort_brake_mps2
+        cap = math.sqrt(slow * slow + 2.0 * brake * detour.swerve.from_m)
+        return cap, (CauseKind.OBJECT, detour.round[0])
+
+    def ways_round(self, facts: Facts, m: Manoeuvre, group: list[Blocker]) -> list[Detour]:
+        """The ways round those in the way, as far as there is road for them; the narrower one first."""
+        if not group:
+            return []
+        near, far = min(p.near_m for p in group), max(self._passed_at(facts, p) for p in group)
+        gap = max(self._gap_m(p.o) for p in group)
+        offsets = (
+            max(p.left_m for p in group) + self._half_m + gap,
+            min(p.right_m for p in group) - self._half_m - gap,
+        )
+        beside = any(p.near_m < self._front_m and p.far_m > -self._rear_m for p in group)
+        found = []
+        for offset in sorted(offsets, key=abs):
+            if (offset > 0) != (offset == offsets[0]) or abs(offset) < 0.1:
+                continue  # the way past them on the left is the lane's middle, or right of it
+            swerve = Swerve(offset, max(near - self._front_m, 0.0), far + self._rear_m)
+            if beside and facts.place.d_m * offset < 0.0 and abs(facts.place.d_m) > 0.3:
+                continue  # on the other side of them
+            if self._on_the_road(m, swerve):
+                round_ = tuple(p.o.id for p in sorted(group, key=lambda p: p.near_m))
+                found.append(Detour(swerve, round_, beside, far))
+        return found
+
+    # ---------------------------------------------------------------------------------------------- who is in the way
+
+    def _places(self, facts: Facts, seen: Survey, gone: frozenset[int]) -> list[Blocker]:
+        objects = {o.id: o for o in facts.objects}
+        places: dict[int, Blocker] = {}
+        for row, i in enumerate(seen.ids.tolist()):
+            if i not in places and i not in gone:
+                x, d = float(seen.ahead_m[row, 0]), float(seen.d_m[row, 0])
+                half, w = float(seen.half_length_m[row, 0]), float(seen.half_width_m[row, 0])
+                v = float(seen.along_mps[row, 0])
+                places[i] = Blocker(objects[i], x - half, x + half, d - w, d + w, v)
+        return sorted(places.values(), key=lambda p: (p.near_m, p.o.id))
+
+    def _row(self, facts: Facts, m: Manoeuvre, places: list[Blocker]) -> list[Blocker]:
+        """The nearest one that stands for good or dawdles in the lane, and those behind it who do too, one row."""
+        room = self._half_m + self._config.driving.corridor_margin_m
+        ahead = [
+            p
+            for p in places
+            if p.far_m > -self._rear_m - 0.5 and p.right_m < room and p.left_m > -room
+        ]
+        group: list[Blocker] = []
+        for p in ahead:
+            until = group[-1].far_m + BETWEEN_M if group else LOOK_M
+            if p.near_m > until:
+                break
+            if self._is_obstacle(facts, m, p, ahead):
+                group.append(p)
+            elif p.far_m > self._front_m:
+                break  # behind somebody who moves or waits, nothing can be driven round
+        if group and group[-1].far_m - group[0].near_m > LONGEST_M:
+            return []
+        return group
+
+    def _is_obstacle(self, facts: Facts, m: Manoeuvre, p: Blocker, ahead: list[Blocker]) -> bool:
+        v = math.hypot(p.o.vx_mps, p.o.vy_mps)
+        if v >= STANDS_MPS:
+            return (
+                p.o.object_class in _VRU
+                and 0.0 < p.along_mps < DAWDLES_MPS
+                and v < 1.5 * p.along_mps
+            )
+        stood = facts.standing_s.get(p.o.id, 0.0)
+        if p.o.object_class in _THINGS or p.near_m < self._front_m:
+            return True
+        config = self._config.reason
+        waits = self._waits_for(facts, m, p, ahead)
+        if waits is None:
+            return abs(p.d_m) > ASIDE_M or stood >= config.blocked_after_s
+        return waits and stood >= config.patience_s
+
+    def _waits_for(
+        self, facts: Facts, m: Manoeuvre, p: Blocker, ahead: list[Blocker]
+    ) -> bool | None:
+        """None if somebody who stands has no reason to; else whether the reason is one that need not last."""
+        at = m.s_m + p.far_m
+        for s, line in m.path.stop_lines:
+            if -3.0 < s - at < (40.0 if line.light_id else 12.0):
+                color = facts.lights.get(line.light_id, LightColor.UNKNOWN)
+                return color not in (LightColor.RED, LightColor.AMBER)
+        if any(-3.0 < a - at < 12.0 for a, _ in m.path.junctions):
+            return True
+        others = (q for q in ahead if q is not p and 0.0 <= q.near_m - p.far_m < BETWEEN_M)
+        return True if abs(p.d_m) < ASIDE_M and any(abs(q.d_m) < ASIDE_M for q in others) else None
+
+    # ------------------------------------------------------------------------------------------------------ the swerve
+
+    def _gap_m(self, o: TrackedObject) -> float:
+        gap = self._config.reason.passing_gap_m
+        return 2.0 * gap if o.object_class in _VRU else gap
+
+    def _passed_at(self, facts: Facts, p: Blocker) -> float:
+        """How far ahead of `base_link` now somebody's far end will be when it is passed."""
+        if p.along_mps < STANDS_MPS:
+            return p.far_m
+        gains = max(facts.ego.v_mps - p.along_mps, 2.0)
+        return p.far_m + p.along_mps * max(p.far_m + self._rear_m, 0.0) / gains
+
+    def _on_the_road(self, m: Manoeuvre, swerve: Swerve) -> bool:
+        outer = swerve.offset_m + math.copysign(self._half_m + 0.1, swerve.offset_m)
+        s = m.s_m + np.arange(swerve.from_m, swerve.until_m + 3.0, 3.0)
+        if (np.abs(outer) <= m.path.half_width_at(s)).all():
+            return True
+        x, y, _, _ = m.path.center.at(s, np.full(len(s), outer))
+        return not bool(self._road.off_road(x, y, 0.0).any())
+
+    # ---------------------------------------------------------------------------------------------------- is it free?
+
+    def judged(
+        self, facts: Facts, o: Option, detour: Detour, seen: Survey, gone: frozenset[int]
+    ) -> Option:
+        """The option with what speaks against it: a lane of its own beside, oncoming road users, followers there."""
+        m, swerve = o.manoeuvre, detour.swerve
+        if detour.beside:
+            return o  # there is no way back: finishing is all there is
+        v, bend = facts.ego.v_mps, m.shift.bend_1pm if m.shift else 0.0
+        if v * bend > YAW_RATE_RPS or v * v * bend > LATERAL_MPS2 or bend > STEEPEST_1PM:
+            return against(o, Risk.COMFORT, 0.0)  # too late for it
+        at = np.array([m.s_m + swerve.from_m, m.s_m + swerve.until_m])
+        over = abs(swerve.offset_m) + self._half_m - float(m.path.half_width_at(at).min())
+        if over <= 0.0:
+            return o
+        turn = m.path.next_turn(m.s_m)
+        if turn is not None and turn[1] < at[1]:
+            return against(o, Risk.RULE, 0.0)  # not while turning
+        left, right = self._road.neighbours(m.path.lane_at(float(at[0])))
+        if (left if swerve.offset_m > 0 else right) and over > 0.8:
+            return against(o, Risk.RULE, 0.0)  # that is a lane change
+        for p in self._places(facts, seen, gone):
+            meets = self._meets(facts, o, detour, p)
+            if meets is not None:
+                return against(o, Risk.COLLISION, meets, p.o.id)
+        return o
+
+    def _meets(self, facts: Facts, o: Option, detour: Detour, p: Blocker) -> float | None:
+        """When the ego would meet somebody aside of its lane; None if it would not."""
+        swerve, room = detour.swerve, self._half_m + self._config.driving.corridor_margin_m
+        apart = (
+            p.right_m > max(swerve.offset_m, 0.0) + room
+            or p.left_m < min(swerve.offset_m, 0.0) - room
+        )
+        if p.o.id in detour.round or apart:
+            return None
+        back = swerve.until_m + 0.5 * shift_length_m(swerve.offset_m, facts.ego.v_mps)
+        if p.along_mps < -STANDS_MPS:
+            leaves = self._time_to(o, back + self._front_m)
+            comes = (p.near_m - swerve.until_m) / -p.along_mps
+            passed = p.far_m < -self._rear_m
+            return None if passed or comes > leaves + CLEAR_S else max(comes, 0.0)
+        in_lane = abs(p.d_m) < self._half_m
+        if p.near_m < self._front_m + 1.0 and p.far_m > -self._rear_m - 1.0 and not in_lane:
+            return 0.0
+        behind = -self._rear_m - p.far_m
+        closing = p.along_mps - facts.ego.v_mps
+        if behind > 0.0 and closing > 0.5 and not in_lane and behind < 3.0 * closing + 2.0:
+            return behind / closing
+        return None
+
+    @staticmethod
+    def _time_to(o: Option, ahead_m: float) -> float:
+        """When the ego gets so far: by its rollout, beyond it at the speed it ends with."""
+        roll = o.rollout
+        if ahead_m <= roll.ahead_m[-1]:
+            return float(np.interp(ahead_m, roll.ahead_m, roll.t_s))
+        return float(roll.t_s[-1] + (ahead_m - roll.ahead_m[-1]) / max(roll.v_mps[-1], 1.0))
