@@ -1,5 +1,6 @@
 """Suites: nothing is dropped, nothing is driven twice, and the exit code tells."""
 
+import io
 import json
 import os
 import signal
@@ -128,6 +129,56 @@ def test_scenes_are_found_in_folders_files_and_lists(suite, tmp_path):
     listed = tmp_path / "suite.yaml"
     listed.write_text("scenes: [town, scenes/fine.xml]")
     assert scenes_of(listed) == ("town", str(tmp_path / "scenes/fine.xml"))
+
+
+ROUTE = '<route id="{}" town="T"><waypoint x="0" y="0" z="0"/><waypoint x="1" y="0" z="0"/></route>'
+
+
+def test_every_route_of_a_leaderboard_file_is_a_scene(tmp_path):
+    routes = tmp_path / "routes.xml"
+    routes.write_text(f"<routes>{ROUTE.format('3')}{ROUTE.format('b')}</routes>")
+    both = (f"{routes}#3", f"{routes}#b")
+    assert scenes_of(routes) == both
+    assert scenes_of(tmp_path) == both
+    listed = tmp_path / "suite.yaml"
+    listed.write_text("scenes: [family:cut_in, 'routes.xml#b', routes.xml]")
+    assert scenes_of(listed) == ("family:cut_in", f"{routes}#b", *both)
+
+
+def route_drive(scene, driver, seed, config, log_path):
+    """Stands for a driver on a route of 480 m: half of it, without a fault if its id is 3, through a car otherwise."""
+    made = Made(log_path.parent / f"{log_path.stem}-made")
+    made.folder.mkdir(exist_ok=True)
+    others = () if scene.endswith("#3") else (Other(straight(60.0, 0.0)),)
+    notes = {"route": scene}
+    made.drive(EGO, *others, duration_s=24.0, driver=driver, seed=seed, world=scene, notes=notes)
+    (made.folder / "0.mcap").rename(log_path)
+
+
+def test_a_suite_of_routes_tells_the_driving_score(tmp_path):
+    routes = tmp_path / "routes.xml"
+    routes.write_text(f"<routes>{ROUTE.format('3')}{ROUTE.format('b')}</routes>")
+    found, code = evaluate(
+        routes, "rules", 1, 2, tmp_path / "out", route_drive, Config(), {}, QUIET
+    )
+    assert code == 0
+    assert [s["name"] for s in found["scenes"]] == ["routes-3-seed1", "routes-b-seed1"]
+    assert [s["metrics"]["carla_driving_score"] for s in found["scenes"]] == pytest.approx(
+        [50.0, 30.0], abs=0.1
+    )
+    numbers = found["summary"]
+    assert numbers["carla_driving_score"] == pytest.approx(40.0, abs=0.1)
+    assert numbers["carla_km"] == pytest.approx(0.48, abs=0.01)
+    assert numbers["carla_vehicle_per_km"] == pytest.approx(1 / 0.48, abs=0.1)
+    console = Console(width=160, file=io.StringIO())
+    console.print(summary_table(found))
+    said = console.file.getvalue()
+    assert "2 routes, CARLA driving score" in said and "unfinished" in said
+    assert "CARLA DS" in (tmp_path / "out/report.html").read_text()
+    # a route that cannot be driven counts nothing
+    broken = {"name": "r", "file": "routes.xml#9", "seed": 1, "verdict": "error", "error": "no"}
+    again = summarise("rules", [*found["scenes"], broken], {})["summary"]
+    assert again["carla_driving_score"] == pytest.approx(80.0 / 3, abs=0.1)
 
 
 @pytest.mark.parametrize("text", ["", "scenes: []", "scenes: 3", "{", "scenes: [1]"])

@@ -62,6 +62,25 @@ DRIVING_ROWS = (
     Row("driving_direction_compliance", "DDC", "not in oncoming lanes", "{:.1f}", good_from=1.0),
     Row("traffic_light_compliance", "TLC", "no red light run", "{:.0f}", good_from=1.0),
 )
+CARLA_ROWS = (
+    Row(
+        "carla_driving_score",
+        "CARLA driving score",
+        "route completion · penalties",
+        "{:.1f}",
+        good_from=75.0,
+    ),
+    Row(
+        "carla_route_completion",
+        "CARLA route completion",
+        "percent of the way",
+        "{:.1f}",
+        good_from=90.0,
+    ),
+    Row("carla_penalty", "CARLA penalty", "product of all infractions", good_from=1.0),
+    Row("carla_status", "CARLA status", "how the route ended", "{}"),
+)
+"""Of a leaderboard's route only."""
 TRACE_ROWS = (
     Row(
         "consistency_longitudinal",
@@ -159,7 +178,7 @@ def render(log: Log, drive: Drive, score: SceneScore) -> str:
             plots={name: Markup(svg) for name, svg in drawn.items()},
             longitudinal_legend=plots.legend(plots.longitudinal_bands(said)),
             lateral_legend=plots.legend(plots.lateral_bands(said)),
-            driving_rows=_rows(DRIVING_ROWS, metrics),
+            driving_rows=_rows(_driving_rows(metrics), metrics),
             trace_rows=_rows(TRACE_ROWS, metrics),
             windows=score.driving.windows,
             contacts=score.driving.contacts,
@@ -235,6 +254,10 @@ def _moment(drive: Drive, instants: Instants, moment: Moment) -> dict[str, Any]:
     }
 
 
+def _driving_rows(metrics: dict[str, Any]) -> tuple[Row, ...]:
+    return DRIVING_ROWS + tuple(r for r in CARLA_ROWS if r.name in metrics)
+
+
 def _rows(rows: Iterable[Row], metrics: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {
@@ -263,7 +286,7 @@ def table(score: SceneScore) -> Table:
     found.add_column("metric")
     found.add_column("value", justify="right")
     found.add_column("what it means", style="dim")
-    for rows in (DRIVING_ROWS, TRACE_ROWS):
+    for rows in (_driving_rows(metrics), TRACE_ROWS):
         for r in rows:
             color = {"good": "green", "bad": "red"}.get(r.state(metrics), "default")
             text = _yes_no(metrics, r) or r.value(metrics)

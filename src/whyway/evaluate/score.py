@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whyway.evaluate.carla_score import CarlaScore, carla_score
 from whyway.evaluate.drive import Drive, read_drive
 from whyway.evaluate.faithfulness import Faithfulness, faithfulness
 from whyway.evaluate.pdms import DrivingScore, driving_score
@@ -31,7 +32,7 @@ class SceneScore:
 
     `verdict` is "passed", or "failed: " and why. `route_completion` is the progress along the route over what could be had: the
     way to the goal or, if that is too far for the time, the way a lone car comes that keeps limits (`reference.free_distance`).
-    `goal_reached` is None where the world has no goal, or none that means something.
+    `goal_reached` is None where the world has no goal, or none that means something; `carla` is None where it is no leaderboard's route.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SceneScore:
     events: tuple[Happening, ...]
     goal_reached: bool | None
     notes: tuple[str, ...]
+    carla: CarlaScore | None = None
 
     @property
     def passed(self) -> bool:
@@ -59,7 +61,7 @@ class SceneScore:
         """How many actors the ego ran into by its own fault."""
         return sum(c.at_fault for c in self.driving.contacts)
 
-    def metrics(self) -> dict[str, float | int | bool | None]:
+    def metrics(self) -> dict[str, float | int | bool | str | None]:
         """The numbers of the table, by NAVSIM's names where it has them."""
         d, f = self.driving, self.faithfulness
         total = next((x for x in self.latency if x.stage == "decision"), None)
@@ -90,6 +92,7 @@ class SceneScore:
             "goal_reached": self.goal_reached,
             "duration_s": self.duration_s,
             "distance_m": self.distance_m,
+            **({} if self.carla is None else self.carla.metrics()),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -112,6 +115,7 @@ class SceneScore:
                 "contradictions_at_s": list(self.faithfulness.contradictions_at_s),
                 "ungrounded_at_s": list(self.faithfulness.ungrounded_at_s),
                 "notes": list(self.notes),
+                **({} if self.carla is None else {"carla": self.carla.to_json()}),
             }
         )
         return plain
@@ -140,6 +144,7 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
     """Judge a log whose arrays are at hand."""
     start = int(drive.stamps_ns[0])
     driving = driving_score(drive)
+    carla = carla_score(drive) if "route" in log.info.get("notes", {}) else None
     events = happenings(log, start)
     notes = [f"left out of judgement: {text}" for text in driving.excluded]
     if log.truncated:
@@ -150,7 +155,7 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
         seed=int(log.info.get("seed", 0)),
         duration_s=drive.duration_s,
         distance_m=drive.distance_m,
-        verdict=_verdict(driving),
+        verdict=_verdict(driving, carla),
         driving=driving,
         route_completion=route_completion(drive),
         faithfulness=faithfulness(log, drive.road),
@@ -159,6 +164,7 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
         events=events,
         goal_reached=_goal_reached(log),
         notes=tuple(notes),
+        carla=carla,
     )
 
 
@@ -170,7 +176,7 @@ def route_completion(drive: Drive) -> float:
     return 1.0 if possible <= 1.0 else min(1.0, max(0.0, progress / possible))
 
 
-def _verdict(d: DrivingScore) -> str:
+def _verdict(d: DrivingScore, carla: CarlaScore | None) -> str:
     faults = [c for c in d.contacts if c.at_fault]
     reasons = [f"ran into actor {c.actor_id} at {c.at_s:.1f} s" for c in faults[:1]]
     if d.drivable_area_compliance < 1.0:
@@ -178,6 +184,8 @@ def _verdict(d: DrivingScore) -> str:
     reasons += [f"ran the red light {i} at {t:.1f} s" for t, i in d.red_lights_run[:1]]
     if d.driving_direction_compliance < 1.0:
         reasons.append("drove in oncoming lanes")
+    if carla is not None and carla.status != "completed":
+        reasons.append(f"{carla.status} after {carla.route_completion:.0f} % of the route")
     return "failed: " + "; ".join(reasons) if reasons else "passed"
 
 

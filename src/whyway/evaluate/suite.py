@@ -10,6 +10,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import traceback
@@ -30,6 +31,7 @@ from whyway.evaluate.report import write_atomically, write_report
 from whyway.evaluate.summary import render_summary, summarise
 from whyway.evaluate.supervision import stage_times
 from whyway.log import read_log
+from whyway.maps.leaderboard import is_route_spec, read_routes
 from whyway.types import InputError
 
 Run = Callable[[str, str, int, Config, Path], object]
@@ -68,9 +70,10 @@ class Job:
 
 
 def scenes_of(suite: Path) -> tuple[str, ...]:
-    """The scenes of a suite: the CommonRoad files below a directory, one such file, or `scenes:` of a YAML file.
+    """The scenes of a suite: the files below a directory, one file, or `scenes:` of a YAML file.
 
-    In YAML, paths are relative to the file, and "town" is the town.
+    Files are CommonRoad scenes or CARLA leaderboard routes; of the latter every route is a scene of its own, unless one is named
+    (`longest6.xml#3`). In YAML, paths are relative to the file, and what is no file ("town", "family:cut_in") is a world's name.
 
     Raises:
       SuiteError: no such suite, or there are no scenes in it.
@@ -79,13 +82,13 @@ def scenes_of(suite: Path) -> tuple[str, ...]:
         found = sorted(str(p) for p in suite.rglob("*") if p.name.endswith(ENDINGS) and p.is_file())
         if not found:
             raise SuiteError(f"{suite}: holds no CommonRoad file (.xml, .xml.gz)")
-        return tuple(found)
+        return tuple(one for path in found for one in _routes_of(path))
     if not suite.is_file():
         raise SuiteError(
-            f"{suite}: no such suite; give a folder of CommonRoad files or a YAML file"
+            f"{suite}: no such suite; give a folder of CommonRoad files, a leaderboard route file or a YAML file"
         )
     if suite.name.endswith(ENDINGS):
-        return (str(suite),)
+        return _routes_of(str(suite))
     try:
         data = yaml.safe_load(suite.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -95,7 +98,20 @@ def scenes_of(suite: Path) -> tuple[str, ...]:
     scenes = data.get("scenes") if isinstance(data, Mapping) else None
     if not isinstance(scenes, list) or not scenes or not all(isinstance(s, str) for s in scenes):
         raise SuiteError(f"{suite}: needs a list, scenes: [town, some/scene.xml, ...]")
-    return tuple(s if s == "town" else str(suite.parent / s) for s in scenes)
+    paths = [s if _is_name(s) else str(suite.parent / s) for s in scenes]
+    return tuple(one for path in paths for one in _routes_of(path))
+
+
+def _is_name(scene: str) -> bool:
+    """Whether a scene of a YAML file names a world that is no file."""
+    return scene == "town" or scene.startswith("family:")
+
+
+def _routes_of(scene: str) -> tuple[str, ...]:
+    """Every route of a leaderboard file; the scene itself if it is anything else, or one route."""
+    if "#" in scene or not is_route_spec(scene):
+        return (scene,)
+    return tuple(f"{scene}#{route.id}" for route in read_routes(Path(scene)))
 
 
 def evaluate(
@@ -130,8 +146,7 @@ def evaluate(
         task = progress.add_task("", total=len(todo), last="starting")
         for job, result in _results(todo, jobs):
             results[job.name] = result
-            text = result["error"] if "error" in result else f"PDMS {result['metrics']['pdms']:.3f}"
-            progress.update(task, advance=1, last=f"{job.name}: {text}"[:80])
+            progress.update(task, advance=1, last=f"{job.name}: {_told(result)}"[:80])
             # always a true state on disk, whatever happens next
             ordered = [results[j.name] for j in todo if j.name in results]
             whole = {"suite": str(suite), "seeds": seeds, "config_hash": config_hash(config)}
@@ -139,6 +154,16 @@ def evaluate(
             write_atomically(out / "summary.json", json.dumps(summary, indent=1) + "\n")
     write_atomically(out / "report.html", render_summary(summary))
     return summary, 1 if summary["summary"]["errors"] else 0
+
+
+def _told(result: Mapping[str, Any]) -> str:
+    """A result in a few words."""
+    if "error" in result:
+        return str(result["error"])
+    m = result["metrics"]
+    if "carla_driving_score" in m:
+        return f"score {m['carla_driving_score']:.1f}, {m['carla_status']}"
+    return f"PDMS {m['pdms']:.3f}"
 
 
 def _jobs(
@@ -156,12 +181,14 @@ def _jobs(
     code, tree = _code_hash(), config_hash(config)
     found = []
     for scene in scenes:
-        path = Path(scene)
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else scene
+        file, mark, number = scene.rpartition("#") if "#" in scene else (scene, "", "")
+        path = Path(file)
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else file
         within = path.relative_to(root) if path.is_relative_to(root) else path
         stem = "__".join(within.parts).replace("/", "").removesuffix(".gz").removesuffix(".xml")
+        stem = re.sub(r"[^\w.+-]+", "-", f"{stem}-{number}" if mark else stem)
         for seed in range(1, seeds + 1):
-            parts = (driver, str(seed), tree, code, content)
+            parts = (driver, str(seed), tree, code, content, number)
             key = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
             found.append(Job(scene, f"{stem}-seed{seed}", driver, seed, config, out, key, run))
     return found

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from rich.console import Group
 from rich.table import Table
 
 from whyway.evaluate import picture, plots
 from whyway.evaluate.report import environment
+from whyway.evaluate.route_table import route_columns, route_summary, route_table
 
 SHARES = (
     "consistency_longitudinal",
@@ -63,6 +65,7 @@ def summarise(
         "goals_reached": sum(goals),
         "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
         "latency_p99_ms": float(np.percentile(times, 99)) if times else None,
+        **route_summary(results),
     }
     scenes = [{k: v for k, v in r.items() if k not in ("decision_ms", "key")} for r in results]
     rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in summary.items()}
@@ -83,6 +86,7 @@ def render_summary(summary: Mapping[str, Any]) -> str:
     """Give the text of the suite's report.html: one row a scene, each with its own report behind it."""
     light, dark = picture.color_variables()
     scenes = sorted(summary["scenes"], key=lambda s: (s.get("metrics") or {"pdms": -1.0})["pdms"])
+    columns = (*route_columns(scenes), *COLUMNS)
     return (
         environment()
         .get_template("summary.html.jinja")
@@ -90,8 +94,8 @@ def render_summary(summary: Mapping[str, Any]) -> str:
             driver=summary["driver"],
             summary=summary["summary"],
             provenance=_flat(summary["provenance"]),
-            columns=[label for _, label, _ in COLUMNS],
-            rows=[_row(s) for s in scenes],
+            columns=[label for _, label, _ in columns],
+            rows=[_row(s, columns) for s in scenes],
             light=light,
             dark=dark,
             picture_style=Markup(picture.STYLE),
@@ -107,11 +111,17 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _row(scene: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    scene: Mapping[str, Any], columns: Sequence[tuple[str, str, int | None]]
+) -> dict[str, Any]:
     metrics = scene.get("metrics", {})
     cells = [
-        "–" if metrics.get(name) is None else f"{metrics[name]:.{digits}f}"
-        for name, _, digits in COLUMNS
+        "–"
+        if metrics.get(name) is None
+        else str(metrics[name])
+        if digits is None
+        else f"{metrics[name]:.{digits}f}"
+        for name, _, digits in columns
     ]
     return {
         "name": scene["name"],
@@ -122,8 +132,8 @@ def _row(scene: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The summary for a terminal: the numbers, then every scene that failed."""
+def summary_table(summary: Mapping[str, Any]) -> Table | Group:
+    """The summary for a terminal: the routes one by one where there are any, the numbers, then every scene that failed."""
     numbers = summary["summary"]
     found = Table(title=f"{summary['driver']} on {numbers['scenes']} scenes", title_justify="left")
     found.add_column("metric")
@@ -137,4 +147,5 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         found.add_section()
         for scene in failed:
             found.add_row(scene["name"], f"[red]{scene.get('error') or scene['verdict']}[/]")
-    return found
+    routes = route_table(summary["scenes"])
+    return found if routes is None else Group(routes, found)
