@@ -160,7 +160,7 @@ class _Cubics:
         return _value(self._u[row], p), _value(self._v[row], p), np.arctan2(dv, du)
 
     def _parameter(self, row: Ints, share: Floats) -> Floats:
-        """p where the arc length is a share of the whole: looked up, then two Newton steps."""
+        """P where the arc length is a share of the whole: looked up, then two Newton steps."""
         total = np.maximum(self._arc[:, -1:], 1e-12)
         # all rows one behind the other, so that one search serves all
         flat = (self._arc / total + 2 * np.arange(len(total))[:, None]).ravel()

@@ -146,9 +146,7 @@ def _wide(road: RoadSpec, drawn: Sequence[Drawn], group: range) -> list[int]:
 # ---------------------------------------------------------------------------------------------------- one stretch
 
 
-def _stretch(
-    index: int, road: RoadSpec, drawn: Sequence[Drawn], group: range, n: int
-) -> Stretch:
+def _stretch(index: int, road: RoadSpec, drawn: Sequence[Drawn], group: range, n: int) -> Stretch:
     parts = [_points(drawn[i], n) for i in group]
     forward = road.forward(n)
     keys = [(index, i, n) for i in group]

@@ -46,7 +46,7 @@ def link(roads: Sequence[RoadSpec], junctions: Sequence[JunctionSpec], of: Mappi
 
 
 def _connect(a: Stretch, b: Stretch) -> None:
-    """a leads to b: traffic to traffic, others to their own kind."""
+    """A leads to b: traffic to traffic, others to their own kind."""
     if (a.kind == b.kind or (a.kind in TRAFFIC and b.kind in TRAFFIC)) and b not in a.after:
         a.after.append(b)
         b.before.append(a)

@@ -62,8 +62,12 @@ class _Lanes:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         lanes = [lane for lane in lanes if lane.kind in TRAFFIC]
         # the middles of the chords too: half a metre apart at most
-        xs = [np.concatenate([v, (v[1:] + v[:-1]) / 2]) for v in (lane.center_x_m for lane in lanes)]
-        ys = [np.concatenate([v, (v[1:] + v[:-1]) / 2]) for v in (lane.center_y_m for lane in lanes)]
+        xs = [
+            np.concatenate([v, (v[1:] + v[:-1]) / 2]) for v in (lane.center_x_m for lane in lanes)
+        ]
+        ys = [
+            np.concatenate([v, (v[1:] + v[:-1]) / 2]) for v in (lane.center_y_m for lane in lanes)
+        ]
         x = np.concatenate([np.zeros(0), *xs])
         order = np.argsort(x, kind="stable")
         self._x, self._y = x[order], np.concatenate([np.zeros(0), *ys])[order]
@@ -95,7 +99,10 @@ def _outline(element: etree._Element, road: int, reference: Reference) -> tuple[
     else:
         uv = [(attribute(e, "u"), attribute(e, "v")) for e in corners if e.tag == "cornerLocal"]
         if not uv:
-            length, width = attribute(element, "length", 0.0) / 2, attribute(element, "width", 0.0) / 2
+            length, width = (
+                attribute(element, "length", 0.0) / 2,
+                attribute(element, "width", 0.0) / 2,
+            )
             if min(length, width) <= 0.0:
                 return np.zeros(0), np.zeros(0)
             uv = [(length, width), (-length, width), (-length, -width), (length, -width)]

@@ -98,9 +98,7 @@ def _read(root: etree._Element, name: str) -> OpenDrive:
     header = root.find("header")
     title = "" if header is None else (header.get("name") or "").strip()[:100]
     geo = "" if header is None else (header.findtext("geoReference") or "").strip()
-    lane_map = LaneMap(
-        0, title or name, lanes, lines, lights, crossings(roads, reference, lanes)
-    )
+    lane_map = LaneMap(0, title or name, lanes, lines, lights, crossings(roads, reference, lanes))
     names = {s.id: tuple((roads[r].id, j, n) for r, j, n in s.keys) for s in kept}
     return OpenDrive(lane_map, plan, geo, names)
 
@@ -138,5 +136,3 @@ def _id(stretch: Stretch | None) -> int:
 
 def _ids(others: Sequence[Stretch]) -> Ints:
     return np.array([s.id for s in others], dtype=np.int64)
-
-

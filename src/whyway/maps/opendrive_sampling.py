@@ -43,7 +43,7 @@ class Drawn:
     borders_m: dict[int, tuple[Floats, Floats]]
 
     def at(self, t_m: Floats) -> Floats:
-        """x and y `[2, n]`, beside the reference line by `t_m`."""
+        """Points `[2, n]` (x, y) beside the reference line by `t_m`."""
         points: Floats = np.stack(
             [self.x_m - t_m * np.sin(self.yaw_rad), self.y_m + t_m * np.cos(self.yaw_rad)]
         )

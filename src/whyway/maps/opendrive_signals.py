@@ -20,7 +20,7 @@ from whyway.maps.opendrive_lanes import Key, Stretch
 from whyway.maps.opendrive_links import TRAFFIC
 from whyway.maps.opendrive_programs import programs
 from whyway.maps.opendrive_sampling import Reference, borders_at
-from whyway.maps.opendrive_xml import JunctionSpec, RoadSpec, Section, speed_mps
+from whyway.maps.opendrive_xml import JunctionSpec, RoadSpec, speed_mps
 from whyway.maps.signals import SignalPlan
 from whyway.maps.xmlfile import attribute, integer
 from whyway.types import Floats, StopLine, TrafficLight
@@ -251,9 +251,7 @@ def _stop_lines(
     return tuple(found)
 
 
-def _ends(
-    stretch: Stretch, hold: _Hold, roads: Sequence[RoadSpec], reference: Reference
-) -> Floats:
+def _ends(stretch: Stretch, hold: _Hold, roads: Sequence[RoadSpec], reference: Reference) -> Floats:
     """x, y of a lane's left and right border where it is held: [2 borders, 2]."""
     if hold.at is None:
         return stretch.parts[-1][2:, -1].reshape(2, 2)

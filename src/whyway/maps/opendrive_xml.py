@@ -145,9 +145,7 @@ def read_junctions(root: etree._Element) -> tuple[JunctionSpec, ...]:
 
 def cubics(elements: list[etree._Element], at: str) -> Floats:
     """A table of cubics, by rising start: [n, 5]."""
-    rows = [
-        [attribute(e, at, 0.0), *(attribute(e, c, 0.0) for c in "abcd")] for e in elements
-    ]
+    rows = [[attribute(e, at, 0.0), *(attribute(e, c, 0.0) for c in "abcd")] for e in elements]
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     return table[np.argsort(table[:, 0], kind="stable")]
 

@@ -40,7 +40,9 @@ def read_xml(path: Path) -> etree._Element:
         with gzip.open(path) if packed else path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SceneError(f"{path}: no such file; give the path of an XML file, plain or gzipped") from None
+        raise SceneError(
+            f"{path}: no such file; give the path of an XML file, plain or gzipped"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise SceneError(
             f"{path}: the gzip data is cut off or damaged; fetch the file again"
@@ -50,7 +52,9 @@ def read_xml(path: Path) -> etree._Element:
             f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         ) from None
     if len(data) > MAX_BYTES:
-        raise SceneError(f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut out what is needed")
+        raise SceneError(
+            f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut out what is needed"
+        )
     if data.count(b"<") + data.count(b"=") > MAX_MARKS:
         raise SceneError(
             f"{path}: more than {MAX_MARKS} elements and attributes; cut out what is needed"
