@@ -6,6 +6,7 @@ flows over a joint follows from the lanes' directions; a joint at which two lane
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -18,10 +19,15 @@ MAX_LINKS = 64
 """Most lanes that one lane may lead to."""
 
 MIN_LENGTH_M = 0.05
-"""A lane shorter than this is none: what leads into it leads on to what follows it."""
+"""A lane shorter than this is none: what leads into it leads on to what follows it, and its points are nobody's.
+
+Exporters leave such crumbs at the ends of roads, with the lanes to one side of where they are before and after.
+"""
 
 SHORT_M = 2.0
-"""A lane shorter than this becomes part of the one before or after it, if there is only one way to go."""
+"""A lane shorter than this becomes part of the one before or after it, if there is only one way to go and they meet."""
+
+_MEET_M = 0.1
 
 End: TypeAlias = tuple[Key, str]
 """A lane of the file and one of its ends: "start" or "end" along the reference line."""
@@ -39,10 +45,10 @@ def link(roads: Sequence[RoadSpec], junctions: Sequence[JunctionSpec], of: Mappi
         for (a, a_end), (b, b_end) in ((one, other), (other, one)):
             leaves = a_end == ("end" if roads[a[0]].forward(a[2]) else "start")
             enters = b_end == ("start" if roads[b[0]].forward(b[2]) else "end")
-            if leaves and enters and a in of and b in of:
-                # within a stretch there is nothing to link
-                if of[a].keys[-1] == a and of[b].keys[0] == b:
-                    _connect(of[a], of[b])
+            if not (leaves and enters and a in of and b in of):
+                continue
+            if of[a].keys[-1] == a and of[b].keys[0] == b:  # else within a stretch
+                _connect(of[a], of[b])
 
 
 def _connect(a: Stretch, b: Stretch) -> None:
@@ -118,11 +124,12 @@ def tidy(found: Sequence[Stretch], of: dict[Key, Stretch]) -> list[Stretch]:
         length = stretch.length_m
         if length >= SHORT_M:
             continue
-        other = _only_way(stretch)
+        crumb = length < MIN_LENGTH_M
+        other = _only_way(stretch, crumb)
         if other is not None:
-            _merge(stretch, other)
+            _merge(stretch, other, crumb)
             into[id(stretch)] = other
-        elif length < MIN_LENGTH_M:
+        elif crumb:
             _bypass(stretch)
             gone.add(id(stretch))
     kept = [s for s in found if id(s) not in into and id(s) not in gone]
@@ -145,34 +152,44 @@ def _final(stretch: Stretch | None, into: Mapping[int, Stretch], gone: set[int])
     return None if stretch is None or id(stretch) in gone else stretch
 
 
-def _only_way(stretch: Stretch) -> Stretch | None:
-    """The stretch before or after, if this is the only way to or from it."""
+def _only_way(stretch: Stretch, crumb: bool) -> Stretch | None:
+    """The stretch before or after, if this is the only way to or from it, and they meet (a crumb need not)."""
     for side, back in (("before", "after"), ("after", "before")):
         others: list[Stretch] = getattr(stretch, side)
         if len(others) != 1:
             continue
         (other,) = others
         same = other.kind == stretch.kind and other.junction == stretch.junction
-        if same and other is not stretch and len(getattr(other, back)) == 1:
+        if not same or other is stretch or len(getattr(other, back)) != 1:
+            continue
+        if crumb or _meet(*((other, stretch) if side == "before" else (stretch, other))):
             return other
     return None
 
 
-def _merge(stretch: Stretch, other: Stretch) -> None:
-    """Make a stretch part of the one before or after it."""
+def _meet(first: Stretch, second: Stretch) -> bool:
+    (x0, y0), (x1, y1) = first.parts[-1][:2, -1], second.parts[0][:2, 0]
+    return math.hypot(x1 - x0, y1 - y0) < _MEET_M
+
+
+def _merge(stretch: Stretch, other: Stretch, crumb: bool) -> None:
+    """Make a stretch part of the one before or after it; of a crumb only its links."""
     behind = bool(stretch.before) and stretch.before[0] is other and len(other.after) == 1
-    other.left_paint = _sum(other.left_paint, stretch.left_paint)
-    other.right_paint = _sum(other.right_paint, stretch.right_paint)
+    if not crumb:
+        other.left_paint = _sum(other.left_paint, stretch.left_paint)
+        other.right_paint = _sum(other.right_paint, stretch.right_paint)
     if other.limit_mps is None:
         other.limit_mps = stretch.limit_mps
     if behind:
-        other.keys += stretch.keys
-        other.parts += stretch.parts
+        if not crumb:
+            other.keys += stretch.keys
+            other.parts += stretch.parts
         other.after = stretch.after
         _replace([s.before for s in stretch.after], stretch, other)
     else:
-        other.keys[:0] = stretch.keys
-        other.parts[:0] = stretch.parts
+        if not crumb:
+            other.keys[:0] = stretch.keys
+            other.parts[:0] = stretch.parts
         other.before = stretch.before
         _replace([s.after for s in stretch.before], stretch, other)
 
