@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from whyway.geometry import points_in_polygon
-from whyway.types import Floats
-from whyway.worlds.sim.state import clamp
+from whyway.maps.grid import LaneGrid
+from whyway.maps.road import DRIVABLE
+from whyway.types import Floats, InputError, Lane
+from whyway.worlds.sim.arrays import clamp
 
 Array = Any
+
+CELL_M = 0.5
+_MOST_CELLS = 100_000_000
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +41,64 @@ class Surface:
         row = xp.astype(xp.floor((y_m - self.origin_y_m) / self.cell_m), xp.int64)
         inside = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)
         at = clamp(row, 0, self.rows - 1) * self.columns + clamp(column, 0, self.columns - 1)
-        return inside & xp.take(self.cells, at)
+        return inside & xp.reshape(xp.take(self.cells, xp.reshape(at, (-1,))), at.shape)
+
+    def to(self, xp: Any, device: Any = None) -> Surface:
+        """The same in another namespace, on a device."""
+        return replace(self, cells=xp.asarray(np.asarray(self.cells), device=device))
 
 
-def build_surface(polygons: Iterable[tuple[Floats, Floats]], cell_m: float = 0.5) -> Surface:
+def lane_surface(lanes: Sequence[Lane], cell_m: float = CELL_M) -> Surface:
+    """Where a car may physically be, from the lanes of a map; the effort grows with their length alone.
+
+    Raises:
+      InputError: no lane is for driving, or the map is too large for cells of that size.
+    """
+    grid = LaneGrid(tuple(lane for lane in lanes if lane.kind in DRIVABLE))
+    x, y = grid.x_m[grid.real], grid.y_m[grid.real]
+    if not len(x):
+        raise InputError("a drivable area needs at least one lane")
+    surface = _blank(x, y, cell_m)
+    c0, c1 = (np.floor((v - surface.origin_x_m) / cell_m).astype(int) for v in (x.min(1), x.max(1)))
+    r0, r1 = (np.floor((v - surface.origin_y_m) / cell_m).astype(int) for v in (y.min(1), y.max(1)))
+    each = (c1 - c0 + 1) * (r1 - r0 + 1)
+    begins = np.searchsorted(np.cumsum(each), np.arange(0, int(each.sum()), _AT_ONCE), side="right")
+    for a, b in zip(begins.tolist(), [*begins[1:].tolist(), len(each)], strict=True):
+        piece = np.repeat(np.arange(a, b), each[a:b])
+        k = np.arange(len(piece)) - np.repeat(np.cumsum(each[a:b]) - each[a:b], each[a:b])
+        wide = (c1 - c0 + 1)[piece]
+        column, row = c0[piece] + k % wide, r0[piece] + k // wide
+        px = surface.origin_x_m + (column + 0.5) * cell_m
+        py = surface.origin_y_m + (row + 0.5) * cell_m
+        inside = _inside(px[:, None] - x[piece], py[:, None] - y[piece])
+        surface.cells[(row * surface.columns + column)[inside]] = True
+    return surface
+
+
+def _blank(x: Floats, y: Floats, cell_m: float) -> Surface:
+    """No cell drivable yet, around some points."""
+    low_x, low_y = float(x.min()) - cell_m, float(y.min()) - cell_m
+    columns = math.ceil((float(x.max()) + cell_m - low_x) / cell_m) + 1
+    rows = math.ceil((float(y.max()) + cell_m - low_y) / cell_m) + 1
+    if rows * columns > _MOST_CELLS:
+        raise InputError(
+            f"a drivable area of {columns} x {rows} cells is too large; give cells of more than {cell_m:g} m"
+        )
+    return Surface(np.zeros(rows * columns, dtype=bool), low_x, low_y, cell_m, rows, columns)
+
+
+def _inside(rx: Floats, ry: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether points lie in quadrilaterals, from their places relative to the four corners `(n, 4)`; even-odd rule."""
+    nx, ny = np.roll(rx, -1, axis=1), np.roll(ry, -1, axis=1)
+    rise = ry - ny
+    # an edge that passes the point's height does so to its right iff this cross product has the sign of the edge's rise
+    cross = rx * ny - ry * nx
+    right = ((ry > 0.0) != (ny > 0.0)) & ((cross > 0.0) == (rise > 0.0))
+    inside: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_xor.reduce(right, axis=1)
+    return inside
+
+
+def build_surface(polygons: Iterable[tuple[Floats, Floats]], cell_m: float = CELL_M) -> Surface:
     """The union of polygons (x, y of each, not closed) on a grid.
 
     Raises:
