@@ -1,4 +1,4 @@
-"""`whyway`: drive, evaluate, bench, messages, doctor. Each command is one function; its arguments are its options.
+"""`whyway`: drive, evaluate, map, bench, messages, doctor. Each command is one function; its arguments are its options.
 
 Exit codes: 0 success; 1 it ran, and the answer is no; 2 wrong input, one line says what to do; 130 interrupted.
 """
@@ -47,13 +47,13 @@ class Drive:
     """
 
     world: str = "town"
-    """town, or the path of a CommonRoad scene (.xml, .xml.gz)."""
+    """town; family:NAME or family:NAME@MAP; a CommonRoad scene (.xml, .xml.gz); a CARLA route, routes.xml#ID; an OpenSCENARIO file (.xosc)."""
     driver: str = "rules"
     """rules, constant_velocity or idm."""
     seed: int = 1
     """Of the world: layout, traffic, sensor noise."""
     duration: float | None = None
-    """Simulated seconds; 60 in town, a scene's own length otherwise."""
+    """Simulated seconds; 60 in town, the world's own length otherwise."""
     in_process: bool = False
     """All stages in this process instead of a ROS 2 node each."""
     out: Path | None = None
@@ -66,7 +66,7 @@ class Drive:
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, then judge."""
         config = driver_config(self.driver, load(self.config, overrides))
-        self._check()
+        self._check(config)
         over_ros = self._over_ros()
         out = self.out or _run_folder("drive", f"{_short(self.world)}-{self.driver}-{self.seed}")
         _writable(out)
@@ -80,7 +80,7 @@ class Drive:
             return code
         return OK if score is not None and score.passed else NO
 
-    def _check(self) -> None:
+    def _check(self, config: Config) -> None:
         """Everything that can be known to be wrong before anything starts."""
         if self.duration is not None and not 1.0 <= self.duration <= 86400.0:
             raise InputError(
@@ -89,9 +89,9 @@ class Drive:
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: give a whole number from 0")
         if self.world != "town":
-            from whyway.maps.commonroad import read_scene
+            from whyway.worlds import make_world
 
-            read_scene(Path(self.world))
+            make_world(self.world, self.seed, config, self.duration)
 
     def _over_ros(self) -> bool:
         if self.in_process:
@@ -199,6 +199,40 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Map:
+    """Say what a map holds, and draw it: OpenDRIVE (.xodr), Lanelet2 (.osm) or CommonRoad (.xml), plain or gzipped."""
+
+    path: Annotated[Path, tyro.conf.Positional]
+    """The map's file."""
+    out: Path | None = None
+    """The picture (SVG); out/map/<name>.svg otherwise."""
+    json: bool = False
+    """Print JSON."""
+
+    def run(self, overrides: Sequence[str]) -> int:
+        """Read, count, draw."""
+        from whyway.evaluate.map_picture import map_facts, map_svg
+        from whyway.evaluate.report import write_atomically
+        from whyway.maps.load import load_map
+
+        _no_dials(overrides)
+        lane_map, _ = load_map(self.path)
+        facts = map_facts(lane_map)
+        out = self.out or Path("out/map") / f"{_short(str(self.path))}.svg"
+        _writable(out.parent)
+        write_atomically(out, map_svg(lane_map))
+        if self.json:
+            print(json.dumps({"facts": facts, "picture": str(out)}, indent=1))
+            return OK
+        table = Table("what", "value", box=None, title=f"map {self.path.name}")
+        for key, value in facts.items():
+            table.add_row(key, str(value))
+        _out.print(table)
+        _out.print(f"\n{out}", soft_wrap=True)
+        return OK
+
+
+@dataclass(frozen=True)
 class Bench:
     """Measure how fast decisions or the simulator are, on one thread."""
 
@@ -299,6 +333,7 @@ class Doctor:
 Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Messages, tyro.conf.subcommand("messages")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
@@ -357,7 +392,10 @@ def _run_folder(kind: str, name: str) -> Path:
 
 
 def _short(world: str) -> str:
-    return Path(world).name.split(".")[0] or "suite"
+    """A name for files: "family:cut_in@maps/Town04.xodr" -> "cut_in-Town04", "routes/longest6.xml#3" -> "longest6-3"."""
+    words, _, number = world.removeprefix("family:").partition("#")
+    parts = [Path(word).name.split(".")[0] for word in words.split("@")]
+    return "-".join(part for part in [*parts, number] if part) or "suite"
 
 
 def _writable(folder: Path) -> None:

@@ -70,28 +70,51 @@ class World(Protocol):
         """Go back to what `get_state` gave."""
 
 
+KINDS = (
+    "town",
+    "family:NAME or family:NAME@MAP",
+    "a CommonRoad scene (.xml, .xml.gz)",
+    "a CARLA route (routes.xml#ID)",
+    "an OpenSCENARIO file (.xosc)",
+)
+"""What `make_world` understands, for messages and help."""
+
+
 def make_world(spec: str, seed: int, config: Config, duration_s: float | None = None) -> World:
     """A world by its name.
 
     Args:
-      spec: "town", or the path of a CommonRoad scene (`.xml`, `.xml.gz`).
-      seed: of the town's layout and traffic, and of the sensors' noise.
+      spec: "town"; "family:cut_in", on a map of one's own as "family:cut_in@Town04.xodr"; the path of a CommonRoad scene (`.xml`,
+        `.xml.gz`); a route of a CARLA leaderboard file as "longest6.xml#3"; the path of an OpenSCENARIO file (`.xosc`).
+      seed: of layout, parameters and traffic, and of the sensors' noise.
       config: the whole tree.
-      duration_s: when to end; None for 60 s in town, and for a scene's own end.
+      duration_s: when to end; None for the world's own end.
 
     Raises:
-      InputError: no such world, or a scene that cannot be read; one line.
+      InputError: no such world, or a file that cannot be used; one line.
     """
     if duration_s is not None and not duration_s > 0.0:
         raise InputError(f"duration {duration_s} s: must be more than 0")
+    path, number, _ = spec.rpartition("#")
     if spec == "town":
         from whyway.worlds.sim.town_world import town_world
 
         return town_world(seed, config, duration_s)
+    if spec.startswith("family:"):
+        from whyway.worlds.sim.family_world import family_world
+
+        name, _, place = spec.removeprefix("family:").partition("@")
+        return family_world(name, seed, config, duration_s, Path(place) if place else None)
+    if number and path.endswith((".xml", ".xml.gz")):
+        from whyway.worlds.sim.route_world import route_world
+
+        return route_world(spec, seed, config, duration_s)
+    if spec.endswith((".xosc", ".xosc.gz")):
+        from whyway.worlds.sim.openscenario_world import scenario_world
+
+        return scenario_world(Path(spec), seed, config, duration_s)
     if spec.endswith((".xml", ".xml.gz")):
         from whyway.worlds.sim.commonroad_world import commonroad_world
 
         return commonroad_world(Path(spec), seed, config, duration_s)
-    raise InputError(
-        f"world {spec!r}: expected 'town' or the path of a CommonRoad scene (.xml or .xml.gz)"
-    )
+    raise InputError(f"world {spec!r}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
