@@ -76,7 +76,9 @@ def needed(family: Family, numbers: Numbers) -> Need:
     """What a site must have, in numbers."""
     spec = family.site
     lengths = (spec.approach_m, spec.behind_m, spec.beyond_m, spec.clear_m, spec.radius_m)
-    return Need(spec, *(number(a, numbers) for a in lengths))
+    approach, behind, beyond, clear, radius = (number(a, numbers) for a in lengths)
+    speed = number(family.ego.speed_mps, numbers)
+    return Need(spec, approach, behind, beyond, clear, radius, speed)
 
 
 # ------------------------------------------------------------------------------------------------------------ places
@@ -151,6 +153,8 @@ class _Placer:
     def _lane_there(self, which: str, s_m: float) -> tuple[tuple[int, ...], float]:
         """The lanes from beside a point of the ego's way on, and how far along the first that is."""
         path, lanes = self.site.path, self.site.lanes
+        if which == "oncoming":
+            return self._oncoming(s_m)
         if not 0.0 <= s_m <= path.length_m:
             raise PlaceError(
                 f"the ego's way is {path.length_m:.0f} m long and has no place at {s_m:.0f} m"
@@ -161,16 +165,29 @@ class _Placer:
         if which == "own":
             along, _ = lanes[mine].project(x, y)
             return lanes.onward(path.lane_ids[at:], _ONWARD_M), along
-        if which == "oncoming":
-            other = lanes.opposite(mine)
-        else:
-            other = lanes.side(mine, left=which == "left")
+        other = lanes.side(mine, left=which == "left")
         if not other:
             raise PlaceError(f"there is no lane {which} of the ego's")
         along, _ = lanes[other].project(x, y)
         if not -1.0 <= along <= lanes[other].length_m + 1.0:
             raise PlaceError(f"the lane {which} of the ego's ends too early")
         return lanes.onward((other,), _ONWARD_M), along
+
+    def _oncoming(self, s_m: float) -> tuple[tuple[int, ...], float]:
+        """The lanes the other way from a point of the ego's way on; behind a junction, so far back along the lane that comes from there."""
+        path, lanes = self.site.path, self.site.lanes
+        back = 0.0
+        while not (other := lanes.opposite(path.lane_at(s_m - back))):
+            back += 5.0
+            if s_m - back < self.site.start_m:
+                raise PlaceError("there is no lane the other way beside the ego's")
+        x, y, _, _ = (float(c) for c in path.center.at(s_m - back))
+        along = lanes[other].project(x, y)[0] - back
+        ids = lanes.upstream((other,), max(-along, 0.0))
+        along += lanes.length_m(ids[:-1])
+        if along < 0.0:
+            raise PlaceError("the lane the other way begins too late")
+        return lanes.onward(ids, _ONWARD_M), along
 
     def _on_arm(self, part: Part, place: ArmPlace, further: float) -> tuple[Part, float]:
         site, lanes = self.site, self.site.lanes

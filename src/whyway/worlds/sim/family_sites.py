@@ -19,8 +19,10 @@ from whyway.types import Floats, InputError, LaneKind, Route
 from whyway.worlds.sim.family import TURNS, SiteSpec
 from whyway.worlds.sim.family_lanes import Lanes, meeting
 
-_STRAIGHT_1PM = 1.0 / 120.0
-"""A road is straight where it bends less."""
+_LATERAL_MPS2 = 2.0
+"""A road is straight where it may bend, but can be driven at the ego's speed with less than this to the side ..."""
+_TIGHTEST_1PM = 1.0 / 30.0
+"""... and bends no more than this."""
 _TURN_RAD = math.radians(30.0)
 _ARM_RAD = math.radians(45.0)
 _ARM_ANGLES = {"right": math.pi / 2, "left": -math.pi / 2, "opposite": math.pi, "beside": 0.0}
@@ -47,6 +49,13 @@ class Need:
     beyond_m: float
     clear_m: float
     radius_m: float
+    speed_mps: float
+    """Of the ego at the start."""
+
+    @property
+    def straight_1pm(self) -> float:
+        """Curvature up to which a road is straight."""
+        return min(_TIGHTEST_1PM, _LATERAL_MPS2 / max(self.speed_mps, 1.0) ** 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,18 +157,23 @@ def _until(path: LanePath, s_m: float) -> list[int]:
 
 def _roads(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Straight stretches without junctions, as wide as asked all along."""
-    span = need.behind_m + need.approach_m + need.clear_m
+    span = need.approach_m + need.clear_m
     for first in _shuffled(lanes, rng):
-        run, total = _run(lanes, first, lambda i: _fits(lanes, need, i), span)
-        if total >= span:
-            yield _Found(run, need.behind_m + need.approach_m)
+        run, total = _run(lanes, first, lambda i: _fits(lanes, need, i), span + need.behind_m)
+        if total < span:
+            continue
+        # what is needed behind the start may lie before a junction, or in the stretch itself
+        before = lanes.upstream((first,), need.behind_m)[:-1]
+        missing = max(need.behind_m - lanes.length_m(before), 0.0)
+        if total >= span + missing:
+            yield _Found(run, missing + need.approach_m)
 
 
 def _fits(lanes: Lanes, need: Need, lane_id: int) -> bool:
     lane, spec = lanes[lane_id], need.spec
     if lane.lane.in_junction or lane.lane.kind != LaneKind.DRIVING:
         return False
-    if _sharpest(lanes, lane_id) > _STRAIGHT_1PM:
+    if _sharpest(lanes, lane_id) > need.straight_1pm:
         return False
     return _fits_across(lanes, spec, lane_id)
 
@@ -202,7 +216,7 @@ def _bends(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Foun
             continue
         before = lanes.upstream((lane_id,), need.approach_m / 2)[:-1]
         if any(
-            lanes[i].lane.in_junction or _sharpest(lanes, i) > 0.4 / need.radius_m for i in before
+            lanes[i].lane.in_junction or _sharpest(lanes, i) > 0.7 / need.radius_m for i in before
         ):
             continue
         bent = np.abs(lane.center.curvature_1pm) >= 1.0 / need.radius_m
