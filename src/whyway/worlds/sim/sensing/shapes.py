@@ -133,6 +133,15 @@ def _wheels(
             yield (rim[::-1] if y > 0.0 else rim), TYRE, label
 
 
+def _tyres(xs: tuple[float, ...], half: float, top: float, label: Label) -> list[Solid]:
+    """What of the wheels reaches below the body: solid, so that a lidar meets it and it is seen from ahead."""
+    return [
+        _block((x - half, x + half, *y), 0.0, top, TYRE, label)
+        for x in xs
+        for y in ((0.38, 0.5), (-0.5, -0.38))
+    ]
+
+
 # ---------------------------------------------------------------------------------------------------------- vehicles
 
 
@@ -143,6 +152,7 @@ def _car() -> Shape:
         Solid((-0.5, 0.5, -0.5, 0.5), 0.18, (-0.49, 0.485, -0.47, 0.47), 0.6, PAINT, label),
         Solid((-0.44, 0.24, -0.46, 0.46), 0.6, (-0.31, 0.06, -0.37, 0.37), 0.96, GLASS, label),
         Solid((-0.31, 0.06, -0.37, 0.37), 0.96, (-0.28, 0.03, -0.33, 0.33), 1.0, PAINT, label),
+        *_tyres((-0.3, 0.32), 0.05, 0.2, label),
     ]
     extras = list(_wheels((-0.3, 0.32), 0.075, 0.21, label))
     for side in (-1, 1):
@@ -159,6 +169,7 @@ def _truck(cab: bool) -> Shape:
     solids = [
         _block((-0.49, 0.48, -0.36, 0.36), 0.12, 0.3, DARK, label),
         _block((-0.5, 0.26 if cab else 0.5, -0.5, 0.5), 0.3, 1.0, (222, 224, 226), label),
+        *_tyres((-0.36, -0.22, 0.36), 0.045, 0.2, label),
     ]
     extras = list(_wheels((-0.36, -0.22, 0.36), 0.06, 0.145, label))
     extras += [_patch(-0.502, y, y + 0.14, 0.32, 0.37, RED_LAMP, label) for y in (-0.45, 0.31)]
@@ -179,6 +190,7 @@ def _bus() -> Shape:
     solids = [
         _block((-0.48, 0.48, -0.42, 0.42), 0.06, 0.13, DARK, label),
         _block((-0.5, 0.5, -0.5, 0.5), 0.12, 1.0, PAINT, label),
+        *_tyres((-0.3, 0.3), 0.035, 0.13, label),
     ]
     extras = list(_wheels((-0.3, 0.3), 0.05, 0.16, label))
     extras += [_band(y, -0.44, 0.42, 0.5, 0.82, GLASS, label) for y in (0.503, -0.503)]
