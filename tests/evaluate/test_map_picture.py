@@ -48,7 +48,7 @@ def test_the_command_draws_a_file_and_refuses_one_that_is_no_map(town, tmp_path,
     path.write_text(write_opendrive(town))
     assert main(["map", str(path), "--out", str(tmp_path / "town.svg")]) == OK
     assert (tmp_path / "town.svg").read_text().startswith("<svg")
-    assert "driving lanes [km]" in capsys.readouterr().out
+    assert "driving lanes, km" in capsys.readouterr().out
     path.write_text("<OpenDRIVE><road")
     assert main(["map", str(path), "--out", str(tmp_path / "x.svg")]) == WRONG_INPUT
     assert not (tmp_path / "x.svg").exists()

@@ -64,7 +64,7 @@ def map_facts(lane_map: LaneMap) -> dict[str, int | float | str]:
         "name": lane_map.name,
         "lanes": len(lane_map.lanes),
         **{f"lanes: {kind.name.lower()}": kinds[kind] for kind in sorted(kinds)},
-        "driving lanes [km]": round(sum(r.length_m for r in driving) / 1e3, 2),
+        "driving lanes, km": round(sum(r.length_m for r in driving) / 1e3, 2),
         "in junctions": sum(r.lane.in_junction for r in driving),
         "without a successor": ends,
         "lights": len(lane_map.lights),
