@@ -10,7 +10,7 @@ import pytest
 
 from whyway.geometry import Polyline
 from whyway.maps.lanes import RoadLane
-from whyway.maps.opendrive import write_opendrive
+from whyway.maps.opendrive_write import write_opendrive
 from whyway.maps.road import Road
 from whyway.maps.town import Town, make_town
 from whyway.maps.town_layout import LANE_WIDTH_M

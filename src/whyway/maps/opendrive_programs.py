@@ -94,7 +94,7 @@ def _cycles(phases: Sequence[Sequence[int]], offset_s: float) -> dict[int, Signa
 def _run_together(
     colors: Sequence[LightColor], durations_s: Sequence[float], offset_s: float
 ) -> SignalCycle:
-    """A cycle in which no colour follows itself."""
+    """A cycle in which no colour follows itself, not even round its end."""
     shown: list[LightColor] = []
     times: list[float] = []
     for color, duration in zip(colors, durations_s, strict=True):
@@ -103,4 +103,9 @@ def _run_together(
         else:
             shown.append(color)
             times.append(duration)
+    if len(shown) > 1 and shown[0] == shown[-1]:
+        first = times.pop(0)
+        shown.pop(0)
+        times[-1] += first
+        offset_s += first
     return SignalCycle(tuple(shown), tuple(times), offset_s)

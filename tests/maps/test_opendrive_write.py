@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from whyway.geometry import Polyline
-from whyway.maps.opendrive import write_opendrive
+from whyway.maps.opendrive_write import write_opendrive
 from whyway.maps.town import make_town
 from whyway.types import Floats
 
