@@ -1,4 +1,4 @@
-"""Paths on arrays agree with the polylines they were made of; recordings and lights are what they were given as."""
+"""Paths on arrays agree with the polylines they were made of."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 
 from whyway.geometry import Polyline
-from whyway.maps.signals import SignalCycle, SignalPlan
-from whyway.types import LightColor, TrafficLight
-from whyway.worlds.sim.logs import build_logs, build_signals
 from whyway.worlds.sim.rails import Rail, build_rails, speed_profile
 
 
@@ -61,50 +58,3 @@ def test_speed_profiles_brake_in_time_for_curves():
     assert v[0] > 13.0
     assert v[65] < 4.6
     assert (np.diff(v**2) / (2 * np.diff(line.s_m)) > -1.51).all()
-
-
-def test_a_recording_is_there_from_its_first_to_its_last_sample_and_straight_between_them():
-    track = (
-        0.5,
-        np.array([0.0, 1.0, 3.0]),
-        np.zeros(3),
-        np.array([3.0, -3.1, -3.0]),
-        np.array([1.0, 2.0, 3.0]),
-        False,
-    )
-    parked = (0.0, np.array([7.0]), np.array([8.0]), np.zeros(1), np.zeros(1), True)
-    logs = build_logs([track, parked], 0.25)
-    t = np.array([0.4, 0.5, 0.625, 1.0, 1.1])
-    x, _, yaw, v, _, there = logs.at(np.zeros(5, dtype=np.int64), t)
-    assert there.tolist() == [False, True, True, True, False]
-    np.testing.assert_allclose(x[1:4], [0.0, 0.5, 3.0])
-    np.testing.assert_allclose(v[1:4], [1.0, 1.5, 3.0])
-    assert abs(yaw[2]) > 3.0  # over the seam at pi, not back through 0
-    x, *_, there = logs.at(np.ones(5, dtype=np.int64), t)
-    assert there.all() and (x == 7.0).all()
-
-
-def test_lights_follow_their_program_and_wait_where_they_are_to_wait():
-    colors = (LightColor.GREEN, LightColor.AMBER, LightColor.RED)
-    plan = SignalPlan(
-        {
-            5: SignalCycle(colors, (4.0, 1.0, 5.0), 2.0),
-            9: SignalCycle(colors, (6.0, 3.0, 9.0), -7.0),
-        }
-    )
-    none = np.zeros(0, dtype=np.int64)
-    lights = [
-        TrafficLight(9, 0.0, 0.0, none),
-        TrafficLight(5, 0.0, 0.0, none),
-        TrafficLight(6, 0.0, 0.0, none),
-    ]
-    t = np.arange(0.0, 40.0, 0.1)
-    found = build_signals(lights, plan).colors(t, 0 * t)
-    expected = [[s.color for s in plan.states(float(k))] for k in t]
-    assert found.tolist() == expected
-    waiting = build_signals(lights, plan, waiting=[9], dwell_s=3.0).colors(
-        t, np.maximum(t - 20.0, 0.0)
-    )
-    assert (waiting[:, 0] == found[:, 0]).all()
-    assert (waiting[t < 28.0, 1] == LightColor.RED).all()
-    assert waiting[285, 1] == LightColor.GREEN

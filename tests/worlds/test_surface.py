@@ -38,8 +38,9 @@ def test_a_point_is_drivable_where_a_lane_is(lanes):
 
 
 def test_lanes_and_their_outlines_give_the_same_area(lanes):
-    by_lane = lane_surface(lanes)
-    by_outline = build_surface(RoadLane(v).polygon for v in lanes if v.kind in DRIVABLE)
+    some = lanes[:4]
+    by_lane = lane_surface(some)
+    by_outline = build_surface(RoadLane(v).polygon for v in some)
     x, y = (v.ravel() for v in np.meshgrid(np.arange(-250, 250, 3.1), np.arange(-250, 250, 3.1)))
     assert (by_lane.drivable(x, y) == by_outline.drivable(x, y)).mean() > 0.995
 

@@ -15,7 +15,7 @@ from whyway.maps.commonroad import CommonRoadScene, Obstacle, read_scene
 from whyway.maps.goal import goal_counts
 from whyway.types import CYCLE_S, EgoState
 from whyway.worlds.sim.engine import Sim, begin
-from whyway.worlds.sim.logs import Logs, build_logs, build_signals
+from whyway.worlds.sim.logs import Track, build_logs, build_signals
 from whyway.worlds.sim.state import Mode, State, empty_state
 from whyway.worlds.sim.world import GoalTest, Setting, SimWorld, ego_placed
 
@@ -34,7 +34,7 @@ def commonroad_world(
         config.vehicle,
         config.sim.traffic,
         build_signals(scene.lane_map.lights, scene.signals),
-        logs=_logs(scene),
+        logs=build_logs([_track(o, scene.dt_s) for o in scene.obstacles], scene.dt_s),
     )
     start = begin(sim, ego_placed(_state(scene), scene.ego_initial, config))
     # whole steps only
@@ -68,19 +68,13 @@ def _state(scene: CommonRoadScene) -> State:
     return state
 
 
-def _logs(scene: CommonRoadScene) -> Logs:
-    return build_logs([_track(o, scene.dt_s) for o in scene.obstacles], scene.dt_s)
-
-
-def _track(
-    o: Obstacle, dt_s: float
-) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
+def _track(o: Obstacle, dt_s: float) -> Track:
     """One recording with every step in it: gaps in the recorded steps are filled evenly."""
     steps = np.arange(o.time_index[0], o.time_index[-1] + 1)
-    even = [
+    x, y, yaw, v = (
         np.interp(steps, o.time_index, c) for c in (o.x_m, o.y_m, np.unwrap(o.yaw_rad), o.v_mps)
-    ]
-    return (float(o.time_index[0]) * dt_s, *even, o.is_static)  # type: ignore[return-value]
+    )
+    return Track(float(o.time_index[0]) * dt_s, x, y, yaw, v, o.is_static)
 
 
 def _goal(scene: CommonRoadScene, config: Config) -> GoalTest | None:

@@ -6,7 +6,7 @@ Shapes: L recordings of up to T samples, N lights, W worlds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,34 @@ from array_api_compat import array_namespace
 
 from whyway.maps.signals import SignalPlan
 from whyway.types import Floats, TrafficLight
-from whyway.worlds.sim.state import clamp, flat_take
+from whyway.worlds.sim.arrays import clamp, pick
+from whyway.worlds.sim.table import Line
 
 Array = Any
 
 
+STANDS_M = 2.0
+"""A recording that moves less has no way of its own."""
+
+_HARDLY_MPS = 3.0
+_AROUND_M = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One recording: samples `(n,)` of a box's centre, from `first_s` on. One of a single sample that is `forever` never ends."""
+
+    first_s: float
+    x_m: Floats
+    y_m: Floats
+    yaw_rad: Floats
+    v_mps: Floats
+    forever: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Logs:
-    """L recordings sampled every `dt_s`: box centres. A recording of one sample that is `forever` never ends."""
+    """L recordings sampled every `dt_s`."""
 
     dt_s: float
     samples: Array
@@ -51,25 +71,45 @@ class Logs:
         row = a + f * (b - a)
         return row[..., 0], row[..., 1], row[..., 2], row[..., 3], row[..., 4], present
 
+    def to(self, xp: Any, dtype: Any, device: Any = None) -> Logs:
+        """The same in another namespace and float type, on a device."""
+        return replace(self, **_moved(self, xp, dtype, device))
 
-def build_logs(
-    tracks: Sequence[tuple[float, Floats, Floats, Floats, Floats, bool]], dt_s: float
-) -> Logs:
-    """From (first time, x, y, yaw, v, forever) of each recording."""
-    stride = max([len(t[1]) for t in tracks] + [1])
+
+def build_logs(tracks: Sequence[Track], dt_s: float) -> Logs:
+    """The recordings on arrays, all sampled every `dt_s`."""
+    stride = max([len(t.x_m) for t in tracks] + [1])
     samples = np.zeros((max(len(tracks), 1), stride, 5))
-    for i, (_, x, y, yaw, v, _forever) in enumerate(tracks):
-        n = len(x)
-        a = np.gradient(v, dt_s) if n > 1 else np.zeros(n)
-        samples[i, :n] = np.stack([x, y, np.unwrap(yaw), v, a], axis=-1)
+    for i, t in enumerate(tracks):
+        n = len(t.x_m)
+        a = np.gradient(t.v_mps, dt_s) if n > 1 else np.zeros(n)
+        columns = (t.x_m, t.y_m, np.unwrap(t.yaw_rad), t.v_mps, a)
+        samples[i, :n] = np.stack(columns, axis=-1)
     return Logs(
         dt_s=dt_s,
         samples=samples.reshape(-1, 5),
         stride=stride,
-        first_s=np.array([t[0] for t in tracks] or [0.0]),
-        count=np.array([len(t[1]) for t in tracks] or [1]),
-        forever=np.array([t[5] for t in tracks] or [False]),
+        first_s=np.array([t.first_s for t in tracks] or [0.0]),
+        count=np.array([len(t.x_m) for t in tracks] or [1]),
+        forever=np.array([t.forever for t in tracks] or [False]),
     )
+
+
+def recorded_way(track: Track) -> Line | None:
+    """The path of a recording as a line to drive on; None for one that hardly moves.
+
+    The speed wanted on it is the highest recorded nearby: who stood there at a light does not have to stand there again.
+    """
+    moved = np.hypot(np.diff(track.x_m), np.diff(track.y_m))
+    s = np.concatenate([[0.0], np.cumsum(moved)])
+    if not len(moved) or float(s[-1]) < STANDS_M:
+        return None
+    keep = np.concatenate([[True], np.diff(np.floor(s / 0.5)) > 0])
+    keep[-1] = True
+    x, y, at = track.x_m[keep], track.y_m[keep], s[keep]
+    near = np.abs(at[:, None] - s[None, :]) < _AROUND_M
+    speed = np.where(near, track.v_mps[None, :], 0.0).max(axis=1)
+    return Line(x, y, np.maximum(speed, _HARDLY_MPS), half_width_m=1.75)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +137,25 @@ class Signals:
         clock = xp.where(self.waits[None, :], self.dwell_s + asked_s[:, None], time_s[:, None])
         t = (clock - self.offset_s[None, :] + 1e-6) % self.period_s[None, :]
         phase = xp.sum(xp.astype(t[..., None] >= self.until_s[None], xp.int64), axis=-1)
-        flat = xp.arange(lights)[None, :] * phases + clamp(phase, 0, phases - 1)
-        return flat_take(self.color, flat)
+        flat = xp.arange(lights, device=self.color.device)[None, :] * phases + clamp(
+            phase, 0, phases - 1
+        )
+        return pick(self.color, flat)
+
+    def to(self, xp: Any, dtype: Any, device: Any = None) -> Signals:
+        """The same in another namespace and float type, on a device."""
+        return replace(self, **_moved(self, xp, dtype, device))
+
+
+def _moved(whole: Any, xp: Any, dtype: Any, device: Any) -> dict[str, Array]:
+    """The arrays of a dataclass, moved."""
+    found = {}
+    for f in fields(whole):
+        value = getattr(whole, f.name)
+        if hasattr(value, "shape"):
+            kind = dtype if np.asarray(value).dtype.kind == "f" else None
+            found[f.name] = xp.asarray(np.asarray(value), dtype=kind, device=device)
+    return found
 
 
 def build_signals(
