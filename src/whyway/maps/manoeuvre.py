@@ -128,6 +128,9 @@ def profile_along(
     s = m.s_m + np.arange(0.0, length_m, 1.0)
     limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
     curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
+    if m.shift is not None:
+        # the wheel takes its time: a little slower than the bends alone would have it
+        curvature = np.abs(curvature) + 1.4 * m.shift.bend_at(s - m.s_m)
     return speed_profile(limit, curvature, 1.0, driving)
 
 

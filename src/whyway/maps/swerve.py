@@ -14,7 +14,7 @@ LATERAL_MPS2 = 1.2
 """Lateral acceleration of moving aside, at its strongest."""
 BEND_1PM = 0.2
 """Tightest bend of moving aside at walking pace."""
-_LEAST_M = 4.0
+_LEAST_M, _LEAST_S = 4.0, 1.0
 _STRONGEST = 10.0 / math.sqrt(3.0)
 """Largest second derivative of the least-jerk step u^3 (10 - 15 u + 6 u^2)."""
 
@@ -57,15 +57,22 @@ class Shift:
         slope = math.tan(min(max(heading_rad, -0.6), 0.6))
         # who is on the way over already goes on; else it begins no sooner than it must
         begin = max(0.0, swerve.from_m - comfortable) if abs(slope) < 0.03 else 0.0
-        length = max(_LEAST_M, min(swerve.from_m - begin, 2.0 * comfortable))
+        least = max(_LEAST_M, _LEAST_S * v_mps)
+        length = max(least, min(swerve.from_m - begin, 2.0 * comfortable))
         return Shift(swerve, d0_m, slope, begin, length, shift_length_m(swerve.offset_m, v_mps))
 
     @property
     def bend_1pm(self) -> float:
         """The tightest bend on the way over, relative to the path."""
-        x = np.linspace(self.begin_m, self.begin_m + self.length_m, 13)
         step = self.length_m / 12.0
-        return float(np.abs(np.diff(self.at(x), 2)).max()) / (step * step)
+        return float(self.bend_at(self.begin_m + step * np.arange(13.0), 0.5 * step).max())
+
+    def bend_at(self, ahead_m: Any, step_m: float = 0.5) -> Floats:
+        """Bend (without sign) relative to the path at distances ahead `(...)`, over two steps."""
+        x = np.asarray(ahead_m, dtype=np.float64)
+        second = self.at(x + step_m) - 2.0 * self.at(x) + self.at(np.maximum(x - step_m, 0.0))
+        result: Floats = np.where(x >= step_m, np.abs(second) / (step_m * step_m), 0.0)
+        return result
 
     def at(self, ahead_m: Any) -> Floats:
         """Offset at distances ahead `(...)`: quintics with least jerk, over and back."""

@@ -13,12 +13,12 @@ import numpy as np
 
 from whyway.config import Config
 from whyway.maps.corridor import Survey
-from whyway.maps.manoeuvre import Manoeuvre
+from whyway.maps.manoeuvre import Manoeuvre, aside
 from whyway.maps.road import Road
-from whyway.maps.swerve import Swerve, shift_length_m
+from whyway.maps.swerve import Shift, Swerve, shift_length_m
 from whyway.reason.facts import Facts, Halt, Key, Option
 from whyway.reason.lane_change import against
-from whyway.types import CauseKind, LightColor, ObjectClass, Risk, TrackedObject
+from whyway.types import CauseKind, LightColor, ObjectClass, Risk, StopLine, TrackedObject
 
 LOOK_M = 60.0
 """How far ahead somebody in the way is thought of driving round."""
@@ -26,6 +26,8 @@ LONGEST_M = 45.0
 """The longest row of blockers that is driven round at once."""
 BETWEEN_M = 12.0
 """Nobody returns to the lane between two blockers nearer to each other than this."""
+IN_A_ROW = 4.0
+"""So many times longer it takes to believe that those who stand in a row do so for good: a queue is more likely."""
 ASIDE_M = 0.9
 """Whoever stands so far from the lane's middle has parked."""
 STANDS_MPS = 0.3
@@ -33,8 +35,15 @@ DAWDLES_MPS = 7.0
 """Cyclists and pedestrians slower than this are passed."""
 CLEAR_S = 1.0
 """How long before an oncoming road user is there the ego is back in its lane."""
-YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 2.5, 0.3
+YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 2.5, 0.25
 """What moving over may take at most."""
+EASY_1PM = 0.12
+"""A bend that is steered into without further thought."""
+LATER_M = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+"""How far behind the front's reaching them the swerve may be over."""
+STAND_OFF_BRAKE_MPS2 = 2.0
+BESIDE_MPS, BESIDE_1PS = 4.0, 12.0
+"""Speed beside somebody without any room, and how much faster it may be for every metre of it."""
 _VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
 _THINGS = (ObjectClass.HAZARD, ObjectClass.UNKNOWN)
 
@@ -64,8 +73,10 @@ class Detour:
     round: tuple[int, ...]
     beside: bool
     """Whether the ego is beside one of them already: there is no way back into the lane."""
-    until_m: float
-    """Where the last of them is passed."""
+    gap_m: float
+    """Room beside them."""
+    over_m: float
+    """How far the ego's flank reaches over the lane's border; negative within it."""
 
 
 class Detours:
@@ -82,19 +93,26 @@ class Detours:
         """Those who are to be driven round, the nearest first: one row that the ego would not return to the lane between."""
         return self._row(facts, m, self._places(facts, seen, gone))
 
-    def stand_off(self, facts: Facts, group: list[Blocker]) -> Halt | None:
-        """Where to stand behind somebody who is to be driven round: near enough to go, far enough to steer."""
-        if not group or math.hypot(group[0].o.vx_mps, group[0].o.vy_mps) >= STANDS_MPS:
+    def stand_off(
+        self, facts: Facts, m: Manoeuvre, seen: Survey, gone: frozenset[int]
+    ) -> Halt | None:
+        """Where to stand behind somebody who stands for no reason one can see: near enough to go, far enough to steer round them."""
+        p = next(iter(self._ahead(self._places(facts, seen, gone))), None)
+        stands = p is not None and math.hypot(p.o.vx_mps, p.o.vy_mps) < STANDS_MPS
+        if p is None or not stands or self._may_have_to_wait(facts, m, p):
             return None
-        stand = group[0].near_m - self._front_m - self._config.reason.stand_off_m
-        gentle = facts.ego.v_mps**2 <= 2.0 * self._config.driving.comfort_brake_mps2 * max(
-            stand, 0.0
-        )
-        return Halt(stand, (CauseKind.OBJECT, group[0].o.id)) if gentle and stand > 0.0 else None
+        to_go = p.near_m - self._front_m
+        # at speed a little nearer rather than harder; right behind them there is nothing to be gained
+        gently = facts.ego.v_mps**2 / (2.0 * STAND_OFF_BRAKE_MPS2)
+        stand = max(to_go - self._config.reason.stand_off_m, gently)
+        return Halt(stand, (CauseKind.OBJECT, p.o.id)) if stand < to_go - 3.0 else None
 
     def cap(self, detour: Detour) -> tuple[float, Key]:
         """The speed beside them, with time to slow down to it."""
-        slow, brake = self._config.reason.passing_mps, self._config.driving.comfort_brake_mps2
+        slow = detour.gap_m * BESIDE_1PS + BESIDE_MPS
+        if detour.over_m > 0.0:
+            slow = min(slow, self._config.reason.passing_mps)
+        brake = 0.7 * self._config.driving.comfort_brake_mps2
         cap = math.sqrt(slow * slow + 2.0 * brake * detour.swerve.from_m)
         return cap, (CauseKind.OBJECT, detour.round[0])
 
@@ -102,7 +120,7 @@ class Detours:
         """The ways round those in the way, as far as there is road for them; the narrower one first."""
         if not group:
             return []
-        near, far = min(p.near_m for p in group), max(self._passed_at(facts, p) for p in group)
+        far = max(self._passed_at(facts, p) for p in group)
         gap = max(self._gap_m(p.o) for p in group)
         offsets = (
             max(p.left_m for p in group) + self._half_m + gap,
@@ -113,12 +131,14 @@ class Detours:
         for offset in sorted(offsets, key=abs):
             if (offset > 0) != (offset == offsets[0]) or abs(offset) < 0.1:
                 continue  # the way past them on the left is the lane's middle, or right of it
-            swerve = Swerve(offset, max(near - self._front_m, 0.0), far + self._rear_m)
             if beside and facts.place.d_m * offset < 0.0 and abs(facts.place.d_m) > 0.3:
                 continue  # on the other side of them
-            if self._on_the_road(m, swerve):
-                round_ = tuple(p.o.id for p in sorted(group, key=lambda p: p.near_m))
-                found.append(Detour(swerve, round_, beside, far))
+            swerve = self._laid(facts, m, group, offset, far + self._rear_m)
+            at = np.linspace(m.s_m + swerve.from_m, m.s_m + swerve.until_m, 7)
+            over = abs(offset) + self._half_m - float(m.path.half_width_at(at).min())
+            if over <= 0.0 or self._on_the_road(m, swerve):
+                round_ = tuple(p.o.id for p in group)
+                found.append(Detour(swerve, round_, beside, gap, over))
         return found
 
     # ---------------------------------------------------------------------------------------------- who is in the way
@@ -136,12 +156,7 @@ class Detours:
 
     def _row(self, facts: Facts, m: Manoeuvre, places: list[Blocker]) -> list[Blocker]:
         """The nearest one that stands for good or dawdles in the lane, and those behind it who do too, one row."""
-        room = self._half_m + self._config.driving.corridor_margin_m
-        ahead = [
-            p
-            for p in places
-            if p.far_m > -self._rear_m - 0.5 and p.right_m < room and p.left_m > -room
-        ]
+        ahead = self._ahead(places)
         group: list[Blocker] = []
         for p in ahead:
             until = group[-1].far_m + BETWEEN_M if group else LOOK_M
@@ -155,6 +170,12 @@ class Detours:
             return []
         return group
 
+    def _ahead(self, places: list[Blocker]) -> list[Blocker]:
+        """Those in the lane's middle who are not behind us."""
+        room = self._half_m + self._config.driving.corridor_margin_m
+        behind = -self._rear_m - 0.5
+        return [p for p in places if p.far_m > behind and p.right_m < room and p.left_m > -room]
+
     def _is_obstacle(self, facts: Facts, m: Manoeuvre, p: Blocker, ahead: list[Blocker]) -> bool:
         v = math.hypot(p.o.vx_mps, p.o.vy_mps)
         if v >= STANDS_MPS:
@@ -167,24 +188,31 @@ class Detours:
         if p.o.object_class in _THINGS or p.near_m < self._front_m:
             return True
         config = self._config.reason
-        waits = self._waits_for(facts, m, p, ahead)
-        if waits is None:
-            return abs(p.d_m) > ASIDE_M or stood >= config.blocked_after_s
-        return waits and stood >= config.patience_s
+        if not self._may_have_to_wait(facts, m, p):
+            parked = abs(p.d_m) > ASIDE_M
+            others = (q for q in ahead if 0.0 <= q.near_m - p.far_m < BETWEEN_M and q is not p)
+            in_a_row = any(abs(q.d_m) < ASIDE_M for q in others)
+            return parked or stood >= (IN_A_ROW if in_a_row else 1.0) * config.blocked_after_s
+        return not self._has_to_wait(facts, m, p) and stood >= config.patience_s
 
-    def _waits_for(
-        self, facts: Facts, m: Manoeuvre, p: Blocker, ahead: list[Blocker]
-    ) -> bool | None:
-        """None if somebody who stands has no reason to; else whether the reason is one that need not last."""
+    def _line(self, m: Manoeuvre, p: Blocker) -> StopLine | None:
+        """The stop line that somebody may stand at or before."""
         at = m.s_m + p.far_m
-        for s, line in m.path.stop_lines:
-            if -3.0 < s - at < (40.0 if line.light_id else 12.0):
-                color = facts.lights.get(line.light_id, LightColor.UNKNOWN)
-                return color not in (LightColor.RED, LightColor.AMBER)
-        if any(-3.0 < a - at < 12.0 for a, _ in m.path.junctions):
-            return True
-        others = (q for q in ahead if q is not p and 0.0 <= q.near_m - p.far_m < BETWEEN_M)
-        return True if abs(p.d_m) < ASIDE_M and any(abs(q.d_m) < ASIDE_M for q in others) else None
+        near = (x for s, x in m.path.stop_lines if -3.0 < s - at < (40.0 if x.light_id else 12.0))
+        return next(near, None)
+
+    def _may_have_to_wait(self, facts: Facts, m: Manoeuvre, p: Blocker) -> bool:
+        """Whether there is a line or a junction before somebody who stands."""
+        at = m.s_m + p.far_m
+        return self._line(m, p) is not None or any(
+            -3.0 < a - at < 12.0 for a, _ in m.path.junctions
+        )
+
+    def _has_to_wait(self, facts: Facts, m: Manoeuvre, p: Blocker) -> bool:
+        """Whether it is a light that holds."""
+        line = self._line(m, p)
+        color = facts.lights.get(line.light_id, LightColor.UNKNOWN) if line else LightColor.UNKNOWN
+        return color in (LightColor.RED, LightColor.AMBER)
 
     # ------------------------------------------------------------------------------------------------------ the swerve
 
@@ -199,11 +227,42 @@ class Detours:
         gains = max(facts.ego.v_mps - p.along_mps, 2.0)
         return p.far_m + p.along_mps * max(p.far_m + self._rear_m, 0.0) / gains
 
+    def _laid(
+        self, facts: Facts, m: Manoeuvre, group: list[Blocker], offset_m: float, until_m: float
+    ) -> Swerve:
+        """The swerve that is over when the front is beside them; later where that is too steep and the corners still clear them."""
+        front = group[0].near_m - self._front_m
+        wanted = Swerve(offset_m, max(front, 0.0), until_m)
+        shift = aside(m, wanted, facts.ego).shift
+        assert shift is not None
+        if _drivable(shift, facts.ego.v_mps, EASY_1PM):
+            return wanted
+        for later in LATER_M:
+            swerve = Swerve(offset_m, max(front + later, 0.0), until_m)
+            shift = aside(m, swerve, facts.ego).shift
+            if shift is not None and self._corners_clear(shift, group):
+                return swerve
+        return wanted
+
+    def _corners_clear(self, shift: Shift, group: list[Blocker]) -> bool:
+        x = np.arange(0.0, group[-1].far_m + self._front_m, 0.5)
+        d = shift.at(x)
+        yaw = np.arctan(np.gradient(d, x))[:, None]
+        along = np.array([self._front_m, self._front_m, 1.3, 1.3, -self._rear_m, -self._rear_m])
+        across = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]) * self._half_m
+        px = x[:, None] + along * np.cos(yaw) - across * np.sin(yaw)
+        py = d[:, None] + along * np.sin(yaw) + across * np.cos(yaw)
+        room = 0.2
+        return not any(
+            (
+                (px > p.near_m - room) & (px < p.far_m + room) & (py > p.right_m - room) & (py < p.left_m + room)
+            ).any()
+            for p in group
+        )  # fmt: skip
+
     def _on_the_road(self, m: Manoeuvre, swerve: Swerve) -> bool:
         outer = swerve.offset_m + math.copysign(self._half_m + 0.1, swerve.offset_m)
         s = m.s_m + np.arange(swerve.from_m, swerve.until_m + 3.0, 3.0)
-        if (np.abs(outer) <= m.path.half_width_at(s)).all():
-            return True
         x, y, _, _ = m.path.center.at(s, np.full(len(s), outer))
         return not bool(self._road.off_road(x, y, 0.0).any())
 
@@ -216,18 +275,19 @@ class Detours:
         m, swerve = o.manoeuvre, detour.swerve
         if detour.beside:
             return o  # there is no way back: finishing is all there is
-        v, bend = facts.ego.v_mps, m.shift.bend_1pm if m.shift else 0.0
-        if v * bend > YAW_RATE_RPS or v * v * bend > LATERAL_MPS2 or bend > STEEPEST_1PM:
+        ease = 1.6 if facts.nudging else 1.0  # begun is half done
+        small = abs(facts.place.d_m - swerve.offset_m) < 0.3
+        if m.shift is None or not (
+            small or _drivable(m.shift, facts.ego.v_mps, STEEPEST_1PM, ease)
+        ):
             return against(o, Risk.COMFORT, 0.0)  # too late for it
-        at = np.array([m.s_m + swerve.from_m, m.s_m + swerve.until_m])
-        over = abs(swerve.offset_m) + self._half_m - float(m.path.half_width_at(at).min())
-        if over <= 0.0:
+        if detour.over_m <= 0.0:
             return o
         turn = m.path.next_turn(m.s_m)
-        if turn is not None and turn[1] < at[1]:
+        if turn is not None and turn[1] < m.s_m + swerve.until_m:
             return against(o, Risk.RULE, 0.0)  # not while turning
-        left, right = self._road.neighbours(m.path.lane_at(float(at[0])))
-        if (left if swerve.offset_m > 0 else right) and over > 0.8:
+        left, right = self._road.neighbours(m.path.lane_at(m.s_m + swerve.from_m))
+        if (left if swerve.offset_m > 0 else right) and detour.over_m > 0.8:
             return against(o, Risk.RULE, 0.0)  # that is a lane change
         for p in self._places(facts, seen, gone):
             meets = self._meets(facts, o, detour, p)
@@ -266,3 +326,8 @@ class Detours:
         if ahead_m <= roll.ahead_m[-1]:
             return float(np.interp(ahead_m, roll.ahead_m, roll.t_s))
         return float(roll.t_s[-1] + (ahead_m - roll.ahead_m[-1]) / max(roll.v_mps[-1], 1.0))
+
+
+def _drivable(shift: Shift, v_mps: float, steepest_1pm: float, ease: float = 1.0) -> bool:
+    bend = shift.bend_1pm / ease
+    return v_mps * bend <= YAW_RATE_RPS and v_mps**2 * bend <= LATERAL_MPS2 and bend <= steepest_1pm

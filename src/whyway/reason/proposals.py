@@ -93,7 +93,7 @@ class Decider:
             option = self._option(facts, Lateral.NUDGE, side, without, detour)
             if option is not None:
                 ways.append((self._detours.judged(facts, option, detour, seen, gone), detour))
-        stand = self._detours.stand_off(facts, group)
+        stand = self._detours.stand_off(facts, keep.manoeuvre, seen, gone)
         if stand is not None and (keep.halt is None or stand.ahead_m < keep.halt.ahead_m):
             go = self._roll(facts.ego, keep.profile, keep.cap_mps, stand, keep.corridor)
             keep = dataclasses.replace(keep, halt=stand, rollout=go)
@@ -187,9 +187,10 @@ def _best(
 ) -> Option:
     """The one that gets farthest of those nothing speaks against; who is beside somebody already goes on past them."""
     sound = [o for o in options if o.manoeuvre.lateral == Lateral.LANE_CHANGE and o.meets is None]
-    gain = -1.0 if facts.nudging else DETOUR_GAIN_M
     for o, detour in ways:
-        if o.meets is None and (detour.beside or o.prospect_m > keep.prospect_m + gain):
+        worth = o.prospect_m > keep.prospect_m + DETOUR_GAIN_M
+        if o.meets is None and (facts.nudging or detour.beside or worth):
             sound.append(o)
     finishing = [o for o, detour in ways if detour.beside and o.meets is None]
-    return max(finishing or sound, key=lambda o: o.prospect_m, default=keep)
+    under_way = [o for o, _ in ways if o.meets is None] if facts.nudging else []
+    return max(finishing or under_way or sound, key=lambda o: o.prospect_m, default=keep)

@@ -11,7 +11,7 @@ from whyway.config import Config, config_hash
 from whyway.maps.manoeuvre import CENTRED, Place, place_of
 from whyway.maps.road import Road
 from whyway.reason.citations import cited, perceived, predicted
-from whyway.reason.facts import Decision, Facts, Key
+from whyway.reason.facts import Decision, Facts, Key, Option
 from whyway.reason.proposals import Decider
 from whyway.reason.wording import collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
