@@ -298,3 +298,38 @@ def test_a_route_the_map_does_not_have_is_refused_in_one_line() -> None:
         Road(lane_map, type(route)(0, roads.ids(1, 77), 0.0, 0.0))
     with pytest.raises(ValueError, match="has no lanes"):
         Road(lane_map, type(route)(0, roads.ids(), 0.0, 0.0))
+
+
+def test_a_route_that_comes_back_is_answered_for_the_time_that_it_is():
+    """Round a stadium once, then straight on where the first time the way turned off."""
+    half = math.pi
+    lanes = [
+        roads.straight(1, 0, 100, successor_ids=roads.ids(2, 5), predecessor_ids=roads.ids(4)),
+        roads.arc(2, 20.0, half, 100.0, 0.0, successor_ids=roads.ids(3)),
+        roads.straight(3, 100, 0, 40.0, successor_ids=roads.ids(4)),
+        roads.lane(
+            4,
+            -20.0 * np.sin(np.linspace(0.0, half, 30)),
+            20.0 + 20.0 * np.cos(np.linspace(0.0, half, 30)),
+            successor_ids=roads.ids(1),
+        ),
+        roads.straight(5, 100, 200),
+    ]
+    road = roads.road(lanes, [1, 2, 3, 4, 1, 5])
+    places = {
+        1: (50.0, 0.0, 0.0),
+        2: (120.0, 20.0, half / 2),
+        3: (50.0, 40.0, half),
+        4: (-20.0, 20.0, -half / 2),
+        5: (150.0, 0.0, 0.0),
+    }
+    for _ in range(2):  # and all over again
+        seen = []
+        for lane in (1, 2, 3, 4, 1, 5):
+            found = road.locate_ego(*places[lane])
+            assert found is not None and found[0] == lane
+            seen.append(road.path_from(lane, 150.0).lane_ids)
+        assert seen[0][:2] == (1, 2)
+        assert seen[1][:2] == (2, 3) and seen[2][:2] == (3, 4)
+        assert seen[3] == (4, 1, 5)
+        assert seen[4] == (1, 5)

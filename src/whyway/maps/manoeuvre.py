@@ -56,7 +56,7 @@ def aside(m: Manoeuvre, swerve: Swerve, ego: EgoState) -> Manoeuvre:
 
 def place_of(road: Road, ego: EgoState) -> Place | None:
     """The ego's lane; None off the lanes."""
-    found = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
+    found = road.locate_ego(ego.x_m, ego.y_m, ego.yaw_rad)
     return None if found is None else Place(*found)
 
 

@@ -1,7 +1,11 @@
-"""`Road`: one map and one route, and every question the stages ask about them. Immutable; answers are cached."""
+"""`Road`: one map and one route, and every question the stages ask about them. Answers are cached.
+
+It never changes, but for one thing: where a route comes to a place a second time, it remembers which time this is (`locate_ego`).
+"""
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -49,7 +53,9 @@ class Road:
                 else "has no lanes"
             )
             raise InputError(f"the route {what}; make it with maps.routes.find_route on this map")
-        self._route_set = frozenset(self.route_ids)
+        self._legs = _legs(self.route_ids, self.lanes)
+        self._position = 0
+        self._on_leg(0)
         self._grid = LaneGrid(lane_map.lanes)
         index = self._grid.index
         lanes = lane_map.lanes
@@ -63,7 +69,7 @@ class Road:
         self._route_bonus = np.where(np.isin(self._ids, self.route_ids), _ROUTE_BONUS_M, 0.0)
         self._stop_lines = _by_lane(lane_map.stop_lines)
         self._crossings = _by_lane(lane_map.crossings)
-        self._changes: dict[int, tuple[Direction, float] | None] = {}
+        self._changes: dict[tuple[int, int], tuple[Direction, float] | None] = {}
         # caches belong to the object, so they go when it goes
         self._joined = lru_cache(maxsize=2048)(self._join)
         self._path = lru_cache(maxsize=512)(self._build_path)
@@ -95,6 +101,29 @@ class Road:
             return None
         lane_id = int(self._ids[piece])
         return (lane_id, *self.lanes[lane_id].project(x_m, y_m))
+
+    def locate_ego(self, x_m: float, y_m: float, yaw_rad: float) -> tuple[int, float, float] | None:
+        """As `locate`, for the ego: answers about the route are from now on about the leg of it that the ego is on.
+
+        Only a route that comes to the same road twice has more than one leg; of two possible places on it, the next one ahead is taken.
+        """
+        found = self.locate(x_m, y_m, yaw_rad)
+        if found is not None and len(self._legs) > 1:
+            here = [i for i, lane in enumerate(self.route_ids) if lane == found[0]]
+            if here:
+                ahead = [i for i in here if i >= self._position]
+                self._position = ahead[0] if ahead else here[-1]
+                leg = bisect.bisect_right([a for a, _ in self._legs], self._position) - 1
+                self._on_leg(leg)
+        return found
+
+    def _on_leg(self, leg: int) -> None:
+        """Answer for a leg of the route: no lane of it stands in it twice."""
+        start, stop = self._legs[leg]
+        self._leg = leg
+        self._leg_ids = self.route_ids[start:stop]
+        self._route_set = frozenset(self._leg_ids)
+        self._index = {lane: i for i, lane in enumerate(self._leg_ids)}
 
     def off_road(
         self, x_m: Any, y_m: Any, margin_m: float = 0.3, kinds: Sequence[LaneKind] = DRIVABLE
@@ -141,22 +170,23 @@ class Road:
 
         None where the lane leads on along the route by itself, and where the route cannot be reached by neighbours.
         """
-        if lane_id not in self._changes:
-            self._changes[lane_id] = self._find_change(lane_id)
-        return self._changes[lane_id]
+        key = self._leg, lane_id
+        if key not in self._changes:
+            self._changes[key] = self._find_change(lane_id)
+        return self._changes[key]
 
     def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
         distance, current = 0.0, lane_id
         for _ in range(len(self.lanes)):
             distance += self.lanes[current].length_m
             if current in self._route_set:
-                i = max(k for k, r in enumerate(self.route_ids) if r == current)
-                if i + 1 == len(self.route_ids):
+                i = self._index[current]
+                if i + 1 == len(self._leg_ids):
                     return None
-                side = self._side(current, self.route_ids[i + 1])
+                side = self._side(current, self._leg_ids[i + 1])
                 if side is not Direction.NONE:
                     return side, distance - self._behind_goal_m(i)
-                current = self.route_ids[i + 1]
+                current = self._leg_ids[i + 1]
                 continue
             side = self._towards_route(current)
             nexts = [s for s in self._successors(current) if self._leads_to_route(s)]
@@ -171,8 +201,10 @@ class Road:
         return s
 
     def _behind_goal_m(self, i: int) -> float:
-        """How much of the i-th lane of the route lies behind the goal: only where from there on all are neighbours."""
-        rest = self.route_ids[i:]
+        """How much of the i-th lane of the leg lies behind the goal: only where from there on all are neighbours."""
+        rest = self._leg_ids[i:]
+        if self._legs[self._leg][1] < len(self.route_ids):
+            return 0.0
         if any(self._side(a, b) is Direction.NONE for a, b in zip(rest, rest[1:], strict=False)):
             return 0.0
         length_m = self.lanes[rest[0]].length_m
@@ -217,9 +249,10 @@ class Road:
 
         With `on_route`, at a fork it takes the branch on the route or beside it; otherwise (or elsewhere) the straightest.
         """
-        return self._path(lane_id, math.ceil(length_m / _ROUND_UP_M), on_route)
+        leg = self._leg if on_route else -1
+        return self._path(lane_id, math.ceil(length_m / _ROUND_UP_M), on_route, leg)
 
-    def _build_path(self, lane_id: int, length: int, on_route: bool) -> LanePath:
+    def _build_path(self, lane_id: int, length: int, on_route: bool, _leg: int) -> LanePath:
         ids, total = [lane_id], self.lanes[lane_id].length_m
         while total < length * _ROUND_UP_M:
             nexts = self._successors(ids[-1])
@@ -230,9 +263,8 @@ class Road:
         return self._joined(tuple(ids))
 
     def _fork(self, nexts: list[int], lane_id: int) -> int:
-        after = {
-            b for a, b in zip(self.route_ids, self.route_ids[1:], strict=False) if a == lane_id
-        }
+        i = self._index.get(lane_id, len(self._leg_ids))
+        after = self._leg_ids[i + 1 : i + 2]
         ranked = [[s for s in nexts if s in after], [s for s in nexts if s in self._route_set]]
         ranked.append([s for s in nexts if self._leads_to_route(s)])
         return next((found[0] for found in ranked if found), nexts[0])
@@ -291,6 +323,38 @@ class Road:
         goal = self.route.goal_x_m, self.route.goal_y_m
         s, _ = project_near(path.center, *goal, low, path.length_m)
         return float(s)
+
+
+def _legs(ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> list[tuple[int, int]]:
+    """Where in a route each of its legs begins and ends: the longest stretches that come to no road twice.
+
+    A leg begins behind the lane that the leg before it could not come to again. Roads are lanes side by side.
+    """
+    side = [_side_by_side(i, lanes) for i in ids]
+    legs = []
+    start, again = 0, 0
+    while True:
+        stop, again = len(ids), -1
+        for b in range(start + 1, len(ids)):
+            a = b - 1
+            while a >= start and ids[b] in side[a]:
+                a -= 1  # a change of lanes
+            found = [k for k in range(start, a + 1) if ids[b] in side[k]]
+            if found:
+                stop, again = b, found[-1]
+                break
+        legs.append((start, stop))
+        if again < 0:
+            return legs
+        start = again + 1
+
+
+def _side_by_side(lane_id: int, lanes: Mapping[int, RoadLane]) -> frozenset[int]:
+    found = [lane_id]
+    for here in found:
+        lane = lanes[here].lane
+        found += [i for i in (lane.left_id, lane.right_id) if i in lanes and i not in found]
+    return frozenset(found)
 
 
 def _by_lane(parts: Sequence[P]) -> dict[int, list[P]]:
