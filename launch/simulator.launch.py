@@ -20,8 +20,18 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "duration_s", default_value="0.0", description="0: the world's own"
             ),
+            DeclareLaunchArgument(
+                "sensors",
+                default_value="false",
+                description="publish camera, lidar, IMU, GNSS, wheels",
+            ),
+            DeclareLaunchArgument(
+                "rig", default_value="", description="YAML of those sensors; empty: the default rig"
+            ),
             *include("driver.launch.py", "params", "driver", "realtime", "record"),
-            *managed("world", ends_all=True, world=str, seed=int, duration_s=float),
+            *managed(
+                "world", ends_all=True, world=str, seed=int, duration_s=float, sensors=bool, rig=str
+            ),
             *recorder("driver", "world", "seed"),
         ]
     )

@@ -145,6 +145,56 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
 """Every topic by name, in the order in which a cycle publishes them."""
 
 
+def rig_topics(kind: str, name: str) -> dict[str, Topic]:
+    """The topics of one raw sensor of the simulated car, by what they carry; a rig names its sensors, so they stand in no fixed table.
+
+    Args:
+      kind: cameras, lidars, imus, gnss or wheels.
+      name: of the sensor in its rig.
+    """
+    folder, carried = _RIG_TOPICS[kind]
+    return {
+        what: _view(f"/sensing/{folder}/{name}/{what}", type_, "world", meaning, qos=Qos.SENSOR)
+        for what, (type_, meaning) in carried.items()
+    }
+
+
+_RIG_TOPICS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "cameras": (
+        "camera",
+        {
+            "image_raw": ("sensor_msgs/msg/Image", "colour, rgb8, undistorted"),
+            "camera_info": ("sensor_msgs/msg/CameraInfo", "its calibration"),
+            "depth": (
+                "sensor_msgs/msg/Image",
+                "32FC1: metres along the optical axis, inf in the sky",
+            ),
+            "semantics": ("sensor_msgs/msg/Image", "mono8: CARLA's semantic ids"),
+            "instances": ("sensor_msgs/msg/Image", "32SC1: ids of road users, 0 elsewhere"),
+        },
+    ),
+    "lidars": (
+        "lidar",
+        {"points": ("sensor_msgs/msg/PointCloud2", "x, y, z, intensity, ring, time")},
+    ),
+    "imus": ("imu", {"data_raw": ("sensor_msgs/msg/Imu", "specific force and angular rate")}),
+    "gnss": ("gnss", {"fix": ("sensor_msgs/msg/NavSatFix", "WGS 84")}),
+    "wheels": ("wheels", {"odometry": ("nav_msgs/msg/Odometry", "dead reckoning in `odom`")}),
+}
+
+
+def static_transforms() -> Topic:
+    """Where the sensors of a rig are mounted."""
+    return _view(
+        "/tf_static",
+        "tf2_msgs/msg/TFMessage",
+        "world",
+        "mounts of the sensors in `base_link`",
+        rate_hz=0.0,
+        qos=Qos.LATCHED,
+    )
+
+
 def logged() -> tuple[Topic, ...]:
     """Give the topics that the recorder writes."""
     return tuple(topic for topic in TOPICS.values() if topic.logged)

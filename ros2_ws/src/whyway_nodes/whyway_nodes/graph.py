@@ -82,8 +82,10 @@ NODES: dict[str, NodeSpec] = {
 STAGES = tuple(name for name in NODES if name != "world")
 
 OWN_PARAMETERS = frozenset(
-    {"autostart", "recorder", "supervised", "driver", "world", "seed", "duration_s", "inject"}
-)
+    {
+        "autostart", "recorder", "supervised", "driver", "world", "seed", "duration_s", "inject", "sensors", "rig",
+    }
+)  # fmt: skip
 """Parameters of single nodes, beside the configuration's dials: one file serves all, so each node lets the others' pass."""
 
 

@@ -5,6 +5,7 @@ Imports are inside: a node loads its own stage and nothing else, which keeps sta
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whyway.config import Config
@@ -12,6 +13,7 @@ from whyway.types import LaneMap, Route
 
 if TYPE_CHECKING:
     from whyway.worlds import World
+    from whyway.worlds.sim.sensing.suite import Suite
 
 
 def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
@@ -23,6 +25,20 @@ def world(spec: str, seed: int, config: Config, duration_s: float | None) -> Wor
     from whyway.worlds import make_world
 
     return make_world(spec, seed, config, duration_s)
+
+
+def sensors(rig: str, lane_map: LaneMap, seed: int) -> Suite:
+    """The raw sensors of a rig, a YAML file's or without one the default; ready to look without delay.
+
+    Raises:
+      ValueError: a rig that cannot be used, or numba is missing, in one line.
+    """
+    from whyway.worlds.sim.sensing.rig import read_rig
+    from whyway.worlds.sim.sensing.suite import Suite
+
+    suite = Suite(read_rig(Path(rig) if rig else None), lane_map, seed)
+    suite.warm_up()
+    return suite
 
 
 def perception(config: Config, lane_map: LaneMap, route: Route) -> Any:

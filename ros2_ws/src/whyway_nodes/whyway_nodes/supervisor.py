@@ -54,6 +54,9 @@ class Drive:
     config: Config
     injections: tuple[Injection, ...]
     info: dict[str, Any]
+    sensors: bool
+    rig: Path | None
+    """Raw sensors of this rig are published too; None is the default rig."""
     parent: int | None
     """Process without which there is nobody to drive for."""
 
@@ -86,6 +89,10 @@ def arguments(argv: Sequence[str] | None) -> Drive:
         "--inject", action="append", default=[], metavar="FAULT", help="e.g. kill:reasoner@12.0"
     )
     parser.add_argument(
+        "--sensors", action="store_true", help="publish camera, lidar, IMU, GNSS and wheels too"
+    )
+    parser.add_argument("--rig", type=Path, default=None, help="YAML of those sensors")
+    parser.add_argument(
         "--info", type=json.loads, default={}, help="more to note in the log (JSON)"
     )
     parser.add_argument("--parent", type=int, help="end when this process, our parent, is gone")
@@ -93,7 +100,9 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     config = driver_config(a.driver, load(a.config, a.set))
     injections = tuple(parse(text, tuple(graph.NODES)) for text in a.inject)
     out = a.out.resolve()
-    return Drive(a.world, a.driver, a.seed, a.duration, out, config, injections, a.info, a.parent)
+    return Drive(
+        a.world, a.driver, a.seed, a.duration, out, config, injections, a.info, a.sensors, a.rig, a.parent,
+    )  # fmt: skip
 
 
 class Supervisor:
@@ -152,6 +161,7 @@ class Supervisor:
         own = {
             "autostart": True, "recorder": True, "supervised": True, "world": d.world, "driver": d.driver, "seed": d.seed,
             "duration_s": float(d.duration_s), "inject": " ".join(str(i) for i in d.injections if i not in self._to_inject),
+            "sensors": d.sensors, "rig": str(d.rig.resolve()) if d.rig else "",
         }  # fmt: skip
         tree = {"/**": {"ros__parameters": own | as_dict(d.config)}}
         (d.out / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))

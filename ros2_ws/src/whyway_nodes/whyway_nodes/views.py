@@ -39,7 +39,7 @@ def turned(yaw_rad: float) -> Quaternion:
     return Quaternion(z=math.sin(yaw_rad / 2), w=math.cos(yaw_rad / 2))
 
 
-def _publisher(node: StageNode, topic: Topic) -> Any:
+def publisher_of(node: StageNode, topic: Topic) -> Any:
     """A publisher of a view; None where its message package is not installed."""
     try:
         return advertise(node, topic)
@@ -57,7 +57,7 @@ class WorldViews:
 
     def __init__(self, node: StageNode) -> None:
         self._clock, self._tf, self._odometry = (
-            _publisher(node, topic) for topic in (topics.CLOCK, topics.TF, topics.ODOMETRY)
+            publisher_of(node, topic) for topic in (topics.CLOCK, topics.TF, topics.ODOMETRY)
         )
 
     def clock(self, stamp_ns: int) -> None:
@@ -102,8 +102,8 @@ class PlannerViews:
     """The planner's views: it has scene, trace and plan at hand."""
 
     def __init__(self, node: StageNode) -> None:
-        self._markers = _publisher(node, topics.MARKERS)
-        self._sentence = _publisher(node, topics.SENTENCE)
+        self._markers = publisher_of(node, topics.MARKERS)
+        self._sentence = publisher_of(node, topics.SENTENCE)
         self.lane_map: LaneMap | None = None
 
     def show(self, scene: Scene, trace: Trace, plan: Plan) -> None:

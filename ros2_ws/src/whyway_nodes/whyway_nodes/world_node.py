@@ -19,16 +19,22 @@ from whyway.topics import Topic
 from whyway.types import CYCLE_S, Command, Event, Fault, Observation
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.control_node import SILENT_WAIT_S
+from whyway_nodes.sensor_views import SensorViews
 from whyway_nodes.stage_node import StageNode, main
 from whyway_nodes.views import WorldViews
 from whyway_nodes.wires import advertise, listen
 
 
 class WorldNode(StageNode):
-    """Runs what `worlds.make_world` makes of the parameters `world`, `seed` and `duration_s` (0: the world's own)."""
+    """Runs what `worlds.make_world` makes of the parameters `world`, `seed` and `duration_s` (0: the world's own).
+
+    With `sensors` it also publishes the raw sensors of the `rig` (a YAML file; "" is the default one), for other tools: no stage reads them.
+    """
 
     NAME = "world"
-    PARAMETERS = {"world": "town", "seed": 1, "duration_s": 0.0, "inject": ""}
+    PARAMETERS = {
+        "world": "town", "seed": 1, "duration_s": 0.0, "inject": "", "sensors": False, "rig": "",
+    }  # fmt: skip
 
     def prepare(self) -> None:
         """Make the world."""
@@ -37,6 +43,9 @@ class WorldNode(StageNode):
         self._world = stages.world(
             own["world"], own["seed"], self.config, own["duration_s"] or None
         )
+        self._suite = None
+        if own["sensors"]:
+            self._suite = stages.sensors(own["rig"], self._world.lane_map, own["seed"])
         self._faults = faults.ObservationFaults(injections)
         self._fault: faults.Injection | None = None
         self._interface_braking = False
@@ -52,6 +61,7 @@ class WorldNode(StageNode):
         """Map and route go out at once: the stages are built from them."""
         self._cycle_time = advertise(self, graph.CYCLE_TIME)
         self._views = WorldViews(self)
+        self._sensors = None if self._suite is None else SensorViews(self, self._suite)
         listen(self, graph.READY, self._on_ready, depth=16)
         self.publish(topics.LANE_MAP, self._world.lane_map)
         self.publish(topics.ROUTE, self._world.route)
@@ -88,6 +98,8 @@ class WorldNode(StageNode):
         truth = self._world.truth()
         self.publish(topics.TRUTH, truth)
         self._views.show(truth)
+        if self._sensors is not None:
+            self._sensors.show(truth)
 
     def on_other(self, topic: Topic, value: Command | Event) -> None:
         """A command came, or somebody died."""

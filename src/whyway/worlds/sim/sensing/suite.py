@@ -61,6 +61,11 @@ class Suite:
         self._bias: dict[str, Floats] = {}
         self._wheel: dict[str, wheels.WheelState] = {}
 
+    def warm_up(self) -> None:
+        """Take a picture of nothing: what is compiled at the first look is compiled now."""
+        for camera in self._cameras.values():
+            camera.look(0.0, 0.0, 0.0, self._scenery.roadside.things)
+
     def step(self, truth: Truth) -> Readings:
         """One cycle: take in the truth, measure what has a memory.
 
