@@ -280,7 +280,7 @@ def _coefficients(element: etree._Element, axis: str) -> Coefficients:
 def _sections(road: etree._Element, length_m: float) -> Iterator[Section]:
     elements = [(attribute(e, "s", 0.0), e) for e in road.findall("lanes/laneSection")]
     elements = sorted(((min(max(s, 0.0), length_m), e) for s, e in elements), key=_start)
-    ends = [s for s, _ in elements[1:]] + [length_m]
+    ends = [*(s for s, _ in elements), length_m][1:]
     for (s, element), end in zip(elements, ends, strict=True):
         lanes = [_lane(e) for e in element.iterfind("*/lane")]
         numbered = {lane.number: lane for lane in lanes}
