@@ -313,19 +313,22 @@ def test_a_route_that_comes_back_is_answered_for_the_time_that_it_is():
             20.0 + 20.0 * np.cos(np.linspace(0.0, half, 30)),
             successor_ids=roads.ids(1),
         ),
-        roads.straight(5, 100, 200),
+        roads.straight(5, 100, 200, successor_ids=roads.ids(6)),
+        roads.straight(6, 200, 300, successor_ids=roads.ids(7)),
+        roads.straight(7, 300, 400),
     ]
-    road = roads.road(lanes, [1, 2, 3, 4, 1, 5])
+    road = roads.road(lanes, [1, 2, 3, 4, 1, 5, 6, 7])
     places = {
         1: (50.0, 0.0, 0.0),
         2: (120.0, 20.0, half / 2),
         3: (50.0, 40.0, half),
         4: (-20.0, 20.0, -half / 2),
         5: (150.0, 0.0, 0.0),
+        7: (350.0, 0.0, 0.0),
     }
     for _ in range(2):  # and all over again
         seen = []
-        for lane in (1, 2, 3, 4, 1, 5):
+        for lane in (1, 2, 3, 4, 1, 5, 7):
             found = road.locate_ego(*places[lane])
             assert found is not None and found[0] == lane
             seen.append(road.path_from(lane, 200.0).lane_ids)

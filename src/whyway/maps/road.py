@@ -30,6 +30,9 @@ _ROUND_UP_M = 25.0
 
 _ROUTE_BONUS_M = 0.5
 
+_BACK = 2
+"""So many lanes back on the route, an ego is still on the same leg of it: between two lanes it may be seen on either."""
+
 P = TypeVar("P", StopLine, Crossing)
 
 
@@ -105,14 +108,15 @@ class Road:
     def locate_ego(self, x_m: float, y_m: float, yaw_rad: float) -> tuple[int, float, float] | None:
         """As `locate`, for the ego: answers about the route are from now on about the leg of it that the ego is on.
 
-        Only a route that comes to the same road twice has more than one leg; of two possible places on it, the next one ahead is taken.
+        Only a route that comes to the same road twice has more than one leg; of two possible places on it, the next one ahead is taken,
+        the first one if there is none.
         """
         found = self.locate(x_m, y_m, yaw_rad)
         if found is not None and len(self._legs) > 1:
             here = [i for i, lane in enumerate(self.route_ids) if lane == found[0]]
             if here:
-                ahead = [i for i in here if i >= self._position]
-                self._position = ahead[0] if ahead else here[-1]
+                ahead = [i for i in here if i >= self._position - _BACK]
+                self._position = ahead[0] if ahead else here[0]
                 leg = bisect.bisect_right([a for a, _ in self._legs], self._position) - 1
                 self._on_leg(leg)
         return found
