@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from lxml import etree
@@ -50,7 +50,7 @@ class Relation:
     id: int
     tags: Tags
     members: tuple[Member, ...]
-    line: int
+    line: int | None
 
     def refs(self, type_: str, *roles: str) -> tuple[int, ...]:
         """Ids of the members of a type that play one of some parts."""
@@ -125,7 +125,8 @@ def _relation(id_: int, element: etree._Element) -> Relation:
         Member(m.get("type", ""), integer(m.get("ref"), "ref", m), m.get("role", ""))
         for m in element.iterfind("member")
     )
-    return Relation(id_, _tags(element), members, int(element.sourceline))
+    line: Any = element.sourceline
+    return Relation(id_, _tags(element), members, line)
 
 
 def _places(nodes: Mapping[int, etree._Element]) -> Floats:

@@ -16,7 +16,7 @@ from whyway.types import Crossing, Direction, Floats, StopLine
 LANE_CHANGE_M = 50.0
 """Length over which a joined line moves to a neighbour lane."""
 
-_TURN_RAD = 0.35
+TURN_RAD = 0.35
 """A junction lane that changes the heading by more than this (20 degrees) is a turn."""
 
 _Points: TypeAlias = tuple[Floats, Floats, Floats]
@@ -71,7 +71,7 @@ class LanePath:
     def turn_at(self, s_m: float) -> Direction:
         """Which way the junction lane at `s_m` turns; NONE outside junctions and where it goes straight on."""
         i = int(self.index_at(s_m))
-        if not self.lane_in_junction[i] or abs(self.lane_turn_rad[i]) < _TURN_RAD:
+        if not self.lane_in_junction[i] or abs(self.lane_turn_rad[i]) < TURN_RAD:
             return Direction.NONE
         return Direction.LEFT if self.lane_turn_rad[i] > 0 else Direction.RIGHT
 

@@ -1,26 +1,18 @@
-"""Shortest routes over lanes, with lane changes between neighbours of the same direction."""
+"""Routes over lanes: the cheapest one, straight on, and where on the map a pose is. The search itself: `lane_graph.py`."""
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeAlias
+from collections.abc import Collection
 
 import numpy as np
 
-from whyway.geometry import points_in_polygon
-from whyway.maps.grid import LaneGrid
-from whyway.maps.lanes import RoadLane, bend
+from whyway.maps.lane_graph import LANE_CHANGE_COST_M, LaneGraph, graph_of
+from whyway.maps.lanes import bend
 from whyway.types import InputError, LaneKind, LaneMap, Route
 
-LANE_CHANGE_COST_M = 25.0
-"""What a lane change costs in a route, as extra metres: unneeded ones are left out."""
-
-_MIN_CHANGE_M = 15.0
-"""A lane shorter than this is no place to change lanes."""
-
-_Lanes: TypeAlias = Mapping[int, RoadLane]
+__all__ = [
+    "LANE_CHANGE_COST_M", "LaneGraph", "RouteError", "find_route", "follow", "graph_of", "lanes_near", "make_route", "start_lane",
+]  # fmt: skip
 
 
 class RouteError(InputError):
@@ -30,10 +22,12 @@ class RouteError(InputError):
 def find_route(
     lane_map: LaneMap, from_lane: int, to: int | tuple[float, float] | Collection[int]
 ) -> Route:
-    """The shortest route from a lane to a lane, to the nearest of some lanes, or to a point.
+    """The cheapest route from a lane to a lane, to the nearest of some lanes, or to a point.
+
+    Cost is length, and something for each lane change; a lawful way goes before one that changes across a solid line.
 
     Args:
-      lane_map: the map.
+      lane_map: the map; its graph is kept for the next call.
       from_lane: id of the lane to start on.
       to: a lane's id, several of them, or x, y of a goal point (the lanes there, or else the nearest).
 
@@ -43,7 +37,7 @@ def find_route(
     Raises:
       RouteError: no such lane, or no way to it.
     """
-    lanes = {lane.id: RoadLane(lane) for lane in lane_map.lanes}
+    graph = graph_of(lane_map)
     point: tuple[float, float] | None = None
     if isinstance(to, tuple) and len(to) == 2 and any(isinstance(v, float) for v in to):
         point = (float(to[0]), float(to[1]))
@@ -51,11 +45,11 @@ def find_route(
     else:
         goals = frozenset({int(to)} if isinstance(to, (int, np.integer)) else {int(i) for i in to})
     for lane_id in {from_lane, *goals}:
-        if lane_id not in lanes:
+        if lane_id not in graph:
             raise RouteError(
-                f"map {lane_map.name!r} has no lane {lane_id}; it has {len(lanes)} lanes"
+                f"map {lane_map.name!r} has no lane {lane_id}; it has {len(lane_map.lanes)} lanes"
             )
-    ids = _shortest(lanes, from_lane, goals)
+    ids = graph.cheapest(from_lane, goals)
     if ids is None:
         raise RouteError(
             f"map {lane_map.name!r}: no way from lane {from_lane} to {sorted(goals)}; choose another goal"
@@ -79,7 +73,7 @@ def follow(lane_map: LaneMap, from_lane: int, length_m: float) -> Route:
 
     Where the straightest way ends early, a way that goes on is taken instead.
     """
-    lanes = {lane.id: RoadLane(lane) for lane in lane_map.lanes}
+    lanes = graph_of(lane_map).lanes
     best: list[int] = [from_lane]
     best_length = 0.0
     # depth first, straightest first: the first that is long enough wins, otherwise the longest seen
@@ -105,71 +99,23 @@ def start_lane(lane_map: LaneMap, x_m: float, y_m: float, yaw_rad: float) -> int
     """The lane a vehicle at a pose is on; far from all lanes, the one that passes nearest.
 
     Where lanes overlap (a junction, a fork) it is the one whose heading fits best.
+
+    Raises:
+      RouteError: the map has no lane, or the pose is none.
     """
-    grid = LaneGrid(lane_map.lanes)
-    piece = grid.best(
-        x_m,
-        y_m,
-        yaw_rad,
-        np.array([lane.kind == LaneKind.DRIVING for lane in lane_map.lanes])[grid.index],
-    )
-    return (
-        lane_map.lanes[int(grid.index[piece])].id
-        if piece >= 0
-        else lanes_near(lane_map, x_m, y_m)[0]
-    )
+    try:
+        return graph_of(lane_map).start_lane(x_m, y_m, yaw_rad)
+    except ValueError as error:
+        raise RouteError(f"{error}; give a place on the map") from None
 
 
 def lanes_near(lane_map: LaneMap, x_m: float, y_m: float) -> tuple[int, ...]:
-    """Driving lanes that contain a point; where none does, the nearest one."""
-    driving = [lane for lane in lane_map.lanes if lane.kind == LaneKind.DRIVING] or list(
-        lane_map.lanes
-    )
-    inside: list[int] = []
-    nearest, distance = 0, math.inf
-    x, y = np.array(x_m), np.array(y_m)
-    for lane in driving:
-        outline = RoadLane(lane).polygon
-        if bool(points_in_polygon(x, y, *outline)):
-            inside.append(lane.id)
-        away = float(np.hypot(lane.center_x_m - x_m, lane.center_y_m - y_m).min())
-        if away < distance:
-            nearest, distance = lane.id, away
-    return tuple(inside) or (nearest,)
+    """Driving lanes that contain a point; where none does, the nearest one.
 
-
-def _shortest(lanes: _Lanes, start: int, goals: Collection[int]) -> list[int] | None:
-    """Dijkstra over lanes; the cost of a lane is its length, paid on leaving it at its end."""
-    queue: list[tuple[float, int, int]] = [(0.0, 0, start)]
-    came: dict[int, int] = {}
-    cost: dict[int, float] = {start: 0.0}
-    done: set[int] = set()
-    order = 0
-    while queue:
-        paid, _, here = heapq.heappop(queue)
-        if here in done:
-            continue
-        done.add(here)
-        if here in goals:
-            ids = [here]
-            while ids[-1] in came:
-                ids.append(came[ids[-1]])
-            return ids[::-1]
-        for there, step in _steps(lanes, here):
-            total = paid + step
-            if total < cost.get(there, math.inf):
-                cost[there], came[there] = total, here
-                order += 1
-                heapq.heappush(queue, (total, order, there))
-    return None
-
-
-def _steps(lanes: _Lanes, here: int) -> list[tuple[int, float]]:
-    lane, length = lanes[here].lane, lanes[here].length_m
-    allowed: Callable[[int], bool] = lambda i: i in lanes and lanes[i].lane.kind == LaneKind.DRIVING  # noqa: E731
-    steps = [(s, length) for s in lane.successor_ids.tolist() if allowed(s)]
-    if length >= _MIN_CHANGE_M and not lane.in_junction:
-        steps += [
-            (n, LANE_CHANGE_COST_M) for n in (lane.left_id, lane.right_id) if n and allowed(n)
-        ]
-    return steps
+    Raises:
+      RouteError: the map has no lane, or the point is none.
+    """
+    try:
+        return graph_of(lane_map).lanes_near(x_m, y_m)
+    except ValueError as error:
+        raise RouteError(f"{error}; give a place on the map") from None
