@@ -1,38 +1,46 @@
-"""The lane graph on arrays: what agents drive on. Pose lookups in O(1), memory in proportion to the length of the lanes.
+"""A map's lanes, and the lines that actors bring with them, made into the `LaneTable` that traffic runs on. Once for a world's map.
 
-L lines, N rows (points of lines), S successors at most, V ways (passages through junctions), E entries. Lines are a map's
-lanes; behind them, actors' own ways: a walk, a reversing path, a recorded path; and last, the further parts of lanes that are
-cut where unmarked lanes merge or cross.
+L lines (P with the further parts of lanes that are cut), N rows, S successors at most. Everything is done for all lines at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.types import Floats, InputError, Ints, LaneKind, LaneMap, MarkingKind
 from whyway.worlds.sim.junctions import (
+    Bools,
     Graph,
     find_conflicts,
     find_controls,
     find_gates,
     find_ways,
 )
+from whyway.worlds.sim.lane_table import (
+    CURVATURE,
+    HALF_WIDTH,
+    SPEED,
+    UX,
+    UY,
+    YAW,
+    LaneTable,
+    Line,
+    X,
+    Y,
+    line_of,
+    lines_of,
+)
 from whyway.worlds.sim.overlaps import pieces, shared_stretches
 from whyway.worlds.sim.precedence import find_priorities, find_rings
 from whyway.worlds.sim.sampling import Ragged, Samples, arc_lengths, sample_lines
 
-Array = Any
+__all__ = [
+    "CURVATURE", "HALF_WIDTH", "SPEED", "UX", "UY", "YAW", "LaneTable", "Line", "X", "Y", "build_table", "line_of", "lines_of",
+]  # fmt: skip
 
-X, Y, UX, UY, YAW, CURVATURE, SPEED, HALF_WIDTH = range(8)
-"""Columns of `LaneTable.rows`."""
-
-COLUMNS = 8
 SUCCESSORS = 6
 """S: of more, the straightest."""
 
@@ -48,101 +56,10 @@ _ENTRY_M = 30.0
 _TRAFFIC = (int(LaneKind.DRIVING), int(LaneKind.BIKE))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """An actor's own way: its points `(n,)`, n >= 2, and the speed wanted on it (one, or at each point)."""
-
-    x_m: Floats
-    y_m: Floats
-    speed_mps: float | Floats
-    half_width_m: float = 0.5
-    gate_s_m: float = np.inf
-    """Where one may have to wait on it: a walker at the kerb."""
-    then: int = -1
-    """Which of the own lines goes on from its end (its own index: round again), -1 for none."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LaneTable:
-    """All lines. Arrays of one float type and of integers, of numpy or any other namespace (`to`)."""
-
-    rows: Array
-    """`[N, 8]` x, y, tangent, heading at the point (unwrapped along the line), curvature of the segment behind it, comfortable
-    speed (limit, the line's own curves, braking for them), half width."""
-    first: Array
-    """`[L]` the first row."""
-    last: Array
-    """`[L]` index of the last segment: rows - 2."""
-    step_m: Array
-    """`[L]` distance of the rows."""
-    length_m: Array
-    """`[L]`."""
-    entry_mps: Array
-    """`[L]` comfortable speed at the start."""
-    kind: Array
-    """`[L]` `LaneKind` values; OTHER for an actor's own line."""
-    lane_id: Array
-    """`[L]` the map's id, 0 for an actor's own line."""
-    in_junction: Array
-    """`[L]`."""
-    successor: Array
-    """`[L, S]` lines that go on from the end, straightest first, -1 where there is none."""
-    successors: Array
-    """`[L]` how many."""
-    entries: Array
-    """`[E]` driving lines without predecessor: where traffic can come from."""
-    left: Array
-    """`[L]` the neighbour of the same direction to which one may change, else -1."""
-    right: Array
-    gate_s_m: Array
-    """`[L]` where one may have to stop: a stop line, or the end before a junction; inf where never."""
-    gate_light: Array
-    """`[L]` index of the `Signals` light at the gate, -1 without."""
-    gate_stops: Array
-    """`[L]` whether one has to stand there first: a stop sign."""
-    way: Array
-    """`[L]` the passage through a junction that a line belongs to, -1 elsewhere."""
-    way_priority: Array
-    """`[V]` 0 goes first, 1 turns left across those, 2 gives way, 3 has a stop sign."""
-    conflict: Array
-    """`[V, V]` two ways that may not be used at once."""
-
-    def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""
-        xp = array_namespace(s_m)
-        flat = xp.reshape(line, (-1,))
-        step = xp.reshape(xp.take(self.step_m, flat), s_m.shape)
-        last = xp.reshape(xp.take(self.last, flat), s_m.shape)
-        k = xp.astype(xp.floor(s_m / step), last.dtype)
-        k = xp.minimum(xp.maximum(k, 0 * k), last)
-        index = xp.reshape(xp.take(self.first, flat), s_m.shape) + k
-        row = xp.take(self.rows, xp.reshape(index, (-1,)), axis=0)
-        row = xp.reshape(row, (*s_m.shape, row.shape[-1]))
-        f = s_m - xp.astype(k, step.dtype) * step
-        within = xp.minimum(xp.maximum(f, 0.0 * f), step)
-        ux, uy = row[..., UX], row[..., UY]
-        return (
-            row[..., X] + f * ux - d_m * uy,
-            row[..., Y] + f * uy + d_m * ux,
-            row[..., YAW] + within * row[..., CURVATURE],
-            row[..., CURVATURE],
-            row[..., SPEED],
-        )
-
-    def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
-        """The same table in another namespace and float type, on a device."""
-        fields = {}
-        for f in dataclasses.fields(self):
-            value = np.asarray(getattr(self, f.name))
-            kind = dtype if value.dtype.kind == "f" else None
-            fields[f.name] = xp.asarray(value, dtype=kind, device=device)
-        return LaneTable(**fields)
-
-
 def build_table(
     lane_map: LaneMap, light_ids: Sequence[int] = (), extra_lines: Sequence[Line] = ()
 ) -> LaneTable:
-    """The table of a map in numpy float64: first its lanes in their order, then what actors bring with them.
+    """The table of a map in numpy float64: its lanes in their order, what actors bring with them, further parts of cut lanes.
 
     Args:
       lane_map: the map; lanes that are not for vehicles become lines without successors.
@@ -152,6 +69,69 @@ def build_table(
     Raises:
       InputError: neither lanes nor lines, or one without length.
     """
+    whole = _given(lane_map, extra_lines)
+    links = _links(lane_map, extra_lines, whole.samples)
+    stretches = shared_stretches(
+        whole.samples, links, whole.kind == int(LaneKind.DRIVING), whole.marked, not whole.marked.any()
+    )  # fmt: skip
+    samples, of, shared, at = pieces(whole.samples, stretches)
+    links, kind = _cut_links(links, of), whole.kind[of]
+    graph = Graph(
+        samples, of, whole.marked[of] | shared, shared, np.nonzero(links >= 0)[0], links[links >= 0]
+    )
+    controls = find_controls(lane_map, graph, light_ids)
+    way, ring = find_ways(graph), find_rings(graph)
+    conflict = find_conflicts(graph, way)
+    limit = whole.carry(_limits(lane_map, extra_lines))[at]
+    priority = find_priorities(
+        graph, controls, way, conflict, ring, limit[samples.shape.first], _zips(lane_map, of, shared)
+    )  # fmt: skip
+    gate = find_gates(graph, controls, way, conflict, ring)
+    gate[len(lane_map.lanes) : len(whole.kind)] = [line.gate_s_m for line in extra_lines]
+    speed = _speeds(samples, limit)
+    left, right = _neighbours(lane_map, graph)
+    columns = (
+        samples.x_m, samples.y_m, samples.ux, samples.uy, samples.yaw_rad, samples.curvature_1pm,
+        speed, whole.carry(_half_widths(lane_map, extra_lines))[at],
+    )  # fmt: skip
+    return LaneTable(
+        rows=np.stack(columns, axis=-1),
+        first=samples.shape.first,
+        last=samples.shape.count - 2,
+        step_m=samples.step_m,
+        length_m=samples.length_m,
+        entry_mps=speed[samples.shape.first],
+        kind=kind,
+        lane_id=whole.lane_id[of],
+        in_junction=graph.inside,
+        successor=links,
+        successors=(links >= 0).sum(axis=1),
+        entries=_entries(links, kind, graph.inside, samples.length_m),
+        left=left,
+        right=right,
+        gate_s_m=gate,
+        gate_light=controls.light,
+        gate_stops=controls.stops,
+        way=way,
+        way_priority=priority,
+        conflict=conflict,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Whole:
+    """All lines before any is cut."""
+
+    samples: Samples
+    carry: Callable[[Floats], Floats]
+    """From values at the given points to values at the samples."""
+    kind: Ints
+    lane_id: Ints
+    marked: Bools
+    """Whether the map says that it lies in a junction."""
+
+
+def _given(lane_map: LaneMap, extra_lines: Sequence[Line]) -> _Whole:
     lanes, own = lane_map.lanes, len(extra_lines)
     count = np.array([len(v.center_x_m) for v in lanes] + [len(v.x_m) for v in extra_lines])
     if not len(count):
@@ -161,98 +141,11 @@ def build_table(
     y = np.concatenate([*(v.center_y_m for v in lanes), *(v.y_m for v in extra_lines)])
     _check(lane_map, x, y, given)
     is_lane = np.arange(len(count)) < len(lanes)
-    whole, carry = sample_lines(x, y, given, is_lane, SPACING_M)
+    samples, carry = sample_lines(x, y, given, is_lane, SPACING_M)
     kind = np.array([int(lane.kind) for lane in lanes] + own * [int(LaneKind.OTHER)])
     marked = np.array([lane.in_junction for lane in lanes] + own * [False])
-    marked &= np.isin(kind, _TRAFFIC)
-    whole_links = _links(lane_map, extra_lines, whole)
-    driving = kind == int(LaneKind.DRIVING)
-    stretches = shared_stretches(whole, whole_links, driving, marked, not marked.any())
-    samples, of, shared, at = pieces(whole, stretches)
-    links = _cut_links(whole_links, of)
-    graph = Graph(
-        samples, of, marked[of] | shared, shared, np.nonzero(links >= 0)[0], links[links >= 0]
-    )
-    controls = find_controls(lane_map, graph, light_ids)
-    way, ring = find_ways(graph), find_rings(graph)
-    conflict = find_conflicts(graph, way)
-    limit = carry(_limits(lane_map, extra_lines))[at]
-    priority = find_priorities(
-        graph, controls, way, conflict, ring, limit[samples.shape.first], _zips(lane_map, of, shared)
-    )  # fmt: skip
-    gate_s = find_gates(graph, controls, way, conflict, ring)
-    gate_s[len(lanes) : len(count)] = [line.gate_s_m for line in extra_lines]
-    speed = _speeds(samples, limit)
-    left, right = _neighbours(lane_map, graph)
-    columns = (
-        samples.x_m, samples.y_m, samples.ux, samples.uy, samples.yaw_rad, samples.curvature_1pm,
-        speed, carry(_half_widths(lane_map, extra_lines))[at],
-    )  # fmt: skip
-    return LaneTable(
-        rows=np.stack(columns, axis=-1),
-        first=samples.shape.first,
-        last=samples.shape.count - 2,
-        step_m=samples.step_m,
-        length_m=samples.length_m,
-        entry_mps=speed[samples.shape.first],
-        kind=kind[of],
-        lane_id=np.array([lane.id for lane in lanes] + own * [0], dtype=np.int64)[of],
-        in_junction=graph.inside,
-        successor=links,
-        successors=(links >= 0).sum(axis=1),
-        entries=_entries(links, kind[of], graph.inside, samples.length_m),
-        left=left,
-        right=right,
-        gate_s_m=gate_s,
-        gate_light=controls.light,
-        gate_stops=controls.stops,
-        way=way,
-        way_priority=priority,
-        conflict=conflict,
-    )
-
-
-def line_of(table: LaneTable, lane_id: int) -> int:
-    """The line on which a lane of the map begins.
-
-    Raises:
-      InputError: the map has no such lane.
-    """
-    found = np.nonzero(np.asarray(table.lane_id) == lane_id)[0]
-    if lane_id <= 0 or not len(found):
-        raise InputError(f"the map has no lane {lane_id}")
-    return int(found[0])
-
-
-def lines_of(table: LaneTable, lane_ids: Sequence[int]) -> list[int]:
-    """The lines along lanes of the map, in driving order: more than one where a lane is cut because others merge or cross.
-
-    Where the next lane is a neighbour (a change of lanes), only the first line of the lane is given.
-
-    Raises:
-      InputError: the map has no such lane.
-    """
-    lines: list[int] = []
-    successor, lane_id = np.asarray(table.successor), np.asarray(table.lane_id)
-    for k, i in enumerate(lane_ids):
-        lines.append(line_of(table, i))
-        parts = _parts(successor, lane_id, lines[-1])
-        if k + 1 == len(lane_ids) or line_of(table, lane_ids[k + 1]) in successor[parts[-1]]:
-            lines += parts[1:]
-    return lines
-
-
-def _parts(successor: Ints, lane_id: Ints, line: int) -> list[int]:
-    parts = [line]
-    while True:
-        after = successor[parts[-1]]
-        same = [int(j) for j in after[after >= 0] if lane_id[j] == lane_id[line] and j not in parts]
-        if not same:
-            return parts
-        parts.append(same[0])
-
-
-# ------------------------------------------------------------------------------------------------------------ parts
+    lane_id = np.array([lane.id for lane in lanes] + own * [0], dtype=np.int64)
+    return _Whole(samples, carry, kind, lane_id, marked & np.isin(kind, _TRAFFIC))
 
 
 def _check(lane_map: LaneMap, x_m: Floats, y_m: Floats, given: Ragged) -> None:
@@ -307,7 +200,7 @@ def _cut_links(links: Ints, of: Ints) -> Ints:
     return cut
 
 
-def _zips(lane_map: LaneMap, of: Ints, shared: Any) -> Any:
+def _zips(lane_map: LaneMap, of: Ints, shared: Bools) -> Bools:
     """`[P]` shared ground of lanes that lie beside each other."""
     lanes = lane_map.lanes
     beside = np.zeros(int(of.max()) + 1, dtype=bool)
@@ -337,7 +230,7 @@ def _neighbours(lane_map: LaneMap, graph: Graph) -> tuple[Ints, Ints]:
     return sides[0], sides[1]
 
 
-def _entries(links: Ints, kind: Ints, in_junction: Any, length_m: Floats) -> Ints:
+def _entries(links: Ints, kind: Ints, in_junction: Bools, length_m: Floats) -> Ints:
     arrives = np.zeros(len(links), dtype=bool)
     arrives[links[links >= 0]] = True
     leads = (links[:, 0] >= 0) | (length_m > _ENTRY_M)

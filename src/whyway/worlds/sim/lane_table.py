@@ -1,0 +1,154 @@
+"""The lane graph on arrays: what agents drive on. Pose lookups in O(1), memory in proportion to the length of the lanes.
+
+L lines, N rows (points of lines), S successors at most, V ways (passages through junctions), E entries. Lines are a map's
+lanes; behind them, actors' own ways: a walk, a reversing path, a recorded path; and last, the further parts of lanes that are
+cut where unmarked lanes merge or cross. `table.py` builds it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from whyway.types import Floats, InputError, Ints
+
+Array = Any
+
+X, Y, UX, UY, YAW, CURVATURE, SPEED, HALF_WIDTH = range(8)
+"""Columns of `LaneTable.rows`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """An actor's own way: its points `(n,)`, n >= 2, and the speed wanted on it (one, or at each point)."""
+
+    x_m: Floats
+    y_m: Floats
+    speed_mps: float | Floats
+    half_width_m: float = 0.5
+    gate_s_m: float = np.inf
+    """Where one may have to wait on it: a walker at the kerb."""
+    then: int = -1
+    """Which of the own lines goes on from its end (its own index: round again), -1 for none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneTable:
+    """All lines. Arrays of one float type and of integers, of numpy or any other namespace (`to`)."""
+
+    rows: Array
+    """`[N, 8]` x, y, tangent, heading at the point (unwrapped along the line), curvature of the segment behind it, comfortable
+    speed (limit, the line's own curves, braking for them), half width."""
+    first: Array
+    """`[L]` the first row."""
+    last: Array
+    """`[L]` index of the last segment: rows - 2."""
+    step_m: Array
+    """`[L]` distance of the rows."""
+    length_m: Array
+    """`[L]`."""
+    entry_mps: Array
+    """`[L]` comfortable speed at the start."""
+    kind: Array
+    """`[L]` `LaneKind` values; OTHER for an actor's own line."""
+    lane_id: Array
+    """`[L]` the map's id, 0 for an actor's own line."""
+    in_junction: Array
+    """`[L]`."""
+    successor: Array
+    """`[L, S]` lines that go on from the end, straightest first, -1 where there is none."""
+    successors: Array
+    """`[L]` how many."""
+    entries: Array
+    """`[E]` driving lines without predecessor: where traffic can come from."""
+    left: Array
+    """`[L]` the neighbour of the same direction to which one may change, else -1."""
+    right: Array
+    gate_s_m: Array
+    """`[L]` where one may have to stop: a stop line, or the end before a junction; inf where never."""
+    gate_light: Array
+    """`[L]` index of the `Signals` light at the gate, -1 without."""
+    gate_stops: Array
+    """`[L]` whether one has to stand there first: a stop sign."""
+    way: Array
+    """`[L]` the passage through a junction that a line belongs to, -1 elsewhere."""
+    way_priority: Array
+    """`[V]` 0 goes first, 1 turns left across those, 2 gives way, 3 has a stop sign."""
+    conflict: Array
+    """`[V, V]` two ways that may not be used at once."""
+
+    def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""
+        xp = array_namespace(s_m)
+        flat = xp.reshape(line, (-1,))
+        step = xp.reshape(xp.take(self.step_m, flat), s_m.shape)
+        last = xp.reshape(xp.take(self.last, flat), s_m.shape)
+        k = xp.astype(xp.floor(s_m / step), last.dtype)
+        k = xp.minimum(xp.maximum(k, 0 * k), last)
+        index = xp.reshape(xp.take(self.first, flat), s_m.shape) + k
+        row = xp.take(self.rows, xp.reshape(index, (-1,)), axis=0)
+        row = xp.reshape(row, (*s_m.shape, row.shape[-1]))
+        f = s_m - xp.astype(k, step.dtype) * step
+        within = xp.minimum(xp.maximum(f, 0.0 * f), step)
+        ux, uy = row[..., UX], row[..., UY]
+        return (
+            row[..., X] + f * ux - d_m * uy,
+            row[..., Y] + f * uy + d_m * ux,
+            row[..., YAW] + within * row[..., CURVATURE],
+            row[..., CURVATURE],
+            row[..., SPEED],
+        )
+
+    def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
+        """The same table in another namespace and float type, on a device."""
+        fields = {}
+        for f in dataclasses.fields(self):
+            value = np.asarray(getattr(self, f.name))
+            kind = dtype if value.dtype.kind == "f" else None
+            fields[f.name] = xp.asarray(value, dtype=kind, device=device)
+        return LaneTable(**fields)
+
+
+def line_of(table: LaneTable, lane_id: int) -> int:
+    """The line on which a lane of the map begins.
+
+    Raises:
+      InputError: the map has no such lane.
+    """
+    found = np.nonzero(np.asarray(table.lane_id) == lane_id)[0]
+    if lane_id <= 0 or not len(found):
+        raise InputError(f"the map has no lane {lane_id}")
+    return int(found[0])
+
+
+def lines_of(table: LaneTable, lane_ids: Sequence[int]) -> list[int]:
+    """The lines along lanes of the map, in driving order: more than one where a lane is cut because others merge or cross.
+
+    Where the next lane is a neighbour (a change of lanes), only the first line of the lane is given.
+
+    Raises:
+      InputError: the map has no such lane.
+    """
+    lines: list[int] = []
+    successor, lane_id = np.asarray(table.successor), np.asarray(table.lane_id)
+    for k, i in enumerate(lane_ids):
+        lines.append(line_of(table, i))
+        parts = _parts(successor, lane_id, lines[-1])
+        if k + 1 == len(lane_ids) or line_of(table, lane_ids[k + 1]) in successor[parts[-1]]:
+            lines += parts[1:]
+    return lines
+
+
+def _parts(successor: Ints, lane_id: Ints, line: int) -> list[int]:
+    parts = [line]
+    while True:
+        after = successor[parts[-1]]
+        same = [int(j) for j in after[after >= 0] if lane_id[j] == lane_id[line] and j not in parts]
+        if not same:
+            return parts
+        parts.append(same[0])
