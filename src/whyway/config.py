@@ -83,6 +83,8 @@ class SensorConfig:
     size_sigma_m: float = 0.05
     miss_probability: float = 0.01
     false_per_cycle: float = 0.01
+    latency_s: float = 0.0
+    """How old what is reported of others is; whole cycles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "length_m": (0.5, 30.0), "width_m": (0.3, 4.0), "wheelbase_m": (0.3, 15.0), "steer_max_rad": (0.05, 1.5),
     "range_m": (1.0, _INF), "gate_m": (0.1, _INF), "lane_change_s": (0.5, 30.0), "settle_s": (0.05, 10.0),
     "position_sigma_m": (0.0, 100.0), "vehicles": (0, 500), "pedestrians": (0, 500),
+    "latency_s": (0.0, 2.0),
     "max_critical_objects": (1, 8), "max_causes": (1, 3), "confirm_hits": (1, 100),
     # mounts and sensors of a rig (worlds/sim/sensing/rig.py)
     "x_m": (-50.0, 50.0), "y_m": (-50.0, 50.0), "z_m": (-50.0, 50.0),
