@@ -12,7 +12,7 @@ from whyway.config import Config
 from whyway.geometry import Polyline
 from whyway.maps.signals import SignalCycle, SignalPlan
 from whyway.types import LightColor, TrafficLight
-from whyway.worlds.sim.engine import Sim, begin
+from whyway.worlds.sim.engine_old import Sim, begin
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.rails import Rail, Stop, build_rails
 from whyway.worlds.sim.state import empty_state

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from whyway.config import Config, VehicleConfig
 from whyway.maps.signals import SignalPlan
 from whyway.motion import single_track
-from whyway.worlds.sim.engine import Sim, begin, light_colors, step
+from whyway.worlds.sim.engine_old import Sim, begin, light_colors, step
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.state import Mode, State, empty_state
 from whyway.worlds.sim.surface import build_surface

@@ -11,7 +11,7 @@ import pytest
 from whyway.config import Config, SensorConfig, SimConfig
 from whyway.types import Command, LightColor, ObjectClass, same
 from whyway.worlds import World, make_world
-from whyway.worlds.sim import engine
+from whyway.worlds.sim import engine_old as engine
 from whyway.worlds.sim.state import Mode
 
 SEEDS = (1, 2, 3, 5, 8, 10)

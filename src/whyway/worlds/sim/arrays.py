@@ -15,6 +15,12 @@ Array = Any
 NOBODY = 1e9
 """A score beyond which there is nobody."""
 
+_KEYS = {
+    size: (int(np.array(NOBODY, dtype=real).view(whole)), int(np.iinfo(whole).max))
+    for size, real, whole in ((4, np.float32, np.int32), (8, np.float64, np.int64))
+}
+"""By size of a number: `NOBODY`'s bits read as an integer, and the largest integer."""
+
 _EXTRACT_UP_TO = 64
 """Torch: so many candidates are searched by repeated minima, which is several times quicker than its `topk` on short rows."""
 
@@ -84,8 +90,8 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
     """
     candidates = score.shape[-1]
     low = (1 << max(1, (candidates - 1).bit_length())) - 1
-    kind, whole = (np.float32, np.int32) if score.itemsize == 4 else (np.float64, np.int64)
-    limit = int(np.array(NOBODY, dtype=kind).view(whole)) & ~low
+    nobody, most = _KEYS[score.itemsize]
+    limit = nobody & ~low
     integer = xp.int32 if score.itemsize == 4 else xp.int64
     index = xp.arange(candidates, dtype=integer, device=score.device)
     key = (score.view(integer) & ~low) | index
@@ -98,7 +104,7 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
         key = key.movedim(-1, 0)
         for _ in range(count):
             least.append(key.amin(0))
-            key = key.masked_fill(key == least[-1], int(np.iinfo(whole).max))
+            key = key.masked_fill(key == least[-1], most)
         found = xp.stack(least, axis=-1)
     return xp.where(found < limit, xp.astype(found & low, xp.int64), -1)
 

@@ -17,7 +17,7 @@ from whyway.config import Config
 from whyway.maps.road import DRIVABLE
 from whyway.maps.town import make_town
 from whyway.types import CYCLE_S, InputError
-from whyway.worlds.sim.engine import Sim, begin, step
+from whyway.worlds.sim.engine_old import Sim, begin, step
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.network import Network
 from whyway.worlds.sim.observe import FEATURES, observe

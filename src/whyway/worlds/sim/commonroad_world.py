@@ -14,7 +14,7 @@ from whyway.config import Config
 from whyway.maps.commonroad import CommonRoadScene, Obstacle, read_scene
 from whyway.maps.goal import goal_counts
 from whyway.types import CYCLE_S, EgoState
-from whyway.worlds.sim.engine import Sim, begin
+from whyway.worlds.sim.engine_old import Sim, begin
 from whyway.worlds.sim.logs import Track, build_logs, build_signals
 from whyway.worlds.sim.state import Mode, State, empty_state
 from whyway.worlds.sim.world import GoalTest, Setting, SimWorld, ego_placed

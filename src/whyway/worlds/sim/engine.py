@@ -1,259 +1,329 @@
 """One step of W worlds of A agents: traffic decides, everybody moves, boxes are tested. Pure: state in, state out.
 
-Written for the array API (numpy here), single-threaded, without a loop over worlds or agents. The ego (any agent under command)
-moves by `whyway.motion` as the planner's model does; traffic moves on rails, recordings as they were recorded.
+Dense and of fixed shape (`arrays.py`), so that one code runs on numpy, on torch, compiled, and on a GPU. The ego (any agent under
+command) moves by `whyway.motion` as the planner's model does; traffic moves along lines, recordings as they were recorded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import replace
 from typing import Any
 
 from array_api_compat import array_namespace
 
-from whyway.config import TrafficConfig, VehicleConfig
-from whyway.geometry import box_corners, boxes_overlap
 from whyway.motion import actuate, single_track
-from whyway.types import ObjectClass
-from whyway.worlds.sim.logs import Logs, Signals
-from whyway.worlds.sim.rails import DX, DY, Rails, X, Y
-from whyway.worlds.sim.scripts import play, triggered
-from whyway.worlds.sim.state import EGO, Mode, Script, State, chosen, clamp
-from whyway.worlds.sim.surface import Surface
-from whyway.worlds.sim.traffic import desired_accelerations
+from whyway.types import LightColor
+from whyway.worlds.sim.ahead import arc_of_samples, lines_ahead, sample_way
+from whyway.worlds.sim.arrays import chosen, clamp, pick, to
+from whyway.worlds.sim.bodies import judge
+from whyway.worlds.sim.change import Change, changes, needed, side_of
+from whyway.worlds.sim.cues import Part, play
+from whyway.worlds.sim.entries import enter_and_leave
+from whyway.worlds.sim.others import leads, look, threatened
+from whyway.worlds.sim.rights import Gate, next_gate, rights
+from whyway.worlds.sim.sim import Sim
+from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
+from whyway.worlds.sim.table import LaneTable
+from whyway.worlds.sim.traffic import Motion, drive
+from whyway.worlds.sim.windows import enter_next, extend, on_route, track
 
 Array = Any
 
-_WALK_MPS2 = 2.0
-_ENTRY_CLEAR_M = 30.0
-_ENTRY_UNSEEN_M = 60.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sim:
-    """What does not change: the vehicle, the traffic's manners, and the map on arrays. Parts that are None are absent."""
-
-    dt_s: float
-    vehicle: VehicleConfig
-    traffic: TrafficConfig
-    signals: Signals
-    rails: Rails | None = None
-    logs: Logs | None = None
-    surface: Surface | None = None
-    demand_at_m: float = 0.0
-    """Arc length of the ego's path at which its front asks waiting lights for green."""
-    demand_latest_s: float = 45.0
-    """They do not wait longer than this."""
-    returns: bool = True
-    """Traffic that reached the end of its path enters again at its start, as somebody else."""
+REACTS_MPS2 = 1.0
+"""A recording gives up its track when it would have to brake so much harder than it did."""
+_ASTRAY_M = 0.5
+"""Who is driven so far beyond the border of its lane is on the next one."""
+_SLANT = 0.35
+"""Most heading a box on a line has against it."""
 
 
 def seconds(sim: Sim, state: State) -> Array:
     """Time `[W]`; ticks are counted and not summed up, so that it does not drift."""
-    xp = array_namespace(state.x_m)
-    return xp.astype(state.tick, xp.float64) * sim.dt_s
+    return to(state.tick, state.phase_s.dtype) * sim.dt_s
 
 
 def light_colors(sim: Sim, state: State) -> Array:
     """`LightColor` values `[W, N]` now."""
     xp = array_namespace(state.x_m)
     asked = xp.where(state.demand_tick < 0, 0 * state.tick, state.tick - state.demand_tick)
+    real = state.phase_s.dtype
     return sim.signals.colors(
-        seconds(sim, state) + state.phase_s, xp.astype(asked, xp.float64) * sim.dt_s
+        to(state.tick, real) * sim.dt_s + state.phase_s, to(asked, real) * sim.dt_s
     )
-
-
-def _demand(sim: Sim, state: State) -> Array:
-    """When waiting lights were asked for green."""
-    xp = array_namespace(state.x_m)
-    there = state.s_m[:, EGO] + state.length_m[:, EGO] / 2 >= sim.demand_at_m
-    asks = (there | (seconds(sim, state) >= sim.demand_latest_s)) & (state.demand_tick < 0)
-    return xp.where(asks, state.tick, state.demand_tick)
-
-
-def begin(sim: Sim, state: State) -> State:
-    """The state made consistent: poses from paths and recordings, flags computed."""
-    state = _place(sim, state)
-    return _judge(sim, _follow_path(sim, state, everywhere=True))
 
 
 def step(sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> State:
     """The state after `dt_s`; commands `[W, A]` count for agents under command."""
-    xp = array_namespace(state.x_m)
-    dt = sim.dt_s
-    commanded = state.active & (state.mode == int(Mode.COMMAND))
-    a, steer = actuate(state.v_mps, state.steer_rad, acceleration_mps2, steer_rad, sim.vehicle, dt)
+    return advance(array_namespace(state.x_m), sim, state, acceleration_mps2, steer_rad)
+
+
+def advance(xp: Any, sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> State:
+    """`step` for whoever has the namespace at hand."""
+    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
+    cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
+    time = to(state.tick, state.phase_s.dtype) * sim.dt_s
+    part = play(xp, state, cx, cy, time, sim.dt_s)
+    driven = state.active & (state.mode == int(Mode.COMMAND))
+    a, steer = actuate(
+        state.v_mps, state.steer_rad, acceleration_mps2, steer_rad, sim.vehicle, sim.dt_s
+    )
     x, y, yaw, v = single_track(
-        state.x_m, state.y_m, state.yaw_rad, state.v_mps, a, steer, sim.vehicle.wheelbase_m, dt
+        state.x_m,
+        state.y_m,
+        state.yaw_rad,
+        state.v_mps,
+        a,
+        steer,
+        sim.vehicle.wheelbase_m,
+        sim.dt_s,
     )
     moved = replace(
         state,
-        x_m=chosen(commanded, x, state.x_m), y_m=chosen(commanded, y, state.y_m), yaw_rad=chosen(commanded, yaw, state.yaw_rad),
-        v_mps=chosen(commanded, clamp(v, 0.0, None), state.v_mps), a_mps2=chosen(commanded, a, state.a_mps2), steer_rad=chosen(commanded, steer, state.steer_rad),
+        x_m=chosen(driven, x, state.x_m), y_m=chosen(driven, y, state.y_m), yaw_rad=chosen(driven, yaw, state.yaw_rad),
+        v_mps=chosen(driven, clamp(v, 0.0, None), state.v_mps), a_mps2=chosen(driven, a, state.a_mps2),
+        steer_rad=chosen(driven, steer, state.steer_rad),
+        cue_next=part.next, cue_tick=part.tick, target_d_m=part.target_d_m, lateral_mps=part.lateral_mps,
     )  # fmt: skip
-    if sim.rails is not None:
-        moved = _drive_rails(sim, state, moved)
-    standing = xp.where(moved.v_mps < 0.3, state.standing_s + dt, 0.0 * state.standing_s)
-    moved = replace(
-        moved, tick=state.tick + 1, standing_s=standing, demand_tick=_demand(sim, state)
+    if sim.table is not None:
+        moved = _along_lines(xp, sim, sim.table, state, moved, part, (cx, cy, c, s))
+    elif sim.logs is not None:
+        moved = _recorded(xp, sim, moved, state.tick + 1)
+    standing = xp.where(
+        xp.abs(moved.v_mps) < 0.3, moved.standing_s + sim.dt_s, 0.0 * moved.standing_s
     )
-    return _judge(sim, _follow_path(sim, _place(sim, moved)))
+    moved = replace(
+        moved, tick=state.tick + 1, standing_s=standing, demand_tick=_demand(xp, sim, state, time)
+    )
+    if sim.table is not None and sim.returns:
+        moved = enter_and_leave(xp, sim.table, moved)
+    return judge(xp, sim, moved)
 
 
-def _drive_rails(sim: Sim, state: State, moved: State) -> State:
-    """Speed and arc length of agents on rails after a step."""
-    assert sim.rails is not None
-    xp = array_namespace(state.x_m)
-    dt, idm = sim.dt_s, sim.traffic.idm
-    rail = state.active & (state.mode == int(Mode.RAIL))
-    cx, cy = state.centers()
-    a, held = desired_accelerations(state, sim.rails, light_colors(sim, state), idm, cx, cy)
-    began = triggered(state, cx, cy)
-    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
-    a = xp.where(walker & (a > 0.0), clamp((state.cap_mps - state.v_mps) / dt, None, _WALK_MPS2), a)
-    a = play(state, began, cx, cy, a, dt)
-    a = xp.maximum(a, -state.v_mps / dt)
-    v = state.v_mps + a * dt
-    s = state.s_m + (state.v_mps + v) / 2 * dt
-    # who walks stays where the path ends
-    end = xp.take(sim.rails.length_m, clamp(state.path, 0, None))
-    arrived = walker & (s >= end)
-    s, v = xp.where(arrived, end, s), xp.where(arrived, 0.0 * v, v)
+def _demand(xp: Any, sim: Sim, state: State, time_s: Array) -> Array:
+    """When waiting lights were asked for green."""
+    there = state.route_s_m[:, EGO] + state.length_m[:, EGO] / 2 >= sim.demand_at_m
+    asks = (there | (time_s >= sim.demand_latest_s)) & (state.demand_tick < 0)
+    return xp.where(asks, state.tick, state.demand_tick)
+
+
+def _along_lines(
+    xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, part: Part, poses: tuple[Array, ...]
+) -> State:  # fmt: skip
+    """Everything that has to do with lines: what traffic does, and where everybody is on them afterwards."""
+    cx, cy, c, s = poses
+    colors = light_colors(sim, state)
+    lines = lines_ahead(xp, state, table)
+    way = sample_way(xp, lines, table, arc_of_samples(xp, cx))
+    others = look(xp, state, cx, cy, c, s)
+    gate = next_gate(xp, state, lines, table)
+    side = side_of(xp, state, cx.dtype)
+    lead = leads(xp, state, others, way, cx, cy, c, s, gate.exit_m, side, sim.traffic.idm)
+    must = needed(xp, state, table, sim.escape, sim.routes)
+    change = changes(xp, state, lines, lead, gate, table, must, side, sim.dt_s)
+    held = rights(xp, state, lines, gate, table, colors, lead.exit_taken, part.reckless)
+    threat = threatened(xp, state, others, c, s)
+    motion = drive(
+        xp, state, lines, lead, gate, held, change, part, threat, table, colors, sim.traffic.idm, sim.dt_s
+    )  # fmt: skip
+    mode = state.mode
+    if sim.logs is not None:
+        gives_way = (
+            sim.traffic.idm.a_mps2 + lead.pull_of_free
+            < clamp(state.a_mps2, None, 0.0) - REACTS_MPS2
+        )
+        leaves = (mode == int(Mode.LOG_REACTIVE)) & state.active & gives_way
+        mode = xp.where(leaves, int(Mode.RAIL) + 0 * mode, mode)
+    moved = replace(
+        moved,
+        mode=mode,
+        held=held,
+        wish=change.wish,
+        lead_gap_m=lead.gap_m,
+        lead_v_mps=lead.v_mps,
+        ran_red=_ran_red(xp, state, gate, colors, motion, moved),
+    )
+    return _place(xp, sim, table, state, moved, change, motion)
+
+
+def _ran_red(
+    xp: Any, state: State, gate: Gate, colors: Array, motion: Motion, moved: State
+) -> Array:
+    """Whose front passes a stop line at red in this step."""
+    if not colors.shape[-1]:
+        return state.active & (gate.light >= 0)
+    worlds, lights = colors.shape
+    at = xp.arange(worlds, dtype=xp.int64, device=colors.device)[:, None] * lights
+    red = (gate.light >= 0) & (pick(colors, at + clamp(gate.light, 0, None)) == int(LightColor.RED))
+    driven = state.mode == int(Mode.COMMAND)
+    way = xp.where(driven, (state.v_mps + moved.v_mps) * 0.5, motion.v_mps)
+    passes = (gate.distance_m > 0.0) & (gate.distance_m <= way * 0.1)
+    return state.active & red & passes
+
+
+def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, change: Change, motion: Motion) -> State:  # fmt: skip
+    """Where everybody is on lines, and poses of those who follow them or a recording."""
+    dt = sim.dt_s
+    rail = state.active & (moved.mode == int(Mode.RAIL))
+    line = clamp(state.window[..., 0], 0, None)
+    changed = change.line >= 0
+    ahead = xp.where(rail, motion.ahead_m, (state.v_mps + moved.v_mps) * (0.5 * dt))
+    s_old, d_old = state.s_m + ahead, xp.where(rail, motion.d_m, state.d_m)
+
+    # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
+    half = _half_width(xp, state, table, line)
+    strays = (
+        state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
+    )
+    aside = xp.where(state.d_m > 0.0, pick(table.left, line), pick(table.right, line))
+    strays = strays & (aside >= 0)
+    new_line = xp.where(changed, change.line, xp.where(strays, aside, line))
+    other = changed | strays
+    scale = pick(table.length_m, new_line) / pick(table.length_m, line)
+    s = xp.where(other, s_old * scale, s_old)
+    slot = xp.arange(WINDOW, dtype=xp.int64, device=line.device)
+    reset = xp.where(slot == 0, new_line[..., None], -1 + 0 * state.window)
+    window = xp.where(other[..., None], reset, state.window)
+    came_from = xp.where(other, 0 * line - 1, state.came_from)
+    at, route = state.route_at, xp.where(change.gives_up, 0 * state.route - 1, state.route)
+    if sim.routes is not None:
+        for away in (1, -1):
+            there = on_route(xp, sim.routes, route, state.route_at + away) == new_line
+            at = xp.where(other & there, state.route_at + away, at)
+    for _ in range(2):
+        window, came_from, s, at = enter_next(
+            xp, window, came_from, s, at, table, sim.routes, route
+        )
+        window = extend(xp, state, window, at, table, sim.routes, route)
+
+    now = clamp(window[..., 0], 0, None)
+    x, y, yaw, _, _ = table.pose(xp.where(changed, line, now), xp.where(changed, s_old, s), d_old)
+    drift = (d_old - state.d_m) / (dt * clamp(xp.abs(moved.v_mps), 1.0, None))
+    drift = xp.where(state.v_mps < 0.0, -drift, drift)
+    walker = state.width_m >= state.length_m
+    yaw = yaw + xp.where(walker, 0.0 * drift, clamp(drift, -_SLANT, _SLANT))
+    moved = replace(
+        moved,
+        x_m=xp.where(rail, x, moved.x_m), y_m=xp.where(rail, y, moved.y_m), yaw_rad=xp.where(rail, yaw, moved.yaw_rad),
+        v_mps=xp.where(rail, motion.v_mps, moved.v_mps), a_mps2=xp.where(rail, motion.a_mps2, moved.a_mps2),
+        steer_rad=xp.where(rail, 0.0 * yaw, moved.steer_rad),
+        window=window, came_from=came_from, route=route, route_at=at,
+        changed_tick=xp.where(changed, state.tick[:, None] + 0 * line, state.changed_tick),
+        target_d_m=xp.where(changed, 0.0 * s, moved.target_d_m),
+    )  # fmt: skip
+    if sim.logs is not None:
+        moved = _recorded(xp, sim, moved, state.tick + 1)
+    cx = moved.x_m + moved.offset_m * xp.cos(moved.yaw_rad)
+    cy = moved.y_m + moved.offset_m * xp.sin(moved.yaw_rad)
+    found_s, found_d = track(xp, table, now, cx, cy, s)
+    keeps = rail & ~changed
+    s, d = xp.where(keeps, s, found_s), xp.where(keeps, d_old, found_d)
+    gone = xp.where(other, 0.0 * ahead, ahead)
+    along = state.route_s_m + gone
+    if sim.routes is not None and sim.route_start_m is not None:
+        length = sim.routes.shape[1]
+        start = pick(sim.route_start_m, clamp(route, 0, None) * length + clamp(at, 0, length - 1))
+        on = (route >= 0) & (on_route(xp, sim.routes, route, at) == now)
+        along = xp.where(on, start + s, along)
+    driven = moved.mode == int(Mode.COMMAND)
     return replace(
         moved,
-        s_m=xp.where(rail, s, moved.s_m),
-        v_mps=xp.where(rail, v, moved.v_mps),
-        a_mps2=xp.where(rail, xp.astype(a, moved.a_mps2.dtype), moved.a_mps2),
-        held=held,
-        script_tick=began,
+        s_m=s, d_m=d, route_s_m=along, target_d_m=xp.where(driven, d, moved.target_d_m),
+    )  # fmt: skip
+
+
+def _half_width(xp: Any, state: State, table: LaneTable, line: Array) -> Array:
+    from whyway.worlds.sim.table import HALF_WIDTH
+
+    return pick(table.rows[:, HALF_WIDTH], pick(table.first, line))
+
+
+def _recorded(xp: Any, sim: Sim, state: State, tick: Array) -> State:
+    """Poses and presence of recordings at a tick `[W]`."""
+    assert sim.logs is not None
+    of_log = (state.mode == int(Mode.LOG)) | (state.mode == int(Mode.LOG_REACTIVE))
+    of_log = of_log & (state.log >= 0)
+    time = to(tick, state.phase_s.dtype)[:, None] * sim.dt_s + 0.0 * to(
+        state.x_m, state.phase_s.dtype
     )
+    x, y, yaw, v, a, present = sim.logs.at(clamp(state.log, 0, None), time)
+    return replace(
+        state,
+        x_m=chosen(of_log, x, state.x_m), y_m=chosen(of_log, y, state.y_m), yaw_rad=chosen(of_log, yaw, state.yaw_rad),
+        v_mps=chosen(of_log, v, state.v_mps), a_mps2=chosen(of_log, a, state.a_mps2), active=xp.where(of_log, present, state.active),
+    )  # fmt: skip
 
 
-def _place(sim: Sim, state: State) -> State:
-    """Poses of agents on rails and recordings, from where they are on them."""
+# ---------------------------------------------------------------------------------------------------- begin, subsets
+
+
+def begin(sim: Sim, state: State) -> State:
+    """The state made consistent: windows filled, poses from lines and recordings, flags computed."""
     xp = array_namespace(state.x_m)
     if sim.logs is not None:
-        of_log = state.mode == int(Mode.LOG)
-        time = xp.broadcast_to(seconds(sim, state)[:, None], state.x_m.shape)
-        x, y, yaw, v, a, present = sim.logs.at(clamp(state.log, 0, None), time)
-        state = replace(
-            state,
-            x_m=chosen(of_log, x, state.x_m), y_m=chosen(of_log, y, state.y_m), yaw_rad=chosen(of_log, yaw, state.yaw_rad),
-            v_mps=chosen(of_log, v, state.v_mps), a_mps2=chosen(of_log, a, state.a_mps2), active=xp.where(of_log, present, state.active),
-        )  # fmt: skip
-    if sim.rails is not None:
-        state = _enter_and_leave(sim, sim.rails, state)
-        rail = state.mode == int(Mode.RAIL)
-        x, y, yaw, _ = sim.rails.pose(clamp(state.path, 0, None), state.s_m, state.d_m)
-        crossing = state.object_class == int(ObjectClass.PEDESTRIAN)
-        state = replace(
-            state,
-            x_m=xp.where(rail, x, state.x_m), y_m=xp.where(rail, y, state.y_m), yaw_rad=xp.where(rail, yaw, state.yaw_rad),
-            steer_rad=xp.where(rail | crossing, 0.0 * state.steer_rad, state.steer_rad),
-        )  # fmt: skip
-    return state
-
-
-def _enter_and_leave(sim: Sim, rails: Rails, state: State) -> State:
-    """Traffic leaves at the end of its path; one at a time per world enters at the start of its own, where nobody is near."""
-    xp = array_namespace(state.x_m)
-    rail = (state.mode == int(Mode.RAIL)) & (state.object_class != int(ObjectClass.PEDESTRIAN))
-    path = clamp(state.path, 0, None)
-    done = rail & state.active & (state.s_m + state.length_m / 2 > xp.take(rails.length_m, path))
-    active = state.active & ~done
-    state = replace(state, active=active, v_mps=xp.where(done, 0.0 * state.v_mps, state.v_mps))
-    if not sim.returns:
-        return state
-    waiting = rail & ~active & (state.script == int(Script.NONE)) & (state.path >= 0)
-    if not bool(xp.any(waiting)):
-        return state
-    turn = (
-        xp.cumulative_sum(xp.astype(waiting, xp.int64), axis=-1) == 1
-    ) & waiting  # the first that waits
-    w, a = xp.nonzero(turn)
-    s = state.length_m[w, a] / 2
-    x, y, _, speed = rails.pose(state.path[w, a], s, 0.0 * s)
-    cx, cy = state.centers()
-    gap = xp.sqrt((cx[w] - x[:, None]) ** 2 + (cy[w] - y[:, None]) ** 2)
-    clear = ~xp.any(active[w] & (gap < _ENTRY_CLEAR_M), axis=-1) & (gap[:, EGO] > _ENTRY_UNSEEN_M)
-    w, a, s, speed = w[clear], a[clear], s[clear], speed[clear]
-    new = {
-        n: xp.asarray(getattr(state, n), copy=True)
-        for n in ("active", "s_m", "v_mps", "held", "generation", "standing_s")
-    }
-    new["active"][w, a], new["s_m"][w, a], new["held"][w, a], new["standing_s"][w, a] = (
-        True,
-        s,
-        -1,
-        0.0,
+        state = _recorded(xp, sim, state, state.tick)
+    if sim.table is None:
+        return judge(xp, sim, state)
+    table, window = sim.table, state.window
+    for _ in range(WINDOW - 1):
+        window = extend(xp, state, window, state.route_at, table, sim.routes, state.route)
+    on_line = window[..., 0] >= 0
+    line = clamp(window[..., 0], 0, None)
+    rail = on_line & (state.mode == int(Mode.RAIL))
+    x, y, yaw, _, _ = table.pose(line, state.s_m, state.d_m)
+    state = replace(
+        state,
+        window=window,
+        x_m=xp.where(rail, x, state.x_m),
+        y_m=xp.where(rail, y, state.y_m),
+        yaw_rad=xp.where(rail, yaw, state.yaw_rad),
     )
-    new["v_mps"][w, a] = xp.minimum(speed * state.factor[w, a], state.cap_mps[w, a]) * 0.7
-    new["generation"][w, a] = state.generation[w, a] + 1
-    return replace(state, **new)
-
-
-def _follow_path(sim: Sim, state: State, everywhere: bool = False) -> State:
-    """`s_m`, `d_m` of agents under command, searched near where they were (or along the whole path)."""
-    if sim.rails is None:
-        return state
-    xp = array_namespace(state.x_m)
-    w, a = xp.nonzero(state.active & (state.mode == int(Mode.COMMAND)) & (state.path >= 0))
-    if w.shape[0] == 0:
-        return state
-    rails, path = sim.rails, state.path[w, a]
-    cx, cy = state.centers()
-    px, py = cx[w, a], cy[w, a]
-    if everywhere:
-        index = xp.broadcast_to(
-            xp.arange(rails.points - 1)[None, :], (w.shape[0], rails.points - 1)
+    cx = state.x_m + state.offset_m * xp.cos(state.yaw_rad)
+    cy = state.y_m + state.offset_m * xp.sin(state.yaw_rad)
+    s, d = track(xp, table, line, cx, cy, _roughly(xp, table, line, cx, cy), steps=4)
+    s, d = xp.where(rail, state.s_m, s), xp.where(rail, state.d_m, d)
+    along = s
+    if sim.routes is not None and sim.route_start_m is not None:
+        length = sim.routes.shape[1]
+        start = pick(
+            sim.route_start_m,
+            clamp(state.route, 0, None) * length + clamp(state.route_at, 0, length - 1),
         )
-    else:
-        reach = 6  # points to either side: far more than a step
-        middle = xp.astype(xp.round(state.s_m[w, a] / rails.spacing_m), xp.int64)
-        index = clamp(middle[:, None] + xp.arange(-reach, reach + 1)[None, :], 0, rails.points - 2)
-    rows = path[:, None] * rails.points + index
-    at_x, at_y = rails.table[:, X][rows], rails.table[:, Y][rows]
-    best = xp.argmin((px[:, None] - at_x) ** 2 + (py[:, None] - at_y) ** 2, axis=-1)
-    k = xp.take_along_axis(index, best[:, None], axis=-1)[:, 0]
-    row = rails.table[path * rails.points + k]
-    ux, uy = row[:, DX] / rails.spacing_m, row[:, DY] / rails.spacing_m
-    rx, ry = px - row[:, X], py - row[:, Y]
-    s, d = xp.asarray(state.s_m, copy=True), xp.asarray(state.d_m, copy=True)
-    s[w, a] = k * rails.spacing_m + rx * ux + ry * uy
-    d[w, a] = ux * ry - uy * rx
-    return replace(state, s_m=s, d_m=d)
-
-
-def _judge(sim: Sim, state: State) -> State:
-    """Collisions and corners off the road."""
-    xp = array_namespace(state.x_m)
-    cx, cy = state.centers()
-    # far pairs go by their circles before boxes are turned
-    radius = xp.sqrt(state.length_m**2 + state.width_m**2) / 2
-    dx, dy = cx[:, None, :] - cx[:, :, None], cy[:, None, :] - cy[:, :, None]
-    reach = radius[:, None, :] + radius[:, :, None]
-    agents = cx.shape[-1]
-    upper = xp.arange(agents)[:, None] < xp.arange(agents)[None, :]
-    close = (
-        (dx * dx + dy * dy < reach * reach)
-        & upper[None]
-        & state.active[:, None, :]
-        & state.active[:, :, None]
+        along = xp.where(state.route >= 0, start + s, s)
+    driven = state.mode == int(Mode.COMMAND)
+    zero = 0.0 * s
+    state = replace(
+        state,
+        s_m=xp.where(on_line, s, zero),
+        d_m=xp.where(on_line, d, zero),
+        route_s_m=xp.where(on_line, along, zero),
+        target_d_m=xp.where(driven & on_line, d, state.target_d_m),
     )
-    w, a, b = xp.nonzero(close)
-    touch = boxes_overlap(
-        cx[w, a], cy[w, a], state.yaw_rad[w, a], state.length_m[w, a], state.width_m[w, a],
-        cx[w, b], cy[w, b], state.yaw_rad[w, b], state.length_m[w, b], state.width_m[w, b],
-    )  # fmt: skip
-    collided = xp.zeros(cx.shape, dtype=xp.bool)
-    collided[w[touch], a[touch]] = True
-    collided[w[touch], b[touch]] = True
-    off = state.off_road
-    if sim.surface is not None:
-        off = xp.zeros(cx.shape, dtype=xp.bool)
-        w, a = xp.nonzero(state.active & (state.mode == int(Mode.COMMAND)))
-        corners = box_corners(
-            cx[w, a], cy[w, a], state.yaw_rad[w, a], state.length_m[w, a], state.width_m[w, a]
-        )
-        off[w, a] = ~xp.all(sim.surface.drivable(corners[..., 0], corners[..., 1]), axis=-1)
-    return replace(state, collided=collided, off_road=off)
+    return judge(xp, sim, state)
+
+
+def _roughly(xp: Any, table: LaneTable, line: Array, x_m: Array, y_m: Array) -> Array:
+    """The nearest of 64 places on each line."""
+    best, at = 0.0 * x_m + 1e18, 0.0 * x_m
+    for k in range(64):
+        s = pick(table.length_m, line) * (k / 63)
+        x, y, *_ = table.pose(line, s, 0.0 * s)
+        gap = (x - x_m) ** 2 + (y - y_m) ** 2
+        at, best = xp.where(gap < best, s, at), xp.minimum(best, gap)
+    return at
+
+
+def subset(state: State, index: Any) -> State:
+    """Some worlds of a state, by whatever indexes its first axis (a slice keeps it without copying)."""
+    return State(**{f.name: getattr(state, f.name)[index] for f in dataclasses.fields(State)})
+
+
+def put(state: State, index: Any, other: State) -> State:
+    """The state with some of its worlds (`index`) replaced by those of another."""
+    fields = {}
+    for f in dataclasses.fields(State):
+        value = getattr(state, f.name)
+        copy = array_namespace(value).asarray(value, copy=True)
+        copy[index] = getattr(other, f.name)
+        fields[f.name] = copy
+    return State(**fields)

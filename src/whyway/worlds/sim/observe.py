@@ -10,10 +10,10 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from whyway.types import LightColor
-from whyway.worlds.sim.engine import Sim, light_colors
+from whyway.worlds.sim.engine_old import Sim, light_colors
 from whyway.worlds.sim.rails import Rails, X, Y
 from whyway.worlds.sim.state import State, clamp, flat_take
-from whyway.worlds.sim.traffic import next_stops
+from whyway.worlds.sim.traffic_old import next_stops
 
 Array = Any
 

@@ -5,6 +5,7 @@ W worlds, A agents. Nothing here steps; `engine.py` makes the next state from th
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -183,6 +184,15 @@ class State:
     """Which cue fires next; the one before it is being played."""
     cue_tick: Array
     """When the last one fired, -1 before."""
+
+    def to(self, xp: Any, dtype: Any, device: Any = None) -> State:
+        """The same state in another namespace and float type, on a device; clocks stay in double precision."""
+        fields = {}
+        for f in dataclasses.fields(self):
+            value = np.asarray(getattr(self, f.name))
+            real = value.dtype.kind == "f" and f.name != "phase_s"
+            fields[f.name] = xp.asarray(value, dtype=dtype if real else None, device=device)
+        return State(**fields)
 
     def centers(self) -> tuple[Array, Array]:
         """Centres of the boxes in `map`."""

@@ -19,7 +19,7 @@ from whyway.maps.routes import find_route, make_route
 from whyway.maps.town import AMBER_S, Town, light_id, make_town
 from whyway.maps.town_layout import Control, Edge
 from whyway.types import CYCLE_S, EgoState, ObjectClass, Route
-from whyway.worlds.sim.engine import Sim, begin
+from whyway.worlds.sim.engine_old import Sim, begin
 from whyway.worlds.sim.logs import Signals, build_signals
 from whyway.worlds.sim.network import Network
 from whyway.worlds.sim.rails import build_rails

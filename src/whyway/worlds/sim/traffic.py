@@ -1,10 +1,7 @@
-"""Traffic on rails: what it brakes for, and who may enter a junction. Pure functions of the state, no loop over worlds or agents.
+"""What traffic does with speed and across the lane: car following, lines to stop at, cues, people on foot. Arrays `[W, A]`.
 
-Car following is IDM along an agent's own path, with every agent whose box lies in the path's corridor as a possible leader
-(the ego, pedestrians and crossing cars included). Junctions are shared by *rights*: a movement is used by one agent at a
-time unless the movements do not conflict; whoever ranks first among those who ask gets it, and keeps it until its rear is out.
-
-Shapes: W worlds, A agents, S stops per path, n pairs of agents near each other.
+IDM (Treiber, Hennecke, Helbing, Phys. Rev. E 62, 2000) with each driver's own headway, gap and acceleration; interactions are combined by
+their strongest instead of their sum (Treiber & Kesting, "Traffic Flow Dynamics", 2013, section 11.3.7).
 """
 
 from __future__ import annotations
@@ -12,234 +9,141 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from whyway.config import IdmConfig
-from whyway.motion import idm_free, idm_interaction
-from whyway.types import LightColor, ObjectClass
-from whyway.worlds.sim.rails import Rails
-from whyway.worlds.sim.scripts import speed_cap
-from whyway.worlds.sim.state import Mode, State, clamp, flat_take
+from whyway.worlds.sim.ahead import Lines
+from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.change import Change
+from whyway.worlds.sim.cues import Part
+from whyway.worlds.sim.others import Leads
+from whyway.worlds.sim.rights import STOP_BEFORE_LINE_M, Gate, in_time, may_go, walks
+from whyway.worlds.sim.state import FAR_M, State
+from whyway.worlds.sim.table import SPEED, LaneTable
 
 Array = Any
 
-HORIZON_M = 80.0
-"""Leaders are looked for within this distance."""
-CORRIDOR_MARGIN_M = 0.4
-PEDESTRIAN_MARGIN_M = 4.0
-"""A walking pedestrian so close to the corridor is given way to ..."""
-GIVE_WAY_MPS2 = 4.0
-"""... if this braking suffices."""
-COMFORT_MPS2 = 3.0
-"""A light that changes is obeyed if this braking suffices."""
 EMERGENCY_MPS2 = 9.0
-CLAIM_S = 8.0
-"""Agents so far (in time) from a junction are heeded by those who must give way."""
-STOP_BEFORE_LINE_M = 1.0
-_AT_LINE_M = 2.5
-"""Whoever stands further before a line is not waiting for it: somebody is before it, or it does not want to go."""
-_IDLE_S = 2.0
-_RANK_S = 12.0
-"""What a step in priority is worth in seconds until arrival: more than anybody heeded is away."""
+APPROACH_MPS2 = 1.5
+"""With which slower lines ahead are approached."""
+_WALK_MPS2 = 2.0
+_WAIT_MPS2 = 3.0
+_STANDS_MPS = 0.05
+"""Who is to go no faster than this is to stand."""
+_PULLED_MPS2 = 0.5
+"""Less interaction than this does not keep an actor from the speed of its part."""
+_STEER = 0.25
+"""Most sideways speed of a vehicle as a part of its forward speed."""
+_EASE_1PS, _EASE_MPS = 1.5, 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leaders:
-    """What lies ahead of each agent `[W, A]`: IDM's strongest interaction [m/s2, <= 0], and whether the junction's exit is taken."""
+class Motion:
+    """How agents on lines move in this step."""
 
-    interaction_mps2: Array
-    exit_taken: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ahead:
-    """The next stop of each agent to which it has no right yet `[W, A]`: index in its path, distance from its front, and its data."""
-
-    index: Array
-    distance_m: Array
-    exit_m: Array
-    """From its front to where the junction ends."""
-    movement: Array
-    priority: Array
-    light: Array
+    a_mps2: Array
+    v_mps: Array
+    """Speed after it."""
+    ahead_m: Array
+    """Way along the line."""
+    d_m: Array
+    """Place across the line after it."""
 
 
-def next_stops(state: State, rails: Rails) -> Ahead:
-    """The next stop of each agent."""
-    xp = array_namespace(state.s_m)
-    path = clamp(state.path, 0, None)
-    front = state.s_m + state.length_m / 2
-    stop_s = xp.take(rails.stop_s_m, xp.reshape(path, (-1,)), axis=0)
-    stop_s = xp.reshape(stop_s, (*path.shape, stop_s.shape[-1]))
-    stops = stop_s.shape[-1]
-    passed = xp.sum(xp.astype(stop_s < (front - 1.0)[..., None], xp.int64), axis=-1)
-    index = xp.maximum(passed, state.held + 1)
-    there = (index < stops) & (state.path >= 0)
-    flat = path * stops + clamp(index, 0, stops - 1)
-    far = 0.0 * front + 1e6
-    return Ahead(
-        index=index,
-        distance_m=xp.where(there, xp.minimum(flat_take(rails.stop_s_m, flat) - front, far), far),
-        exit_m=xp.where(there, xp.minimum(flat_take(rails.stop_exit_m, flat) - front, far), far),
-        movement=flat_take(rails.stop_movement, flat),
-        priority=flat_take(rails.stop_priority, flat),
-        light=xp.where(there, flat_take(rails.stop_light, flat), -1),
-    )
+def drive(
+    xp: Any,
+    state: State,
+    lines: Lines,
+    leads: Leads,
+    gate: Gate,
+    held: Array,
+    change: Change,
+    part: Part,
+    threat: Array,
+    table: LaneTable,
+    colors: Array,
+    idm: IdmConfig,
+    dt_s: float,
+) -> Motion:
+    """The motion of everybody who follows lines.
 
-
-def leaders(
-    state: State, rails: Rails, x_m: Array, y_m: Array, ahead: Ahead, idm: IdmConfig
-) -> Leaders:
-    """IDM's interaction with everybody in the corridor; `x_m`, `y_m` are the boxes' centres `[W, A]`."""
-    xp = array_namespace(x_m)
-    rail = state.active & (state.mode == int(Mode.RAIL))
-    dx, dy = x_m[:, None, :] - x_m[:, :, None], y_m[:, None, :] - y_m[:, :, None]
-    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
-    near = (dx * dx + dy * dy < HORIZON_M**2) & (
-        dx * c[:, :, None] + dy * s[:, :, None] > -state.length_m[:, :, None]
-    )
-    near = near & rail[:, :, None] & state.active[:, None, :]
-    w, a, b = xp.nonzero(near)
-    other = a != b
-    w, a, b = w[other], a[other], b[other]
-
-    s_b, d_b, path_yaw, found = rails.project(state.path[w, a], x_m[w, b], y_m[w, b])
-    angle = state.yaw_rad[w, b] - path_yaw
-    cos, sin = xp.cos(angle), xp.sin(angle)
-    length, width, v_a, v_b = (
-        state.length_m[w, b],
-        state.width_m[w, b],
-        state.v_mps[w, a],
-        state.v_mps[w, b],
-    )
-    along, across = (
-        (xp.abs(cos) * length + xp.abs(sin) * width) / 2,
-        (xp.abs(sin) * length + xp.abs(cos) * width) / 2,
-    )
-    forward = s_b - state.s_m[w, a]
-    gap = forward - along - state.length_m[w, a] / 2
-    # who walks towards the corridor is given way to, who walks beside it or away from it is not
-    aside = d_b - state.d_m[w, a]
-    v_across = v_b * sin
-    walks = (
-        (state.object_class[w, b] == int(ObjectClass.PEDESTRIAN))
-        & (v_across * aside < 0.0)
-        & (xp.abs(v_across) > 0.3)
-    )
-    wide = (
-        walks
-        & (v_a * v_a < 2.0 * GIVE_WAY_MPS2 * gap)
-        & (state.object_class[w, a] != int(ObjectClass.PEDESTRIAN))
-    )
-    margin = xp.where(wide, PEDESTRIAN_MARGIN_M + 0.0 * gap, CORRIDOR_MARGIN_M + 0.0 * gap)
-    clear = xp.abs(aside) - across - state.width_m[w, a] / 2
-    # the grid tells only of the nearest stretch: far off along the path it is another one's business
-    hit = found & (clear < margin) & (forward > 0.0) & (forward < HORIZON_M)
-    w, a, b, gap, v_a, v_along = w[hit], a[hit], b[hit], gap[hit], v_a[hit], (v_b * cos)[hit]
-    pull = idm_interaction(v_a, gap, v_along, idm)
-
-    dense = xp.zeros(near.shape, dtype=x_m.dtype)
-    dense[w, a, b] = pull
-    taken = xp.zeros(near.shape, dtype=xp.bool)
-    taken[w, a, b] = (v_along < 2.0) & (gap < ahead.exit_m[w, a] + state.length_m[w, a] + idm.s0_m)
-    return Leaders(xp.min(dense, axis=-1), xp.any(taken, axis=-1))
-
-
-def rights(state: State, rails: Rails, ahead: Ahead, exit_taken: Array, colors: Array) -> Array:
-    """Index of the stop each agent has the right to pass `[W, A]`, -1 for none, from the rights it had.
-
-    Agents under command take no right but what they stand in: once inside a junction they hold it; before it they are heeded
-    by their rank, unless they have been standing for two seconds.
+    Args:
+      xp: array namespace.
+      state: as it is.
+      lines: the windows.
+      leads: what is in the way.
+      gate: where to stop next.
+      held: the rights of this step.
+      change: lane changes.
+      part: cues.
+      threat: who on foot had better wait.
+      table: the lane graph.
+      colors: of the lights `[W, N]`.
+      idm: what is common to all drivers.
+      dt_s: of the step.
     """
-    xp = array_namespace(state.s_m)
-    on_path = state.active & (state.path >= 0)
-    rail = on_path & (state.mode == int(Mode.RAIL))
-    commanded = on_path & (state.mode == int(Mode.COMMAND))
-    held = xp.where(
-        commanded, _stood_in(state, rails, ahead), xp.where(rail, _kept(state, rails, colors), -1)
-    )
+    dtype, v = state.v_mps.dtype, state.v_mps
+    walker = walks(state)
+    desired = xp.minimum(speed_ahead(xp, state, lines, table) * state.factor, state.cap_mps)
+    free = free_road(xp, v, desired, state.a_max_mps2, idm.b_mps2)
+    free = xp.where(desired < _STANDS_MPS, clamp(-v / dt_s, -idm.b_mps2, idm.b_mps2), free)
 
-    eta = ahead.distance_m / clamp(state.v_mps, 2.0, None)
-    idle = state.standing_s > _IDLE_S
-    back = idle & (ahead.distance_m > _AT_LINE_M)
-    near = (eta < CLAIM_S) | (ahead.distance_m < 12.0)
-    claim = (
-        on_path
-        & _may_go(colors, ahead.light)
-        & near
-        & xp.where(commanded, ~idle, ~exit_taken & ~back)
-    )
-    rank = xp.astype(ahead.priority, eta.dtype) * _RANK_S + eta
-    # whoever must give way decides at the line, not from afar
-    ready = (ahead.priority == 0) | (ahead.distance_m < 6.0)
-    w, a = xp.nonzero(claim & rail & (held < 0) & ready)
-    if w.shape[0] == 0:
-        return held
+    got = (held >= 0) & (held == gate.way)
+    passes = (gate.way < 0) & (may_go(xp, colors, gate.light) | ~in_time(state, gate.distance_m))
+    far = 0.0 * v + FAR_M
+    line_m = xp.minimum(xp.where(got | passes | walker, far, gate.distance_m), change.end_m)
+    halt = stop_at(state, line_m, idm)
+    pull = xp.minimum(leads.pull, halt)
+    a = free + xp.where(part.reckless, 0.0 * pull, pull)
+    a = clamp(xp.minimum(a, state.a_max_mps2), -EMERGENCY_MPS2, None)
+    a = xp.where(walker & (a > 0.0), clamp((desired - v) / dt_s, -_WALK_MPS2, _WALK_MPS2), a)
+    a = xp.where(walker & threat & ~part.reckless, clamp(a, None, -_WAIT_MPS2), a)
 
-    # everybody in the world of each who asks: those who hold what conflicts bar it, and those who ask for it and rank before
-    flat = clamp(state.path, 0, None) * rails.stop_s_m.shape[-1] + clamp(held, 0, None)
-    held_movement = flat_take(rails.stop_movement, flat)[w]
-    mine, mine_rank, me = ahead.movement[w, a][:, None], rank[w, a][:, None], a[:, None]
-    others = xp.arange(state.s_m.shape[-1])[None, :]
-    first = (rank[w] < mine_rank) | ((rank[w] == mine_rank) & (others < me))
-    holds, asks = held[w] >= 0, claim[w] & (held[w] < 0) & first
-    barred = (
-        holds & rails.conflict[mine, held_movement] | asks & rails.conflict[mine, ahead.movement[w]]
-    )
-    granted = ~xp.any(barred & (others != me), axis=-1)
-    held[w[granted], a[granted]] = ahead.index[w[granted], a[granted]]
-    return held
-
-
-def _kept(state: State, rails: Rails, colors: Array) -> Array:
-    """The rights that are kept: not behind the junction, nor before it by one who does not come or whose light turned in time."""
-    xp = array_namespace(state.s_m)
-    stops = rails.stop_s_m.shape[-1]
-    flat = clamp(state.path, 0, None) * stops + clamp(state.held, 0, stops - 1)
-    to_line = flat_take(rails.stop_s_m, flat) - state.s_m - state.length_m / 2
-    out = state.s_m - state.length_m / 2 > flat_take(rails.stop_exit_m, flat)
-    light = xp.where(state.held >= 0, flat_take(rails.stop_light, flat), -1)
-    in_time = (to_line > 0.0) & (state.v_mps**2 < 2.0 * COMFORT_MPS2 * to_line)
-    stays_away = (state.standing_s > _IDLE_S) & (to_line > _AT_LINE_M)
-    lost = out | stays_away | (in_time & ~_may_go(colors, light))
-    return xp.where((state.held >= 0) & ~lost, state.held, -1)
-
-
-def _stood_in(state: State, rails: Rails, ahead: Ahead) -> Array:
-    """The junction passage that an agent is in by now, whether it had the right or not; -1 for none."""
-    xp = array_namespace(state.s_m)
-    stops = rails.stop_s_m.shape[-1]
-    inside = ahead.index - 1
-    flat = clamp(state.path, 0, None) * stops + clamp(inside, 0, stops - 1)
-    entered = state.s_m + state.length_m / 2 - 1.0 > flat_take(rails.stop_s_m, flat)
-    left = state.s_m - state.length_m / 2 >= flat_take(rails.stop_exit_m, flat)
-    return xp.where((inside >= 0) & entered & ~left, inside, -1)
-
-
-def _may_go(colors: Array, light: Array) -> Array:
-    """Whether the light `[W, A]` (an index, -1 for none) shows green or is absent."""
-    xp = array_namespace(light)
-    if not colors.shape[-1]:
-        return light < 0
-    return (light < 0) | (
-        xp.take_along_axis(colors, clamp(light, 0, None), axis=-1) == int(LightColor.GREEN)
+    told = ~xp.isnan(part.speed_mps)
+    speed = xp.where(told, part.speed_mps, 0.0 * v)
+    exact = xp.maximum(xp.minimum((speed - v) / dt_s, part.rate_mps2), -part.rate_mps2)
+    heeds = ~part.reckless & (speed >= 0.0) & ((pull < -_PULLED_MPS2) | (walker & threat))
+    a = xp.where(told, xp.where(heeds, xp.minimum(exact, a), exact), a)
+    after = xp.maximum(v + a * dt_s, clamp(xp.minimum(v, speed), None, 0.0))
+    return Motion(
+        a_mps2=(after - v) / dt_s,
+        v_mps=after,
+        ahead_m=(v + after) * (0.5 * dt_s),
+        d_m=state.d_m + _sideways(xp, state, part, to(walker, dtype), dt_s),
     )
 
 
-def desired_accelerations(
-    state: State, rails: Rails, colors: Array, idm: IdmConfig, x_m: Array, y_m: Array
-) -> tuple[Array, Array]:
-    """Accelerations of agents on rails, and the rights they have after this step; both `[W, A]`."""
-    xp = array_namespace(state.s_m)
-    ahead = next_stops(state, rails)
-    lead = leaders(state, rails, x_m, y_m, ahead, idm)
-    held = rights(state, rails, ahead, lead.exit_taken, colors)
-    got = held == ahead.index
-    line_gap = ahead.distance_m + (idm.s0_m - STOP_BEFORE_LINE_M)
-    line = xp.where(
-        got, 0.0 * line_gap, idm_interaction(state.v_mps, line_gap, 0.0 * line_gap, idm)
-    )
-    *_, wanted = rails.pose(clamp(state.path, 0, None), state.s_m, state.d_m)
-    free = idm_free(state.v_mps, xp.minimum(wanted * state.factor, speed_cap(state)), idm)
-    a = free + xp.minimum(lead.interaction_mps2, line)
-    return clamp(a, -EMERGENCY_MPS2, idm.a_mps2), held
+def free_road(xp: Any, v_mps: Array, desired_mps: Array, a_mps2: Array, b_mps2: float) -> Array:
+    """IDM's free-road term, braking at most `b` above the desired speed (Treiber & Kesting 2013, section 11.3.7)."""
+    ratio = v_mps / clamp(desired_mps, 0.1, None)
+    squared = ratio * ratio
+    below = a_mps2 * (1.0 - squared * squared)
+    above = -b_mps2 * (1.0 - clamp(ratio, 1.0, None) ** (a_mps2 * (-4.0 / b_mps2)))
+    return xp.where(ratio <= 1.0, below, above)
+
+
+def stop_at(state: State, distance_m: Array, idm: IdmConfig) -> Array:
+    """IDM's interaction with a line at a distance from the front, before which one stands."""
+    v = state.v_mps
+    wanted = state.s0_m + v * (state.headway_s + v / (2.0 * (state.a_max_mps2 * idm.b_mps2) ** 0.5))
+    share = wanted / clamp(distance_m + (state.s0_m - STOP_BEFORE_LINE_M), 0.1, None)
+    return -state.a_max_mps2 * share * share
+
+
+def speed_ahead(xp: Any, state: State, lines: Lines, table: LaneTable) -> Array:
+    """The speed the lines allow: here, and braking in time for where the next ones begin."""
+    line = lines.line[1]
+    k = clamp(xp.floor(state.s_m / pick(table.step_m, line)), 0.0, None)
+    last = pick(table.last, line)
+    row = pick(table.first, line) + xp.minimum(to(k, last.dtype), last)
+    here = pick(table.rows[:, SPEED], row)
+    entry = pick(table.entry_mps, lines.line[2:])
+    room = clamp(lines.begins_m[2:] - state.length_m / 2, 0.0, None)
+    ahead = xp.sqrt(xp.min(entry * entry + room * (2 * APPROACH_MPS2), axis=0))
+    return xp.minimum(here, ahead)
+
+
+def _sideways(xp: Any, state: State, part: Part, walker: Array, dt_s: float) -> Array:
+    rest = part.target_d_m - state.d_m
+    steered = _STEER * xp.abs(state.v_mps)
+    most = xp.minimum(part.lateral_mps, steered + walker * FAR_M)
+    most = xp.minimum(most, _EASE_MPS + _EASE_1PS * xp.abs(rest)) * dt_s
+    return xp.maximum(xp.minimum(rest, most), -most)

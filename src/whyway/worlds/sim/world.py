@@ -28,9 +28,9 @@ from whyway.types import (
     Route,
     Truth,
 )
-from whyway.worlds.sim import engine
-from whyway.worlds.sim.engine import Sim
+from whyway.worlds.sim import engine, engine_old
 from whyway.worlds.sim.sensors import Boxes, see_lights, sense
+from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import EGO, State
 
 _GENERATIONS = 1000
@@ -60,7 +60,7 @@ class Setting:
     name: str
     lane_map: LaneMap
     route: Route
-    sim: Sim
+    sim: Sim | engine_old.Sim
     start: State
     id: Ints
     is_static: np.ndarray[Any, np.dtype[np.bool_]]
@@ -185,7 +185,7 @@ class SimWorld:
             acceleration, steer = self._command.acceleration_mps2, self._command.steer_rad
         a, s = np.zeros_like(self._state.x_m), np.zeros_like(self._state.x_m)
         a[0, EGO], s[0, EGO] = acceleration, steer
-        self._state = engine.step(self._setting.sim, self._state, a, s)
+        self._state = _engine(self._setting.sim).step(self._setting.sim, self._state, a, s)
         self._observation = self._sense()
         goal = self._setting.goal
         if goal is not None and not self._goal_reached:
@@ -273,7 +273,7 @@ class SimWorld:
         )
 
     def _colors(self) -> Ints:
-        colors: Ints = engine.light_colors(self._setting.sim, self._state)[0]
+        colors: Ints = _engine(self._setting.sim).light_colors(self._setting.sim, self._state)[0]
         return colors
 
     def _sense(self) -> Observation:
@@ -288,6 +288,10 @@ class SimWorld:
             ego, signals.light_id, signals.x_m, signals.y_m, self._colors(), sensor.range_m
         )
         return Observation(self.stamp_ns, self.stamp_ns, ego, found, lights)
+
+
+def _engine(sim: Sim | engine_old.Sim) -> Any:
+    return engine if isinstance(sim, Sim) else engine_old
 
 
 def ego_placed(state: State, ego: EgoState, config: Config) -> State:

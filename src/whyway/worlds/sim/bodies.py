@@ -1,0 +1,72 @@
+"""Boxes: who is near whom, who touches whom, who is off the road."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from whyway.worlds.sim.arrays import clamp, smallest, to
+from whyway.worlds.sim.others import Others, look
+from whyway.worlds.sim.sim import Sim
+from whyway.worlds.sim.state import Mode, State
+
+Array = Any
+
+_AHEAD_M, _AHEAD_S = 8.0, 0.7
+"""Neighbours are those nearest to a point so far ahead, ..."""
+_STRETCH = 0.75
+"""... where metres along the own heading count half (1 - 0.75 of their square)."""
+_NOWHERE = 1e10
+
+
+def judge(xp: Any, sim: Sim, state: State) -> State:
+    """The state with its neighbours, collisions and corners off the road brought up to date."""
+    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
+    cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
+    state = replace(state, near=neighbours(xp, state, cx, cy, c, s))
+    others = look(xp, state, cx, cy, c, s)
+    touch = xp.max(overlaps(xp, state, others, c, s), axis=0) > 0.0
+    off = state.off_road
+    if sim.surface is not None:
+        driven = state.active & (state.mode == int(Mode.COMMAND))
+        off = driven & ~_on_road(xp, sim, state, cx, cy, c, s)
+    return replace(state, collided=touch & state.active, off_road=off)
+
+
+def neighbours(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array) -> Array:
+    """`[W, A, K]` indices of the K that matter most to each agent, -1 where there are fewer."""
+    ahead = _AHEAD_M + _AHEAD_S * state.v_mps
+    px, py = x_m + ahead * cos, y_m + ahead * sin
+    dx, dy = x_m[:, None, :] - px[:, :, None], y_m[:, None, :] - py[:, :, None]
+    along = dx * cos[:, :, None] + dy * sin[:, :, None]
+    score = dx * dx + dy * dy - along * along * _STRETCH
+    agents = x_m.shape[-1]
+    itself = xp.eye(agents, dtype=x_m.dtype, device=x_m.device) * _NOWHERE
+    absent = to(~state.active, x_m.dtype) * _NOWHERE
+    score = clamp(score, 0.0, None) + itself[None] + absent[:, None, :]
+    return smallest(xp, score, state.near.shape[-1])
+
+
+def overlaps(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> Array:
+    """1 where an agent's box overlaps a neighbour's `[K, W, A]`, else 0: separating axes of both boxes."""
+    o = others
+    la, wa = state.length_m / 2, state.width_m / 2
+    c = xp.abs(o.cos * cos + o.sin * sin)
+    s = xp.abs(o.sin * cos - o.cos * sin)
+    a1 = xp.abs(o.dx_m * cos + o.dy_m * sin) - (la + c * o.half_length_m + s * o.half_width_m)
+    a2 = xp.abs(o.dy_m * cos - o.dx_m * sin) - (wa + s * o.half_length_m + c * o.half_width_m)
+    b1 = xp.abs(o.dx_m * o.cos + o.dy_m * o.sin) - (o.half_length_m + c * la + s * wa)
+    b2 = xp.abs(o.dy_m * o.cos - o.dx_m * o.sin) - (o.half_width_m + s * la + c * wa)
+    apart = xp.maximum(xp.maximum(a1, a2), xp.maximum(b1, b2))
+    return to(apart <= 0.0, cos.dtype) * o.there
+
+
+def _on_road(
+    xp: Any, sim: Sim, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array
+) -> Array:
+    assert sim.surface is not None
+    on = state.active
+    for along, across in ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)):
+        u, v = state.length_m * (0.5 * along), state.width_m * (0.5 * across)
+        on = on & sim.surface.drivable(x_m + u * cos - v * sin, y_m + u * sin + v * cos)
+    return on

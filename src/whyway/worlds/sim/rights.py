@@ -1,0 +1,206 @@
+"""Where each agent may have to stop next, and who may enter a junction. Arrays `[W, A]`; pairs with everybody `[A, W, A]`.
+
+Junctions are shared by *rights*: a way through is used by one agent at a time unless the ways do not conflict. Whoever ranks first among
+those who ask gets it (priority road, then turns across it, then who gives way, then stop signs; the earlier arrival first), and
+keeps it until its rear is out. Agents under command take what they stand in, and are heeded by their rank before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from whyway.types import LightColor, ObjectClass
+from whyway.worlds.sim.ahead import Lines
+from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.state import FAR_M, WINDOW, Mode, State
+from whyway.worlds.sim.table import LaneTable
+
+Array = Any
+
+CLAIM_S, CLAIM_M = 7.0, 12.0
+"""Agents so far (in time, or in metres) from a junction are heeded by those who must give way."""
+STOP_BEFORE_LINE_M = 1.0
+SETTLED_M = 2.0
+"""The rear is so far out of a junction before the next one may come."""
+DECIDE_M = 6.0
+"""Whoever must give way decides so near the line, not from afar."""
+AMBER_MPS2 = 2.5
+"""A light that changes is obeyed if this braking suffices, and 1.5 m/s2 more for the most polite."""
+_PASSED_M = 1.0
+_AT_LINE_M = 2.5
+"""Whoever stands further before a line is not waiting for it: somebody is before it, or it does not want to go."""
+_IDLE_S = 2.0
+_STOOD_S = 0.5
+"""So long one has to stand at a stop sign."""
+_RANK_S = 12.0
+"""What a step in priority is worth in seconds until arrival: more than anybody heeded is away."""
+_WAITED, _PATIENCE_S, _PUSHING = 0.05, 25.0, 1.0
+"""Who has waited longer ranks first among equals; after so long it pushes its way in, a second of rank for each second."""
+_EXIT_PATIENCE_S = 20.0
+"""After so long one does not mind any more whether the exit is free: what holds everybody up may be oneself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gate:
+    """The next place where each agent may have to stop and to which it has no right yet."""
+
+    distance_m: Array
+    """From its front, `FAR_M` for none."""
+    exit_m: Array
+    """From its centre to the end of the way behind it."""
+    way: Array
+    """The way behind it, -1 for none."""
+    priority: Array
+    light: Array
+    """Index of `Signals`, -1 for none."""
+    stops: Array
+
+
+def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable) -> Gate:
+    """The next gate of each agent."""
+    gate_s = pick(table.gate_s_m, lines.line[1:])
+    half = state.length_m / 2
+    far = 0.0 * half + FAR_M
+    best, slot = far, 0 * state.held
+    for r in range(WINDOW):
+        distance = lines.begins_m[r + 1] + gate_s[r] - half
+        into = lines.way[r + 2] if r + 1 < WINDOW else 0 * state.held - 1
+        mine = (state.held >= 0) & (into == state.held)
+        met = (distance > -_PASSED_M) & (distance < best) & ~mine & lines.there[r + 1]
+        best, slot = xp.where(met, distance, best), xp.where(met, r + 0 * slot, slot)
+    worlds, agents = half.shape
+    cell = xp.reshape(
+        xp.arange(worlds * agents, dtype=xp.int64, device=half.device), (worlds, agents)
+    )
+    found = best < FAR_M
+    line = pick(lines.line, (slot + 1) * (worlds * agents) + cell)
+    way = pick(lines.way, clamp(slot + 2, None, WINDOW) * (worlds * agents) + cell)
+    way = xp.where(found & (slot + 2 <= WINDOW), way, -1)
+    leaves = far
+    for r in range(1, WINDOW):
+        after = (slot < r) & (lines.way[r + 1] != way)
+        leaves = xp.where(after, xp.minimum(leaves, lines.begins_m[r + 1]), leaves)
+    return Gate(
+        distance_m=best,
+        exit_m=xp.where(found & (way >= 0), leaves + SETTLED_M, -far),
+        way=way,
+        priority=_of_way(xp, table.way_priority, way),
+        light=xp.where(found, pick(table.gate_light, line), -1),
+        stops=found & pick(table.gate_stops, line),
+    )
+
+
+def _of_way(xp: Any, values: Array, way: Array) -> Array:
+    if not values.shape[0]:
+        return 0 * way
+    return pick(values, clamp(way, 0, None))
+
+
+def may_go(xp: Any, colors: Array, light: Array) -> Array:
+    """Whether the light `[W, A]` (an index, -1 for none) shows green or is absent; `colors` are `[W, N]`."""
+    if not colors.shape[-1]:
+        return light < 0
+    at = xp.arange(colors.shape[0], dtype=xp.int64, device=light.device)[:, None] * colors.shape[1]
+    return (light < 0) | (pick(colors, at + clamp(light, 0, None)) == int(LightColor.GREEN))
+
+
+def in_time(state: State, distance_m: Array) -> Array:
+    """Whether an agent would still stop for a light that changes now."""
+    brake = AMBER_MPS2 + 1.5 * state.politeness
+    return state.v_mps * state.v_mps < 2.0 * brake * distance_m
+
+
+def rights(
+    xp: Any,
+    state: State,
+    lines: Lines,
+    gate: Gate,
+    table: LaneTable,
+    colors: Array,
+    exit_taken: Array,
+    reckless: Array,
+) -> Array:
+    """The way each agent has the right to `[W, A]`, -1 for none, from the rights it had.
+
+    Args:
+      xp: array namespace.
+      state: as it is.
+      lines: the windows.
+      gate: the next gates.
+      table: the lane graph.
+      colors: of the lights `[W, N]`.
+      exit_taken: whether the junction's exit is not free `[W, A]`.
+      reckless: agents that enter as they like `[W, A]`.
+    """
+    if not table.way_priority.shape[0]:
+        return 0 * state.held - 1
+    on_lines = state.active & lines.there[1]
+    rail = on_lines & (state.mode == int(Mode.RAIL)) & ~reckless
+    driven = on_lines & ((state.mode == int(Mode.COMMAND)) | reckless)
+    held = xp.where(rail, _kept(xp, state, lines, table, colors), -1)
+    held = xp.where(driven, _stood_in(xp, state, lines), held)
+
+    dtype = state.v_mps.dtype
+    d, standing = gate.distance_m, state.standing_s
+    at_line = (d < _AT_LINE_M) & (standing > _STOOD_S)
+    eta = d / clamp(state.v_mps, 2.0, None) * to(~at_line, dtype)
+    idle = standing > _IDLE_S
+    near = (eta < CLAIM_S) | (d < CLAIM_M)
+    blocked = exit_taken & (standing < _EXIT_PATIENCE_S)
+    wants = xp.where(driven, ~idle, ~blocked & ~(idle & (d > _AT_LINE_M)))
+    claims = on_lines & (gate.way >= 0) & (held < 0) & may_go(xp, colors, gate.light) & near & wants
+    rank = to(gate.priority, dtype) * _RANK_S + eta - _WAITED * standing
+    rank = rank - _PUSHING * clamp(standing - _PATIENCE_S, 0.0, 3 * _RANK_S)
+    agents = standing.shape[-1]
+    rank = rank + 1e-3 * xp.arange(agents, dtype=dtype, device=standing.device)
+    ready = ((gate.priority == 0) | (d < DECIDE_M)) & (~gate.stops | at_line)
+    barred = _barred(xp, gate.way, held, claims, rank, table.conflict)
+    return xp.where(claims & rail & ready & ~barred, gate.way, held)
+
+
+def _barred(xp: Any, way: Array, held: Array, claims: Array, rank: Array, conflict: Array) -> Array:
+    """Whether anybody holds a way that conflicts, or asks for one and ranks before."""
+    ways = conflict.shape[0]
+
+    def others(values: Array) -> Array:
+        return xp.permute_dims(values, (1, 0))[:, :, None]
+
+    mine = clamp(way, 0, None) * ways
+    holds = pick(conflict, mine + others(clamp(held, 0, None))) & others(held >= 0)
+    asks = pick(conflict, mine + others(clamp(way, 0, None))) & others(claims)
+    return xp.any(holds | (asks & (others(rank) < rank)), axis=0)
+
+
+def _kept(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) -> Array:
+    """The rights that are kept: not behind the junction, nor before it by one who does not come or whose light turned in time."""
+    half = state.length_m / 2
+    inside = state.held < -1
+    to_line = 0.0 * half - FAR_M
+    light = 0 * state.held - 1
+    gate_s, gate_light = (pick(v, lines.line) for v in (table.gate_s_m, table.gate_light))
+    for r in range(WINDOW + 1):
+        of_it = lines.there[r] & (lines.way[r] == state.held)
+        inside = inside | (of_it & (lines.begins_m[r] + lines.length_m[r] + SETTLED_M > -half))
+        if r:
+            enters = of_it & (lines.way[r - 1] != state.held)
+            to_line = xp.where(enters, lines.begins_m[r - 1] + gate_s[r - 1] - half, to_line)
+            light = xp.where(enters, gate_light[r - 1], light)
+    before = (to_line > 0.0) & (to_line < FAR_M)
+    stays_away = (state.standing_s > _IDLE_S) & (to_line > _AT_LINE_M)
+    lost = before & (stays_away | (in_time(state, to_line) & ~may_go(xp, colors, light)))
+    return xp.where((state.held >= 0) & inside & ~lost, state.held, -1)
+
+
+def _stood_in(xp: Any, state: State, lines: Lines) -> Array:
+    """The way that an agent is in by now, whether it had the right or not; -1 for none."""
+    half = state.length_m / 2
+    rear = xp.where(lines.there[0] & (state.s_m < half), lines.way[0], -1)
+    front = xp.where(lines.begins_m[2] < half - _PASSED_M, lines.way[2], -1)
+    middle = lines.way[1]
+    return xp.where(middle >= 0, middle, xp.where(front >= 0, front, rear))
+
+
+def walks(state: State) -> Array:
+    """Who is on foot."""
+    return state.object_class == int(ObjectClass.PEDESTRIAN)
