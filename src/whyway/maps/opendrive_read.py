@@ -82,7 +82,7 @@ def read_opendrive_file(path: Path) -> OpenDrive:
 def _read(root: etree._Element, name: str) -> OpenDrive:
     roads, junctions = read_roads(root), read_junctions(root)
     if not roads:
-        raise SceneError("no <road> has a length, a geometry and lanes")
+        raise SceneError("no <road> has a geometry and lanes")
     reference = Reference(roads)
     found, of = stretches(roads, draw(roads, reference))
     sign_limits(root, roads, of)

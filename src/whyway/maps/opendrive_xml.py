@@ -121,7 +121,7 @@ class JunctionSpec:
 
 
 def read_roads(root: etree._Element) -> tuple[RoadSpec, ...]:
-    """All roads that have a length.
+    """All roads that have a geometry and lanes; one without length stays as a link between others.
 
     Raises:
       SceneError: what is wrong, without the file's name.
@@ -187,7 +187,7 @@ def _road(element: etree._Element) -> RoadSpec:
     junction = (element.get("junction") or "-1").strip()
     return RoadSpec(
         id=identity, junction=NONE if junction == "-1" else junction, left_hand=element.get("rule") == "LHT", length_m=length,
-        records=_sound(records) if length > 0.0 else (),
+        records=_sound(records),
         offset=cubics(element.findall("lanes/laneOffset"), "s"),
         sections=tuple(_sections(element, length)),
         predecessor=_road_link(element.find("link/predecessor")), successor=_road_link(element.find("link/successor")),
