@@ -223,10 +223,22 @@ class TrafficConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteTrafficConfig:
+    """Who else is in town on a leaderboard's route."""
+
+    vehicles: int = 60
+    pedestrians: int = 20
+    """Over the whole town, as on CARLA's leaderboard."""
+
+
+@dataclass(frozen=True, slots=True)
 class SimConfig:
     """The simulated world."""
 
     traffic: TrafficConfig = field(default_factory=TrafficConfig)
+    route: RouteTrafficConfig = field(default_factory=RouteTrafficConfig)
+    map_folder: str = ""
+    """Where the maps (Town01.xodr, .xodr.gz) of leaderboard routes are; empty: near the route's file."""
     sensor: SensorConfig = field(default_factory=SensorConfig)
     command_timeout_s: float = 0.3
     """The vehicle interface brakes when no command has come for so long."""
