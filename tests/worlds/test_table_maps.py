@@ -159,3 +159,19 @@ def test_a_carla_town_has_a_sound_table_and_room_for_traffic(town):
     # memory in proportion to the length of the lanes
     assert len(table.rows) < 1.5 * table.length_m.sum() + 2 * len(table.length_m)
     assert len(find_places(table)) > table.length_m[driving].sum() / 60.0
+
+
+def test_lanes_that_cross_on_a_bridge_have_opposite_decks_and_those_of_junctions_have_none():
+    kit = MapKit()
+    bands = cross_section(2)
+    for x in (0.0, 300.0):  # a junction elsewhere: the map marks its junctions
+        kit.road(straight((x, 0.0, 0.0), 290.0), bands, bands, limit_mps=20.0)
+    kit.connect(1, 5)
+    above = kit.road(straight((150.0, -150.0, 1.6), 300.0), bands, limit_mps=20.0)
+    table = build_table(kit.build("bridge"))
+    upper = [lane - 1 for lane in above.forward]
+    lower = [0, 1, 2, 3]
+    assert (np.unique(table.deck[upper]) == -np.unique(table.deck[lower])).all()
+    assert (table.deck[lower] != 0).all() and not table.deck[4:8].any()
+    assert not table.in_junction[upper + lower].any()
+    assert not build_table(junction(control="signals").lane_map).deck.any()

@@ -81,6 +81,8 @@ class LaneTable:
     """`[V]` 0 goes first, 1 turns left across those, 2 gives way, 3 has a stop sign."""
     conflict: Array
     """`[V, V]` two ways that may not be used at once."""
+    deck: Array
+    """`[L]` 0 at grade; two lines with opposite numbers (k and -k) cross on a bridge and do not meet."""
 
     def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
         """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""

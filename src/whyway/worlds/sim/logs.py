@@ -15,7 +15,7 @@ from array_api_compat import array_namespace
 from whyway.maps.signals import SignalPlan
 from whyway.types import Floats, TrafficLight
 from whyway.worlds.sim.arrays import clamp, pick
-from whyway.worlds.sim.table import Line
+from whyway.worlds.sim.lane_table import Line
 
 Array = Any
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.types import Floats, InputError, Ints, LaneKind, LaneMap, MarkingKind
+from whyway.worlds.sim.decks import find_decks
 from whyway.worlds.sim.junctions import (
     Bools,
     Graph,
@@ -70,12 +71,13 @@ def build_table(
       InputError: neither lanes nor lines, or one without length.
     """
     whole = _given(lane_map, extra_lines)
-    links = _links(lane_map, extra_lines, whole.samples)
+    driving = whole.kind == int(LaneKind.DRIVING)
+    whole_links = _links(lane_map, extra_lines, whole.samples)
     stretches = shared_stretches(
-        whole.samples, links, whole.kind == int(LaneKind.DRIVING), whole.marked, not whole.marked.any()
-    )  # fmt: skip
+        whole.samples, whole_links, driving, whole.marked, not whole.marked.any()
+    )
     samples, of, shared, at = pieces(whole.samples, stretches)
-    links, kind = _cut_links(links, of), whole.kind[of]
+    links, kind = _cut_links(whole_links, of), whole.kind[of]
     graph = Graph(
         samples, of, whole.marked[of] | shared, shared, np.nonzero(links >= 0)[0], links[links >= 0]
     )
@@ -115,6 +117,7 @@ def build_table(
         way=way,
         way_priority=priority,
         conflict=conflict,
+        deck=find_decks(whole.samples, whole_links, driving, whole.marked)[of],
     )
 
 
