@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from whyway.maps.signals import SignalCycle, SignalPlan
 from whyway.types import LightColor, TrafficLight
@@ -66,24 +65,3 @@ def test_a_recorded_way_is_driven_at_the_speed_recorded_nearby_even_where_somebo
     assert recorded_way(Track(0.0, x[:1], x[:1], x[:1], v[:1], forever=True)) is None
     jitter = 0.1 * np.sin(t[:5])
     assert recorded_way(Track(0.0, jitter, jitter, 0 * jitter, 0 * jitter)) is None
-
-
-def test_logs_and_lights_in_another_type_say_the_same():
-    xp = pytest.importorskip("torch")
-    import array_api_compat.torch as torch
-
-    t = np.arange(0.0, 3.0, 0.1)
-    logs = build_logs([Track(0.3, 5 * t, t, 0 * t, 5 + 0 * t)], 0.1)
-    moved = logs.to(torch, xp.float64)
-    at = np.array([0.2, 0.55, 1.0])
-    which = np.zeros(3, dtype=np.int64)
-    for a, b in zip(
-        logs.at(which, at), moved.at(torch.asarray(which), torch.asarray(at)), strict=True
-    ):
-        np.testing.assert_allclose(a, b.numpy())
-    colors = (LightColor.GREEN, LightColor.RED)
-    light = TrafficLight(5, 0.0, 0.0, which[:0])
-    signals = build_signals([light], SignalPlan({5: SignalCycle(colors, (4.0, 5.0), 2.0)}))
-    moved = signals.to(torch, xp.float64)
-    found = moved.colors(torch.asarray(at), torch.asarray(0 * at))
-    np.testing.assert_array_equal(found.numpy(), signals.colors(at, 0 * at))

@@ -6,7 +6,7 @@ Shapes: L recordings of up to T samples, N lights, W worlds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,10 +70,6 @@ class Logs:
         b = self.samples[xp.where(i < last, flat + 1, flat)]
         row = a + f * (b - a)
         return row[..., 0], row[..., 1], row[..., 2], row[..., 3], row[..., 4], present
-
-    def to(self, xp: Any, dtype: Any, device: Any = None) -> Logs:
-        """The same in another namespace and float type, on a device."""
-        return replace(self, **_moved(self, xp, dtype, device))
 
 
 def build_logs(tracks: Sequence[Track], dt_s: float) -> Logs:
@@ -141,21 +137,6 @@ class Signals:
             phase, 0, phases - 1
         )
         return pick(self.color, flat)
-
-    def to(self, xp: Any, dtype: Any, device: Any = None) -> Signals:
-        """The same in another namespace and float type, on a device."""
-        return replace(self, **_moved(self, xp, dtype, device))
-
-
-def _moved(whole: Any, xp: Any, dtype: Any, device: Any) -> dict[str, Array]:
-    """The arrays of a dataclass, moved."""
-    found = {}
-    for f in fields(whole):
-        value = getattr(whole, f.name)
-        if hasattr(value, "shape"):
-            kind = dtype if np.asarray(value).dtype.kind == "f" else None
-            found[f.name] = xp.asarray(np.asarray(value), dtype=kind, device=device)
-    return found
 
 
 def build_signals(

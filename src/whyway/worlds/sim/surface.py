@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,6 @@ class Surface:
         inside = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)
         at = clamp(row, 0, self.rows - 1) * self.columns + clamp(column, 0, self.columns - 1)
         return inside & xp.reshape(xp.take(self.cells, xp.reshape(at, (-1,))), at.shape)
-
-    def to(self, xp: Any, device: Any = None) -> Surface:
-        """The same in another namespace, on a device."""
-        return replace(self, cells=xp.asarray(np.asarray(self.cells), device=device))
 
 
 def lane_surface(lanes: Sequence[Lane], cell_m: float = CELL_M) -> Surface:
