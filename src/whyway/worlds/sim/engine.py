@@ -22,9 +22,10 @@ from whyway.worlds.sim.cues import Part, play
 from whyway.worlds.sim.entries import enter_and_leave
 from whyway.worlds.sim.others import leads, look, threatened
 from whyway.worlds.sim.rights import Gate, next_gate, rights
-from whyway.worlds.sim.sim import Sim
+from whyway.worlds.sim.sim import Sim as Sim
+from whyway.worlds.sim.sim import make_sim as make_sim
 from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
-from whyway.worlds.sim.table import LaneTable
+from whyway.worlds.sim.table import HALF_WIDTH, LaneTable
 from whyway.worlds.sim.traffic import Motion, drive
 from whyway.worlds.sim.windows import enter_next, extend, on_route, track
 
@@ -34,6 +35,8 @@ REACTS_MPS2 = 1.0
 """A recording gives up its track when it would have to brake so much harder than it did."""
 _ASTRAY_M = 0.5
 """Who is driven so far beyond the border of its lane is on the next one."""
+_AXLES = 0.3
+"""Axles stand so far from a box's centre, in its lengths."""
 _SLANT = 0.35
 """Most heading a box on a line has against it."""
 
@@ -197,7 +200,13 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         window = extend(xp, state, window, at, table, sim.routes, route)
 
     now = clamp(window[..., 0], 0, None)
-    x, y, yaw, _, _ = table.pose(xp.where(changed, line, now), xp.where(changed, s_old, s), d_old)
+    x, y, yaw = _stretched(
+        xp, table, state.length_m * _AXLES,
+        xp.where(changed, line, now),
+        xp.where(changed, state.came_from, came_from),
+        xp.where(changed, state.window[..., 1], window[..., 1]),
+        xp.where(changed, s_old, s), d_old,
+    )  # fmt: skip
     drift = (d_old - state.d_m) / (dt * clamp(xp.abs(moved.v_mps), 1.0, None))
     drift = xp.where(state.v_mps < 0.0, -drift, drift)
     walker = state.width_m >= state.length_m
@@ -232,9 +241,21 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     )  # fmt: skip
 
 
-def _half_width(xp: Any, state: State, table: LaneTable, line: Array) -> Array:
-    from whyway.worlds.sim.table import HALF_WIDTH
+def _stretched(
+    xp: Any, table: LaneTable, reach_m: Array, line: Array, before: Array, after: Array, s_m: Array, d_m: Array
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Pose of a box whose two axles stand on its lines, `reach_m` before and behind its centre: so long ones cut corners little."""
+    long = pick(table.length_m, line)
+    front, rear = s_m + reach_m, s_m - reach_m
+    over, under = (front > long) & (after >= 0), (rear < 0.0) & (before >= 0)
+    lines = xp.stack([xp.where(over, after, line), xp.where(under, before, line)], axis=0)
+    back = pick(table.length_m, clamp(before, 0, None))
+    s = xp.stack([xp.where(over, front - long, front), xp.where(under, rear + back, rear)], axis=0)
+    x, y, _, _, _ = table.pose(lines, s, d_m + 0.0 * s)
+    return (x[0] + x[1]) / 2, (y[0] + y[1]) / 2, xp.atan2(y[0] - y[1], x[0] - x[1])
 
+
+def _half_width(xp: Any, state: State, table: LaneTable, line: Array) -> Array:
     return pick(table.rows[:, HALF_WIDTH], pick(table.first, line))
 
 
@@ -270,7 +291,9 @@ def begin(sim: Sim, state: State) -> State:
     on_line = window[..., 0] >= 0
     line = clamp(window[..., 0], 0, None)
     rail = on_line & (state.mode == int(Mode.RAIL))
-    x, y, yaw, _, _ = table.pose(line, state.s_m, state.d_m)
+    x, y, yaw = _stretched(
+        xp, table, state.length_m * _AXLES, line, state.came_from, window[..., 1], state.s_m, state.d_m
+    )  # fmt: skip
     state = replace(
         state,
         window=window,

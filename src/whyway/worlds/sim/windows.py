@@ -14,8 +14,8 @@ from whyway.worlds.sim.table import SUCCESSORS, LaneTable
 
 Array = Any
 
-SHIFTS = 2
-"""Lines that may be entered in one step."""
+LONG_M = 9.5
+"""Longer vehicles go straight on where they can: they would sweep over half a narrow junction."""
 _TRACK = 2
 """Newton steps by which the place on a line is found."""
 
@@ -56,7 +56,8 @@ def extend(xp: Any, state: State, window: Array, at: Array, table: LaneTable, ro
     choices = pick(table.successors, last)
     agent = xp.arange(agents, dtype=xp.int64, device=window.device)[None, :]
     drawn = luck(state.seed[:, None], agent, state.generation, at + known)
-    choice = xp.where(route < 0, drawn % clamp(choices, 1, None), 0 * drawn)
+    free = (route < 0) & (state.length_m < LONG_M)
+    choice = xp.where(free, drawn % clamp(choices, 1, None), 0 * drawn)
     new = pick(table.successor, last * SUCCESSORS + choice)
     if routes is not None:
         wanted = on_route(xp, routes, route, at + known)
