@@ -151,7 +151,8 @@ def test_a_town_is_searched_without_looking_at_all_of_it(monkeypatch: pytest.Mon
             seen.append(i)
             return super().__getitem__(i)
 
-    monkeypatch.setattr(graph, "_lawful", Counted(graph._lawful))
+    lawful, unlawful = graph._edges
+    monkeypatch.setattr(graph, "_edges", (Counted(lawful), unlawful))
     driving = [lane.id for lane in town.lanes if lane.kind == LaneKind.DRIVING]
     rng = np.random.default_rng(4)
     share = []

@@ -24,7 +24,9 @@ MIN_CHANGE_M = 15.0
 
 
 class LaneGraph:
-    """What leads where. Nodes are lanes: being on one, at its start.
+    """What of a map does not depend on the route: its lanes, where they are and what leads where. Immutable.
+
+    Nodes are lanes: being on one, at its start.
 
     An edge to a successor costs the lane's length (or, across a gap in the map, the distance between the two starts if that is
     longer), one to a neighbour of the same direction a lane change. Only driving lanes are entered. Changing across a solid line
@@ -39,11 +41,11 @@ class LaneGraph:
         self._length = _lengths(lane_map.lanes)
         self._start = np.array([(lane.center_x_m[0], lane.center_y_m[0]) for lane in lane_map.lanes]).reshape(-1, 2)  # fmt: skip
         self._driving = np.array([lane.kind == LaneKind.DRIVING for lane in lane_map.lanes], bool)
-        self._lawful, self._unlawful = self._edges()
 
     def __contains__(self, lane_id: int) -> bool:
         return lane_id in self._row
 
+    @cached_property
     def _edges(self) -> tuple[list[list[tuple[int, float]]], list[list[tuple[int, float]]]]:
         lawful: list[list[tuple[int, float]]] = []
         unlawful: list[list[tuple[int, float]]] = []
@@ -67,7 +69,8 @@ class LaneGraph:
     def steps(self, lane_id: int, lawful: bool = True) -> list[tuple[int, float]]:
         """The lanes a lane leads to, and what each costs; unless `lawful`, across solid lines too."""
         i = self._row[lane_id]
-        ways = self._lawful[i] + ([] if lawful else self._unlawful[i])
+        within, across = self._edges
+        ways = within[i] + ([] if lawful else across[i])
         return [(self._ids[j], cost) for j, cost in ways]
 
     def cheapest(self, from_lane: int, goals: Collection[int]) -> list[int] | None:
@@ -85,21 +88,23 @@ class LaneGraph:
         if not ends:
             return None
         left = _distance_to_nearest(self._start, self._start[ends]).tolist()
-        for edges in (self._lawful, [a + b for a, b in zip(self._lawful, self._unlawful, strict=True)]):  # fmt: skip
-            found = _a_star(edges, left, start, frozenset(ends))
-            if found is not None:
-                return [self._ids[i] for i in found]
-        return None
+        lawful, unlawful = self._edges
+        found = _a_star(lawful, left, start, frozenset(ends))
+        if found is None and any(unlawful):
+            both = [a + b for a, b in zip(lawful, unlawful, strict=True)]
+            found = _a_star(both, left, start, frozenset(ends))
+        return None if found is None else [self._ids[i] for i in found]
 
     @cached_property
-    def _grid(self) -> LaneGrid:
+    def grid(self) -> LaneGrid:
+        """All lanes by place."""
         return LaneGrid(self.lane_map.lanes)
 
     @cached_property
     def _drivable(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         """Which pieces of the grid belong to driving lanes, or all where the map has none of these."""
         allowed = self._driving if self._driving.any() else ~self._driving
-        return np.asarray(allowed[self._grid.index])
+        return np.asarray(allowed[self.grid.index])
 
     def lanes_near(self, x_m: float, y_m: float) -> tuple[int, ...]:
         """Driving lanes that contain a point; where none does, the nearest one.
@@ -107,11 +112,11 @@ class LaneGraph:
         Raises:
           ValueError: the map has no lane, or the point is none.
         """
-        pieces = self._grid.covering(x_m, y_m)
-        rows = self._grid.index[pieces[self._drivable[pieces]]]
+        pieces = self.grid.covering(x_m, y_m)
+        rows = self.grid.index[pieces[self._drivable[pieces]]]
         if len(rows):
             return tuple(self._ids[i] for i in sorted(set(rows.tolist())))
-        g = self._grid
+        g = self.grid
         pieces = np.flatnonzero(self._drivable & g.real)
         if len(pieces) == 0 or not (math.isfinite(x_m) and math.isfinite(y_m)):
             raise ValueError(f"no lane of map {self.lane_map.name!r} is near ({x_m:g}, {y_m:g})")
@@ -126,15 +131,15 @@ class LaneGraph:
 
         Where lanes overlap (a junction, a fork) it is the one whose heading fits best.
         """
-        piece = self._grid.best(x_m, y_m, yaw_rad, self._drivable)
+        piece = self.grid.best(x_m, y_m, yaw_rad, self._drivable)
         if piece >= 0:
-            return self._ids[int(self._grid.index[piece])]
+            return self._ids[int(self.grid.index[piece])]
         return self.lanes_near(x_m, y_m)[0]
 
 
 @lru_cache(maxsize=4)
 def graph_of(lane_map: LaneMap) -> LaneGraph:
-    """The graph of a map; that of the last few maps is kept."""
+    """The graph of a map. Those of the last few maps are kept: many routes on one map share what is worked out about its lanes."""
     return LaneGraph(lane_map)
 
 

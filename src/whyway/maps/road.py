@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from whyway.maps.grid import Bools, LaneGrid
+from whyway.maps.grid import Bools
+from whyway.maps.lane_graph import graph_of
 from whyway.maps.lanes import RoadLane, bend
 from whyway.maps.path import LanePath, join, project_near
 from whyway.types import Crossing, Direction, InputError, LaneKind, LaneMap, Route, StopLine
@@ -46,7 +47,8 @@ class Road:
     def __init__(self, lane_map: LaneMap, route: Route) -> None:
         self.lane_map = lane_map
         self.route = route
-        self.lanes: Mapping[int, RoadLane] = {lane.id: RoadLane(lane) for lane in lane_map.lanes}
+        graph = graph_of(lane_map)
+        self.lanes: Mapping[int, RoadLane] = graph.lanes
         self.route_ids: tuple[int, ...] = tuple(int(i) for i in route.lane_ids)
         unknown = [i for i in self.route_ids if i not in self.lanes]
         if unknown or not self.route_ids:
@@ -59,7 +61,7 @@ class Road:
         self._legs = _legs(self.route_ids, self.lanes)
         self._position = 0
         self._on_leg(0)
-        self._grid = LaneGrid(lane_map.lanes)
+        self._grid = graph.grid
         index = self._grid.index
         lanes = lane_map.lanes
         kinds = np.array([lane.kind for lane in lanes], dtype=np.int64)[index]
