@@ -170,8 +170,7 @@ def _grid(
         reach += np.abs(cubic(table, (low + high) / 2 - section.s_m))
         bend += _bend(table, low - section.s_m, high - section.s_m)
     bend += curve * (1.0 + curve * np.minimum(reach, MAX_WIDTH_M))
-    with np.errstate(divide="ignore"):
-        step = np.clip(np.sqrt(8 * _SAG_M / bend), _MIN_STEP_M, STEP_M)
+    step = np.clip(np.sqrt(8 * _SAG_M / np.maximum(bend, 1e-9)), _MIN_STEP_M, STEP_M)
     parts = np.maximum(np.ceil((high - low) / step - 1e-9), 1.0)
     if not (parts.sum() + 1) * max(len(lanes), 1) <= budget:
         raise _too_large()
