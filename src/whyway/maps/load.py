@@ -13,7 +13,7 @@ ENDINGS = (".xodr", ".osm", ".xml")
 
 
 def load_map(path: Path) -> tuple[LaneMap, SignalPlan]:
-    """The map in a file and the programs of its lights (none in Lanelet2, which does not know them).
+    """The map in a file and the programs of its lights (Lanelet2 knows none: `fixed_time` makes them).
 
     Raises:
       SceneError: one line that says what is wrong with the file.
@@ -27,9 +27,11 @@ def load_map(path: Path) -> tuple[LaneMap, SignalPlan]:
 
         return read_opendrive(path)
     if ending == ".osm":
+        from whyway.maps.fixed_time import fixed_time
         from whyway.maps.lanelet2 import read_lanelet2
 
-        return read_lanelet2(path), SignalPlan()
+        lane_map = read_lanelet2(path)
+        return lane_map, fixed_time(lane_map)
     if ending == ".xml":
         from whyway.maps.commonroad import read_scene
 
