@@ -35,9 +35,8 @@ from whyway.worlds.sim.table import LaneTable, build_table, lines_of
 from whyway.worlds.sim.world import Setting, SimWorld, Snapshot, ego_placed
 
 SECONDS_PER_M, SECONDS_MORE = 0.8, 5.0
-GOAL_M = 5.0
-"""The goal is reached within this distance of it, on the last part of the route."""
-LAST_M = 30.0
+GOAL_SHARE, GOAL_M = 0.99, 10.0
+"""The goal is reached beyond this part of the route and within this distance of it."""
 DEVIATION_M, BLOCKED_S, BLOCKED_MPS = 30.0, 180.0, 0.1
 
 _PARENTS = 6
@@ -234,7 +233,7 @@ class RouteWorld(SimWorld):
         self._progress = _Progress(float(s), float(d), moved_s)
         route = self._setting.route
         away = math.hypot(x - route.goal_x_m, y - route.goal_y_m)
-        last = float(s) > self._way.goal_s - LAST_M
+        last = float(s) - self._way.start_s > GOAL_SHARE * (self._way.goal_s - self._way.start_s)
         self._goal_reached = self._goal_reached or (last and away < GOAL_M)
         return observation
 
