@@ -199,8 +199,10 @@ def _library() -> tuple[Ints, Floats, NDArray[np.int16], NDArray[np.uint8]]:
 
 
 def _boxes(things: Things) -> Floats:
+    """What casts the shadows: road users a little slimmer than their box, poles much."""
+    slim = np.where(things.id == 0, 0.3, 0.94)
     columns = (
-        things.x_m, things.y_m, things.yaw_rad, things.length_m * 0.94, things.width_m * 0.94, things.height_m * 0.9,
+        things.x_m, things.y_m, things.yaw_rad, things.length_m * slim, things.width_m * slim, things.height_m * 0.9,
     )  # fmt: skip
     boxes: Floats = np.stack(columns, axis=1)
     return boxes

@@ -9,6 +9,7 @@ Shapes of arrays: C columns x E rings.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -98,13 +99,14 @@ def sweep(
         & (luck >= spec.dropout_probability)
     )
     column, ring = np.nonzero(back)
-    intensity = _REFLECTIVITY[label] * cosine * np.exp(-spec.attenuation_1pm * distance)
+    what = label[back]
+    intensity = _REFLECTIVITY[what] * cosine[back] * np.exp(-spec.attenuation_1pm * distance[back])
     return Sweep(
         (local[back] * measured[back][:, None]).astype(np.float32),
-        intensity[back].astype(np.float32),
+        intensity.astype(np.float32),
         ring.astype(np.uint16),
         time[column].astype(np.float32),
-        label[back],
+        what,
         thing[back],
     )
 
@@ -161,27 +163,49 @@ def cast(
     cosine = np.abs(down)
     label = np.full(distance.shape, int(Label.ROAD), dtype=np.uint8)
     thing = np.zeros(distance.shape, dtype=np.int64)
-    x, y, yaw = between(before, now, share)
-    radius = np.hypot(now.length_m, now.width_m) / 2
-    heading = np.arctan2(rays.direction[:, 0, 1], rays.direction[:, 0, 0])
-    dx, dy = x - rays.origin[:, 0], y - rays.origin[:, 1]
-    away = np.hypot(dx, dy)
-    # a ray can meet a thing only if it looks to within the angle that the circle round it fills
-    half = np.arcsin(np.minimum(radius[:, None] / np.maximum(away, 1e-9), 1.0))
-    off = np.abs(wrap_angle(np.arctan2(dy, dx) - heading))
-    hit = ((off <= half + rays.spread) | (away <= radius[:, None])) & (
-        away <= range_m + radius[:, None]
-    )
-    for i in np.nonzero(hit.any(axis=1))[0].tolist():
-        at = np.nonzero(hit[i])[0]
-        _meet(rays, at, (x[i, at], y[i, at], yaw[i, at]), now, i, distance, cosine, label, thing)
+    for i, at, pose in _candidates(rays, before, now, share, range_m):
+        _meet(rays, at, pose, now, i, (distance, cosine, label, thing))
     return distance, cosine, label, thing
 
 
+def _candidates(
+    rays: _Rays, before: Things, now: Things, share: Floats, range_m: float
+) -> Iterator[tuple[int, Ints, tuple[Floats, Floats, Floats]]]:
+    """Which things some columns look towards: index, columns, and the thing's pose at the moment of each of those columns.
+
+    A ray can meet a thing only if it looks to within the angle that the circle round it fills. That is looked at for every few columns
+    only; whatever may happen between them is added to the circle and the angle.
+    """
+    columns = len(share)
+    every = max(1, columns // 120)
+    few = np.arange(0, columns, every)
+    x, y, _ = between(before, now, share[few])
+    dx, dy = x - rays.origin[few, 0], y - rays.origin[few, 1]
+    away = np.hypot(dx, dy)
+    radius = (np.hypot(now.length_m, now.width_m) / 2 + MOST_MOVED_M * every / columns)[:, None]
+    half = np.arcsin(np.minimum(radius / np.maximum(away, 1e-9), 1.0))
+    heading = np.arctan2(rays.direction[:, 0, 1], rays.direction[:, 0, 0])
+    turned = np.abs(wrap_angle(np.diff(heading[few]))).max(initial=0.0)
+    off = np.abs(wrap_angle(np.arctan2(dy, dx) - heading[few]))
+    close = (off <= half + rays.spread + turned) | (away <= radius)
+    hit = np.repeat(close & (away <= range_m + radius), every, axis=1)[:, :columns]
+    for i in np.nonzero(hit.any(axis=1))[0].tolist():
+        at = np.nonzero(hit[i])[0]
+        one = np.array([i])
+        px, py, yaw = between(before, now[one], share[at])
+        yield i, at, (px[0], py[0], yaw[0])
+
+
+MOST_MOVED_M = 20.0
+"""Nobody moves as far as that, seen from the car, within a sweep."""
+
+_Hits = tuple[Floats, Floats, NDArray[np.uint8], Ints]
+"""Distance, cosine, label, thing, each (C, E)."""
+
+
 def _meet(
-    rays: _Rays, at: Ints, pose: tuple[Floats, Floats, Floats], now: Things, i: int,
-    distance: Floats, cosine: Floats, label: NDArray[np.uint8], thing: Ints,
-) -> None:  # fmt: skip
+    rays: _Rays, at: Ints, pose: tuple[Floats, Floats, Floats], now: Things, i: int, hits: _Hits
+) -> None:
     """Let the rays of some columns meet one thing's solids; what is nearer than what they met before is written down.
 
     A convex solid is where all its half-spaces are; a ray enters it where it enters the last of them and leaves with the first (Kay and
@@ -190,50 +214,60 @@ def _meet(
     x, y, yaw = (p[:, None] for p in pose)
     c, s = np.cos(yaw), np.sin(yaw)
     ox, oy = rays.origin[at, 0][:, None] - x, rays.origin[at, 1][:, None] - y
-    direction = rays.direction[at]
+    dx, dy, dz = (rays.direction[at, :, k] for k in range(3))
     size = np.array([now.length_m[i], now.width_m[i], now.height_m[i]])
     # both in the thing's unit box; distances along the ray stay what they are
     origin = np.stack([c * ox + s * oy, c * oy - s * ox, rays.origin[at, 2][:, None]], -1) / size
-    dx, dy = direction[..., 0], direction[..., 1]
-    ray = np.stack([c * dx + s * dy, c * dy - s * dx, direction[..., 2]], -1) / size
-    best, facing = np.full(dx.shape, np.inf), np.zeros(dx.shape)
-    what = np.zeros(dx.shape, dtype=np.uint8)
-    for normal, offset, solid_label in _planes()[int(now.shape[i])]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            towards = ray @ normal.T
-            reach = (offset - origin @ normal.T) / towards
-        enter = np.where(towards < 0.0, reach, -np.inf)
-        leave = np.where(towards > 0.0, reach, np.inf)
-        # a ray along a plane is inside its half-space all the way or not at all
-        missed = ((towards == 0.0) & (origin @ normal.T > offset)).any(axis=-1)
-        side = enter.argmax(axis=-1)
-        first = np.take_along_axis(enter, side[..., None], axis=-1)[..., 0]
-        nearer = ~missed & (first <= leave.min(axis=-1)) & (first > 0.0) & (first < best)
-        best = np.where(nearer, first, best)
-        # a normal scales inversely to its surface; (normal / size) . (ray * size) is normal . ray
-        length = np.linalg.norm(normal / size, axis=1)
-        cosine_here = np.take_along_axis(towards, side[..., None], axis=-1)[..., 0] / length[side]
-        facing = np.where(nearer, np.abs(cosine_here), facing)
-        what = np.where(nearer, np.uint8(solid_label), what)
-    nearer = best < distance[at]
-    distance[at] = np.where(nearer, best, distance[at])
-    cosine[at] = np.where(nearer, facing, cosine[at])
-    label[at] = np.where(nearer, what, label[at])
-    thing[at] = np.where(nearer, now.id[i], thing[at])
+    ray = np.stack([c * dx + s * dy, c * dy - s * dx, dz], -1) / size
+    column, ring = np.nonzero(_through_box(origin, ray))
+    if len(column) == 0:
+        return
+    normal, offset, solid_label = _planes()[int(now.shape[i])]
+    ahead = (offset - origin[column, 0] @ normal.T).reshape(len(column), -1, 6)
+    towards = (ray[column, ring] @ normal.T).reshape(len(column), -1, 6)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = ahead / towards
+    enter = np.where(towards < 0.0, reach, -np.inf)
+    leave = np.where(towards > 0.0, reach, np.inf).min(axis=-1)
+    # a ray along a plane is inside its half-space all the way or not at all
+    leave[((towards == 0.0) & (ahead < 0.0)).any(axis=-1)] = -np.inf
+    first = enter.max(axis=-1)
+    first[(first > leave) | (first <= 0.0)] = np.inf
+    rows, solid = np.arange(len(column)), first.argmin(axis=1)
+    best = first[rows, solid]
+    distance, cosine, label, thing = hits
+    met = best < distance[at[column], ring]
+    rows, solid = rows[met], solid[met]
+    where = at[column[met]], ring[met]
+    side = enter[rows, solid].argmax(axis=-1)
+    # a normal scales inversely to its surface, and (normal / size) . (ray size) is normal . ray
+    length = np.linalg.norm(normal / size, axis=1).reshape(-1, 6)[solid, side]
+    distance[where] = best[met]
+    cosine[where] = -towards[rows, solid, side] / length
+    label[where] = solid_label[solid]
+    thing[where] = now.id[i]
+
+
+def _through_box(origin: Floats, ray: Floats) -> NDArray[np.bool_]:
+    """Whether rays (c, E, 3) from origins (c, 1, 3) pass through the unit box."""
+    low, high = np.array([-0.52, -0.52, -0.01]), np.array([0.52, 0.52, 1.01])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = (low - origin) / ray, (high - origin) / ray
+    # fmin and fmax pass over 0 / 0, a ray along a side
+    enter, leave = np.fmin(a, b).max(axis=-1), np.fmax(a, b).min(axis=-1)
+    through: NDArray[np.bool_] = (enter <= leave) & (leave > 0.0)
+    return through
 
 
 _SIDES = np.array([(3, 2, 1), (4, 5, 6), (0, 1, 5), (1, 2, 6), (2, 3, 7), (3, 0, 4)])
 
 
 @cache
-def _planes() -> tuple[tuple[tuple[Floats, Floats, int], ...], ...]:
-    """By shape, each solid's half-spaces normal . p <= offset: normals (6, 3) outwards, offsets (6,); and its label."""
+def _planes() -> tuple[tuple[Floats, Floats, NDArray[np.uint8]], ...]:
+    """By shape, the half-spaces normal . p <= offset of its s solids, six by six: normals (6 s, 3) outwards, offsets (6 s,); labels (s,)."""
     found = []
     for shape in shapes():
-        solids = []
-        for corners, solid_label in zip(shape.solids, shape.solid_label.tolist(), strict=True):
-            a, b, c = (corners[_SIDES[:, k]] for k in range(3))
-            normal = np.cross(b - a, c - a)
-            solids.append((normal, (normal * a).sum(axis=1), int(solid_label)))
-        found.append(tuple(solids))
+        a, b, c = (shape.solids[:, _SIDES[:, k]].reshape(-1, 3) for k in range(3))
+        normal = np.cross(b - a, c - a)
+        found.append((normal, (normal * a).sum(axis=1), shape.solid_label))
     return tuple(found)

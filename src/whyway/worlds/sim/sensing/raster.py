@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from whyway.types import Floats, Ints
 from whyway.worlds.sim.sensing.jit import compiled
+from whyway.worlds.sim.sensing.shapes import SHINES
 
 FX, FY, CX, CY, NEAR, SUN, HAZE = 12, 13, 14, 15, 16, 17, 20
 SHADE = 1 << 30
@@ -213,7 +214,7 @@ def place(
       identity: of each thing (n,).
       first: see `shape`.
       local: triangles in the unit box.
-      local_rgb: negative for the thing's own.
+      local_rgb: negative for the thing's own, `SHINES` more for what is light.
       local_label: of each triangle.
       view: for the sun.
       corners: out.
@@ -240,7 +241,7 @@ def place(
             light = 0.62 + 0.1 * nz / length + 0.38 * max(0.0, sun)
             for k in range(3):
                 own = float(local_rgb[t, k]) if local_rgb[t, k] >= 0 else own_rgb[n, k]
-                rgb[m, k] = int(min(255.0, own * light))
+                rgb[m, k] = int(min(255.0, own * light) if own < SHINES else own - SHINES)
             label[m], thing[m] = local_label[t], identity[n]
             m += 1
     return m

@@ -27,6 +27,8 @@ Rect: TypeAlias = tuple[float, float, float, float]
 
 PAINT: Rgb = (-1, -1, -1)
 """The thing's own colour, given when it is placed."""
+SHINES = 256
+"""Added to each channel of what is as bright in the shade."""
 GLASS, TYRE, DARK, WHITE = (38, 48, 58), (22, 22, 24), (45, 46, 48), (235, 235, 230)
 RED_LAMP, STEEL, SKIN, JEANS = (205, 30, 28), (120, 124, 128), (196, 148, 118), (48, 56, 82)
 ORANGE = (235, 110, 30)
@@ -68,7 +70,7 @@ class Shape:
       solids: corners (s, 8, 3), see `Solid.corners`.
       solid_label: (s,).
       triangles: (t, 3, 3), counter-clockwise from outside: the solids' sides and the decorations.
-      rgb: (t, 3); `PAINT` where the colour is the thing's own.
+      rgb: (t, 3); `PAINT` where the colour is the thing's own, `SHINES` more where it is light.
       label: (t,).
     """
 
@@ -271,7 +273,8 @@ def _light(shown: LightColor) -> Shape:
     angles = np.arange(8) * (2 * math.pi / 8) + math.pi / 8
     lamps = []
     for k, (color, lit) in enumerate(_LAMPS.items()):
-        rgb = lit if color == shown else (lit[0] // 5, lit[1] // 5, lit[2] // 5)
+        dark = (lit[0] // 5, lit[1] // 5, lit[2] // 5)
+        rgb = (lit[0] + SHINES, lit[1] + SHINES, lit[2] + SHINES) if color == shown else dark
         y, z = 0.34 * np.cos(angles), 0.952 - 0.091 * k + 0.039 * np.sin(angles)
         lamps.append((np.stack([np.full(8, 0.33), y, z], axis=1), rgb, head))
     return _shape(solids, lamps)
