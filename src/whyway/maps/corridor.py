@@ -28,6 +28,8 @@ STEP_S, OUTLOOK_S = 0.5, 5.0
 GRID_S = np.arange(0.0, OUTLOOK_S + STEP_S / 2, STEP_S)
 UNLIKELY = 0.1
 """Hypotheses less probable than this are left out."""
+LIKELY = 0.5
+"""Of who stands, less probable hypotheses of starting are waited for to come true."""
 ACROSS_RAD = math.radians(50.0)
 """Heading relative to the path beyond which an object crosses it rather than drives along it."""
 STANDS_MPS = 0.3
@@ -260,12 +262,15 @@ def _relative(
 ) -> Corridor:  # fmt: skip
     t_s, ahead = seen.t_s, seen.ahead_m
     # driving aside of the path, the ego is where it has planned to be *there*; else where it will be *then*
-    shifted = m is not None and m.shift is not None
-    own = m.shift.at(ahead) if shifted else offset_at(t_s, d0_m, driving)
+    shift = None if m is None else m.shift
+    own = offset_at(t_s, d0_m, driving) if shift is None else shift.at(ahead)
     aside = seen.d_m - own
     room = vehicle.width_m / 2 + driving.corridor_margin_m
     inside = np.abs(aside) < room + seen.half_width_m
     inside &= ~_gives_way(path, s0_m, t_s, ahead, seen.relative_yaw_rad, inside)[:, None]
+    # who stands beside the path may start one day: that is no reason until they do
+    starts = seen.stands & ~inside[:, 0] & (seen.probability < LIKELY)
+    inside &= ~starts[:, None]
     crosses = inside.any(axis=1) & _goes_across(t_s, inside, seen.relative_yaw_rad) & ~seen.stands
     return Corridor(
         t_s, seen.ids, seen.probability, ahead, aside, seen.along_mps, seen.relative_yaw_rad,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from whyway.types import (
     CYCLE_NS,
     EgoState,
     LaneKind,
+    LightColor,
     ObjectClass,
     Observation,
     Scene,
@@ -78,14 +80,16 @@ class Perception:
             history_y_m=np.array([e.y_m for e in past]),
             history_yaw_rad=np.array([e.yaw_rad for e in past]),
             history_v_mps=np.array([e.v_mps for e in past]),
-            objects=self._objects(tracks),
+            objects=self._objects(tracks, {x.light_id: x.color for x in observation.lights}),
             lights=observation.lights,
         )
 
-    def _objects(self, tracks: Tracks) -> tuple[TrackedObject, ...]:
+    def _objects(
+        self, tracks: Tracks, lights: Mapping[int, LightColor]
+    ) -> tuple[TrackedObject, ...]:
         movers = [self._mover(t) for t in tracks]
         self._places = {i: p for i, p in self._places.items() if i in set(tracks["id"].tolist())}
-        predictions = self._predictor.step(movers)
+        predictions = self._predictor.step(movers, lights)
         return tuple(
             TrackedObject(
                 id=int(t["id"]),

@@ -2,13 +2,13 @@
 
 Vehicles follow every lane that leads on from where they are (at most three), at the speed they seem to want, or brake; one that
 drifts out of its lane may cut in; off the lanes they keep their turn for a while. Pedestrians walk on, or cross where they
-are about to. `hypotheses_of` chooses per object; `roll_out` then computes all paths at once.
+are about to. Whoever has to stop at a light or to give way is expected to, as long as they still can. `hypotheses_of` chooses per object; `roll_out` then computes all paths at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +18,7 @@ from whyway.geometry import wrap_angle
 from whyway.maps.road import Road
 from whyway.perception.crossings import CrossingArea, crossing_direction
 from whyway.perception.rollout import COMFORT_BRAKE_MPS2, Hypothesis, Line, Mover, roll_out, sampled
-from whyway.types import Direction, Floats, Intent, LaneKind, PredictedPath
+from whyway.types import Direction, Floats, Intent, LaneKind, LightColor, PredictedPath
 
 MAX_BRANCHES = 3
 _LANE_HEADING_RAD = 0.7  # beyond it a vehicle does not follow the lane it is on
@@ -35,6 +35,11 @@ _STANDSTILL_GAP_M = 2.0
 _IN_LANE_M = 1.5  # so far from its middle one is in the way of who follows it
 _CUT_IN_MPS = 0.35  # lateral speed in the lane
 _MIN_PROBABILITY = 0.03
+_LINES_M = 60.0
+_EASY_STOP_MPS2 = 2.0  # whoever needs no more than this to stop at a line that holds them will
+_AMBER_STOP_MPS2 = 3.0
+_HARD_STOP_MPS2 = 4.0  # and who would need more than this will not
+_DARK: Mapping[int, LightColor] = {}
 
 
 class Predictor:
@@ -48,9 +53,18 @@ class Predictor:
         self._crossings = tuple(CrossingArea.of(c, road) for c in road.lane_map.crossings)
         self._line = lru_cache(maxsize=2048)(sampled)
         self._on_lane: dict[int, list[tuple[float, Mover]]] = {}
+        self._lights: Mapping[int, LightColor] = _DARK
 
-    def step(self, movers: Sequence[Mover]) -> list[tuple[PredictedPath, ...]]:
-        """Predictions for each mover, the most probable first; probabilities sum to one."""
+    def step(
+        self, movers: Sequence[Mover], lights: Mapping[int, LightColor] = _DARK
+    ) -> list[tuple[PredictedPath, ...]]:
+        """Predictions for each mover, the most probable first; probabilities sum to one.
+
+        Args:
+          movers: everybody.
+          lights: colours by light, as far as they are known.
+        """
+        self._lights = lights
         self._on_lane = _by_lane(movers)
         chosen = [_normalised(list(self.hypotheses_of(m))) for m in movers]
         flat = [h for hypotheses in chosen for h in hypotheses]
@@ -71,7 +85,7 @@ class Predictor:
         branches = self._branches(m)
         if m.standing:
             yield _free(m, Intent.STOP, 0.8)._replace(v_mps=0.0)
-            for b in branches[:1]:
+            for b in branches[:1] if branches and not branches[0].waits else ():
                 yield b._replace(
                     intent=Intent.ACCELERATE,
                     weight=0.2,
@@ -92,7 +106,14 @@ class Predictor:
         cut_in = self._cut_in(m, branches[0])
         share = (1.0 - (cut_in.weight if cut_in else 0.0)) / sum(b.weight for b in branches)
         likeliest, *others = [b._replace(weight=share * b.weight) for b in branches]
-        if m.acceleration_mps2 < _BRAKING_MPS2:
+        if likeliest.waits:
+            # the less it would take to stop, the less likely is it that they will not
+            needed = -likeliest.acceleration_mps2
+            slows = m.acceleration_mps2 < 0.5 * _BRAKING_MPS2
+            other, intent, a = 0.05, Intent.KEEP, 0.0
+            if needed > _EASY_STOP_MPS2 and not slows:
+                other = min(0.05 + 0.3 * (needed - _EASY_STOP_MPS2), 0.6)
+        elif m.acceleration_mps2 < _BRAKING_MPS2:
             other, intent, a = 0.25, Intent.KEEP, 0.0
         else:
             other, intent, a = 0.12, Intent.DECELERATE, -COMFORT_BRAKE_MPS2
@@ -152,6 +173,9 @@ class Predictor:
     ) -> Hypothesis:
         """On along a line, with the turn it takes within reach, at the speed the vehicle seems to want."""
         a, fade, v_min = self._longitudinal(m, line, s)
+        stop = self._stop(m, line, s)
+        if stop is not None and -stop <= a:
+            a, fade, v_min = -stop, _LASTING_S, 0.0
         intent = Intent.KEEP
         if a < _BRAKING_MPS2:
             intent = Intent.DECELERATE
@@ -176,6 +200,7 @@ class Predictor:
             intent, weight, line, m.x_m, m.y_m, m.yaw_rad, m.v_mps,
             acceleration_mps2=a, fade_s=fade, v_max_mps=max(m.v_mps, 1.1 * float(line.path.limit_at(s))),
             turn_v_mps=turn_v, turn_from_s=turn_from, v_min_mps=v_min, s_m=s, d_m=d, settle_s=settle,
+            waits=float(stop is not None),
         )  # fmt: skip
 
     def _longitudinal(self, m: Mover, line: Line, s: float) -> tuple[float, float, float]:
@@ -192,6 +217,23 @@ class Predictor:
         stop_m = 1.5 * v * v / (2 * -a) + 5.0
         stops = any(s < at < s + stop_m for at, _ in line.path.stop_lines)
         return a, _LASTING_S if stops else _BRAKING_FADE_S, 0.0
+
+    def _stop(self, m: Mover, line: Line, s: float) -> float | None:
+        """How hard a vehicle has to brake to stand at the line that holds it: red, amber that can be stopped for, a sign or give-way line.
+
+        None where no line holds, and where it is too late: who cannot stop any more, or does not, goes on.
+        """
+        front = s + 0.5 * m.length_m
+        for at, part in line.path.stop_lines:
+            if not front - 1.0 < at < s + _LINES_M:
+                continue
+            needed = m.v_mps**2 / (2.0 * max(at - front, 0.5))
+            if not part.light_id:
+                return needed if needed <= _HARD_STOP_MPS2 else None
+            color = self._lights.get(part.light_id, LightColor.UNKNOWN)
+            most = {LightColor.RED: _HARD_STOP_MPS2, LightColor.AMBER: _AMBER_STOP_MPS2}
+            return needed if color in most and needed <= most[color] else None
+        return None
 
     def _lead(self, m: Mover, line: Line, s: float) -> tuple[float, float] | None:
         """Gap between boxes and speed of the next one ahead along a line."""

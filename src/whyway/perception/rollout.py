@@ -84,6 +84,8 @@ class Hypothesis(NamedTuple):
     target_d_m: float = 0.0
     settle_s: float = 4.0
     """The offset goes from `d_m` to `target_d_m` with this time constant."""
+    waits: float = 0.0
+    """1 if it stops at a line that holds it."""
 
 
 _FIRST_NUMBER = Hypothesis._fields.index("x_m")

@@ -14,18 +14,38 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.manoeuvre import (
     CENTRED,
+    REACH_M,
     change_time_s,
 )
 from whyway.maps.road import Road
-from whyway.motion import idm_interaction
-from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Option
+from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Halt, Key, Option
 from whyway.types import (
     CYCLE_S,
+    CauseKind,
     Direction,
     EgoState,
     MarkingKind,
     Risk,
 )
+
+FOLLOWER_S = 0.6
+"""Headway that is left to whoever the ego changes before."""
+BEGUN = 0.7
+"""Urgency of a change under way: giving it up is no safer."""
+STOOD_S = 1.0
+"""Who has stood so long may change lanes from standstill."""
+BESIDE_M = 1.5
+"""Free length before and behind the ego that a lane to change to needs."""
+LEVEL_S = 4.0
+"""In what time the ego comes level with a gap."""
+AIM_M = 40.0
+"""Gaps farther off are not aimed at."""
+INTO_M = 1.0
+"""So far into a gap it aims."""
+SEARCH_MPS = 4.0
+"""Not slower, looking for a gap, while there is way left."""
+LAST_M = 12.0
+"""Length a change takes at walking pace."""
 
 
 class LaneChanges:
@@ -43,7 +63,8 @@ class LaneChanges:
             return [facts.changing]
         # farther aside, a lane change would mean finishing one into this lane
         half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
-        if abs(facts.place.d_m) > min(0.6, CENTRED * half) or facts.ego.v_mps < 2.0:
+        standing = facts.ego.v_mps < 2.0 and facts.waited_s < STOOD_S
+        if abs(facts.place.d_m) > min(0.6, CENTRED * half) or standing:
             return []
         held = (
             float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
@@ -79,7 +100,8 @@ class LaneChanges:
                 or m.path.length_m - m.s_m < change_m + 20.0
             ):
                 return against(o, Risk.PROGRESS, math.inf)
-        unsafe = self._unsafe_at(facts.ego, o)
+        urgency = _urgency(facts, left_m) if asked else 0.0
+        unsafe = self._unsafe_at(facts.ego, o, max(urgency, BEGUN if under_way else 0.0))
         if unsafe is not None:
             return against(o, Risk.COLLISION, *unsafe)
         if under_way or (asked and left_m < 250.0):
@@ -90,12 +112,17 @@ class LaneChanges:
             return against(o, Risk.PROGRESS, math.inf)
         return o
 
-    def _unsafe_at(self, ego: EgoState, o: Option) -> tuple[float, int] | None:
-        """When a change would be unsafe and because of whom (0: nobody): beside us, braking hard behind us, or too near ahead."""
-        c, idm = o.corridor, self._config.driving.idm
+    def _unsafe_at(self, ego: EgoState, o: Option, urgency: float) -> tuple[float, int] | None:
+        """When a change would be unsafe and because of whom (0: nobody): beside us, braking hard behind us, or too near ahead.
+
+        The more urgent it is (0 to 1), the harder others may have to brake and the closer they may be.
+        """
+        safe_mps2 = (1.0 + 0.6 * urgency) * self._config.reason.safe_brake_mps2
+        beside = BESIDE_M * (1.0 - 0.7 * urgency)
+        c = o.corridor
         target = ~c.leaves
         soon = o.rollout.a_mps2[: int(1.5 / CYCLE_S)]
-        if float(np.min(soon)) < -self._config.reason.safe_brake_mps2:
+        if float(np.min(soon)) < -safe_mps2:
             holds = int(o.rollout.binding[int(np.argmin(soon))])
             return 0.0, int(c.ids[holds]) if holds >= 0 else 0
         # across the target lane, wherever the ego is
@@ -104,18 +131,60 @@ class LaneChanges:
         for row in np.flatnonzero(in_lane):
             front = c.ahead_m[row, 0] + c.half_length_m[row, 0]
             rear = c.ahead_m[row, 0] - c.half_length_m[row, 0]
-            if front > -self._rear_m - 1.5 and rear < self._front_m + 1.5:
+            if front > -self._rear_m - beside and rear < self._front_m + beside:
                 return 0.0, int(c.ids[row])
             if front <= -self._rear_m:
                 v = max(float(c.along_mps[row, 0]), 0.0)
                 gap = -self._rear_m - front
-                brake = idm.a_mps2 + float(
-                    idm_interaction(np.asarray(v), np.asarray(gap), np.asarray(ego.v_mps), idm)
-                )
-                if brake < -self._config.reason.safe_brake_mps2:
-                    closing = max(v - ego.v_mps, 0.1)
-                    return float(gap / closing), int(c.ids[row])
+                closing = max(v - ego.v_mps, 0.0)
+                headway = FOLLOWER_S * (1.0 - 0.7 * urgency)
+                if gap < beside + headway * v + closing * closing / (2.0 * safe_mps2):
+                    return float(gap / max(closing, 0.1)), int(c.ids[row])
         return None
+
+    def gap_speed(self, facts: Facts, change: Option, left_m: float) -> tuple[float, Key] | None:
+        """The speed at which the ego comes level with a gap in the lane it has to change to, and because of whom; None without one.
+
+        The gap is the nearest: before the first, between two, or behind the last.
+        """
+        c, d = change.corridor, change.manoeuvre.d_m
+        there: dict[int, tuple[float, float, float, int]] = {}
+        for row in np.flatnonzero(~c.leaves & (np.abs(c.aside_m[:, 0] + d) < 1.8)).tolist():
+            x, half = float(c.ahead_m[row, 0]), float(c.half_length_m[row, 0])
+            there[int(c.ids[row])] = x - half, x + half, float(c.along_mps[row, 0]), int(c.ids[row])
+        if not there:
+            return None
+        row_ = sorted(there.values(), reverse=True)
+        urgency, found = _urgency(facts, left_m), []
+        beside, headway = BESIDE_M * (1.0 - 0.7 * urgency), FOLLOWER_S * (1.0 - 0.7 * urgency)
+        for ahead, behind in zip([None, *row_], [*row_, None], strict=True):
+            high = ahead[0] - self._front_m - beside if ahead else math.inf
+            low = behind[1] + self._rear_m + beside + headway * behind[2] if behind else -math.inf
+            if low < high:
+                # before somebody one drives as fast as they do; behind somebody too
+                speed = (ahead or behind or row_[0])[2]
+                to = min(max(0.0, low + INTO_M), high)
+                if abs(to) > AIM_M:
+                    continue
+                found.append((abs(to), speed + to / LEVEL_S, (ahead or row_[0])[3]))
+        if not found:  # as fast as whoever is nearest: a short gap will do then
+            _, speed, who = min((abs(a + b), v, i) for a, b, v, i in row_)
+            found = [(0.0, speed, who)]
+        _, speed, who = min(found)
+        return max(speed, SEARCH_MPS if left_m > 30.0 else 0.5), (CauseKind.OBJECT, who)
+
+    def last_chance(self, facts: Facts, left_m: float) -> Halt | None:
+        """Where to wait for a gap at the latest, if the lane has to be left within `left_m`; nobody waits there for ever."""
+        if left_m > REACH_M or facts.waited_s > self._config.reason.patience_s * 2.0:
+            return None
+        ahead = left_m - LAST_M - self._front_m
+        possible = facts.ego.v_mps**2 < 2.0 * self._config.reason.safe_brake_mps2 * max(ahead, 0.1)
+        return Halt(ahead, (CauseKind.ROUTE, 0)) if ahead > 0.0 and possible else None
+
+
+def _urgency(facts: Facts, left_m: float) -> float:
+    """From 0 with all the time in the world to 1 at the end of the lane, or after a long wait."""
+    return min(max(1.0 - left_m / 60.0, facts.waited_s / 10.0, 0.0), 1.0)
 
 
 def against(o: Option, risk: Risk, at_s: float, hindered_by: int = 0) -> Option:

@@ -28,6 +28,8 @@ from whyway.reason.lane_change import LaneChanges
 from whyway.reason.wording import Wording
 from whyway.types import CYCLE_S, CauseKind, Direction, EgoState, Lateral
 
+SEARCH_M, SEARCH_S = 120.0, 15.0
+"""So far before a lane has to be left a gap is looked for."""
 DETOUR_GAIN_M = 3.0
 """How much farther a way round has to lead to be taken."""
 
@@ -73,7 +75,11 @@ class Decider:
             if option is not None:
                 options.append(self._changes.judged(facts, option, keep, wish, left))
         chosen = _best(facts, keep, ways, options)
-        wanted = wish is not None and left < 80.0 and chosen is keep and len(sides) > 0
+        search_m = max(SEARCH_M, SEARCH_S * facts.ego.v_mps)
+        wanted = wish is not None and left < search_m and chosen is keep and len(sides) > 0
+        if wish is not None and chosen is keep:
+            change = options[-1] if wanted and len(options) > len(ways) + 1 else None
+            chosen = options[0] = self._searching(facts, keep, change, left, without)
         return self._wording.named(
             facts, chosen, tuple(o for o in options if o is not chosen), without, wanted, wish
         )
@@ -98,6 +104,21 @@ class Decider:
             go = self._roll(facts.ego, keep.profile, keep.cap_mps, stand, keep.corridor)
             keep = dataclasses.replace(keep, halt=stand, rollout=go)
         return keep, ways
+
+    def _searching(
+        self, facts: Facts, keep: Option, change: Option | None, left_m: float, without: frozenset[Key]
+    ) -> Option:  # fmt: skip
+        """Keeping the lane that has to be left: at the speed of a gap beside it, and no farther than where it has to be left."""
+        aim = self._changes.gap_speed(facts, change, left_m) if change is not None else None
+        halt = self._changes.last_chance(facts, left_m)
+        if aim is not None and aim[0] < keep.cap_mps and aim[1] not in without:
+            keep = dataclasses.replace(keep, cap_mps=aim[0], capped_by=aim[1])
+        elif halt is None:
+            return keep
+        if halt is not None and (keep.halt is None or halt.ahead_m < keep.halt.ahead_m):
+            keep = dataclasses.replace(keep, halt=halt, yields_to=())
+        go = self._roll(facts.ego, keep.profile, keep.cap_mps, keep.halt, keep.corridor)
+        return dataclasses.replace(keep, rollout=go)
 
     # ------------------------------------------------------------------------------------------------- one option
 

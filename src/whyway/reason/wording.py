@@ -115,13 +115,16 @@ def _label(
     """The decision's name: the main cause and what the rollout does about it."""
     if main is None:
         return Longitudinal.PASS if o.passes and done not in _SLOWS else Longitudinal.RESUME_SPEED
+    gap_search = searching_gap and done not in (*_SPEEDS_UP, MetaLongitudinal.STOP)
+    if main == o.capped_by and gap_search:
+        return Longitudinal.GAP_SEARCH
     if main[0] in (CauseKind.SPEED_LIMIT, CauseKind.CURVATURE) or main == o.capped_by:
         return Longitudinal.ADAPT_SPEED if done not in _SPEEDS_UP else Longitudinal.RESUME_SPEED
     if o.halt is not None and main == o.halt.key:
         if done in _SLOWS:
             return Longitudinal.YIELD if o.yields_to else Longitudinal.STOP
         return Longitudinal.RESUME_SPEED if done in _SPEEDS_UP else Longitudinal.ADAPT_SPEED
-    if searching_gap and done not in _SPEEDS_UP and done != MetaLongitudinal.STOP:
+    if gap_search:
         return Longitudinal.GAP_SEARCH
     if done == MetaLongitudinal.STRONG_ACCELERATION:
         return Longitudinal.RESUME_SPEED
