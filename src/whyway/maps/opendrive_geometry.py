@@ -24,6 +24,7 @@ Coefficients: TypeAlias = tuple[float, float, float, float]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _CELL_NODES, _CELL_WEIGHTS = np.polynomial.legendre.leggauss(6)
 _CELLS = 64
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,13 @@ class PlanView:
 
     def at(self, record: Ints, ds_m: Floats) -> tuple[Floats, Floats, Floats]:
         """x, y, yaw at `ds_m` from the start of records, both `(n,)`."""
+        # in blocks: the quadratures hold 40 numbers for each place
+        blocks = [slice(i, i + _BLOCK) for i in range(0, max(len(record), 1), _BLOCK)]
+        parts = [self._at(record[b], ds_m[b]) for b in blocks]
+        x, y, yaw = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return x, y, yaw
+
+    def _at(self, record: Ints, ds_m: Floats) -> tuple[Floats, Floats, Floats]:
         length = self.length_m[record]
         ds = np.clip(ds_m, 0.0, length)
         k0, k1 = self._k0[record], self._k1[record]
@@ -134,10 +142,13 @@ class _Cubics:
     def __init__(self, u: Floats, v: Floats) -> None:
         self._u, self._v = u, v
         self._p = np.linspace(0.0, 1.0, _CELLS + 1)
-        inside = self._p[:-1, None] + (_CELL_NODES + 1) / 2 / _CELLS  # [cells, nodes]
-        speed = self._speed(np.arange(len(u))[:, None, None], inside[None])
-        cells = speed @ _CELL_WEIGHTS / 2 / _CELLS
-        self._arc = np.concatenate([np.zeros((len(u), 1)), np.cumsum(cells, axis=1)], axis=1)
+        self._arc = np.zeros((len(u), _CELLS + 1))
+        # node by node, to hold no more than one number for each cell
+        for node, weight in zip(_CELL_NODES, _CELL_WEIGHTS, strict=True):
+            p = self._p[:-1] + (node + 1) / 2 / _CELLS
+            speed = self._speed(np.arange(len(u))[:, None], p[None])
+            self._arc[:, 1:] += speed * weight / 2 / _CELLS
+        np.cumsum(self._arc, axis=1, out=self._arc)
 
     @cached_property
     def sharpest_1pm(self) -> Floats:
@@ -146,7 +157,7 @@ class _Cubics:
         ddu, ddv = _bend(self._u[i], p), _bend(self._v[i], p)
         speed = np.maximum(np.hypot(du, dv), 1e-6 * (1e-6 + self._arc[:, -1:]))
         sharpest: Floats = np.max(np.abs(du * ddv - dv * ddu) / speed**3, axis=1, initial=0.0)
-        return sharpest
+        return np.minimum(sharpest, 1e3)
 
     def at(self, row: Ints, share: Floats) -> tuple[Floats, Floats, Floats]:
         """u, v and heading `(n,)` where the arc length is a share of the whole."""

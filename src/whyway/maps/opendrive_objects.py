@@ -18,6 +18,9 @@ from whyway.types import Crossing, Floats, Lane
 MAX_CROSSINGS, MAX_CORNERS = 20_000, 200
 """Most crosswalks in a map, and corners of one."""
 
+MAX_WORK = 50_000_000
+"""Most pairs of a crossing's corner and a lane's point in the same strip of the map; Town04 has 300,000."""
+
 MAX_CROSSING_M = 200.0
 """A crossing reaches no farther than this from where it stands."""
 
@@ -43,15 +46,17 @@ def crossings(
     under = _Lanes(lanes)
     found: list[Crossing] = []
     used: set[int] = set()
+    last = 0
     for element, road in elements:
         x, y = _outline(element, road, reference)
         if len(x) < 3:
             continue
         name = element.get("id") or ""
         identity = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else 0
-        while identity <= 0 or identity in used:
-            identity = max(used, default=0) + 1
+        if identity <= 0 or identity in used:
+            identity = last + 1
         used.add(identity)
+        last = max(last, identity)
         found.append(Crossing(identity, x, y, under.of(x, y)))
     return tuple(found)
 
@@ -73,11 +78,15 @@ class _Lanes:
         self._x, self._y = x[order], np.concatenate([np.zeros(0), *ys])[order]
         ids = np.array([lane.id for lane in lanes], dtype=np.int64)
         self._id = np.repeat(ids, [len(v) for v in xs])[order]
+        self._left = MAX_WORK
 
     def of(self, x: Floats, y: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         """Ids of the lanes under a polygon, rising."""
         low, high = np.searchsorted(self._x, [x.min(), x.max()])
         near = slice(int(low), int(high))
+        self._left -= int(high - low) * len(x)
+        if self._left < 0:
+            raise SceneError("the crosswalks lie over too many lanes; cut the map down")
         here = (self._y[near] >= y.min()) & (self._y[near] <= y.max())
         px, py, ids = self._x[near][here], self._y[near][here], self._id[near][here]
         return np.unique(ids[points_in_polygon(px, py, x, y)])

@@ -13,6 +13,7 @@ from lxml import etree
 from whyway.maps.opendrive_lanes import Stretch
 from whyway.maps.opendrive_xml import JunctionSpec
 from whyway.maps.signals import SignalCycle, SignalPlan
+from whyway.maps.xmlfile import SceneError
 from whyway.types import LightColor
 
 GREEN_S, AMBER_S, ALL_RED_S = 10.0, 3.0, 2.0
@@ -20,6 +21,9 @@ GREEN_S, AMBER_S, ALL_RED_S = 10.0, 3.0, 2.0
 
 STAGGER_S = 7.0
 """Each junction's cycle begins this much after that of the junction before it in the file: a town does not blink."""
+
+MAX_PHASES = 100
+"""Most phases of one junction's lights."""
 
 _AHEAD = 8
 
@@ -37,25 +41,35 @@ def programs(
       junctions: which controllers belong together.
       governed: the lanes each light holds, by the light's id.
       numbers: ids of the map by the file's signal ids.
+
+    Raises:
+      SceneError: a junction with more than `MAX_PHASES`.
     """
     members = {
         c.get("id") or "": [numbers.get(k.get("signalId") or "", 0) for k in c.findall("control")]
         for c in root.findall("controller")
     }
     left = dict.fromkeys(governed)
-    cycles: dict[int, SignalCycle] = {}
+    at: dict[str, list[int]] = {}
+    for light, lanes in governed.items():
+        at.setdefault(_junction(lanes), []).append(light)
     groups: list[list[list[int]]] = []
-    at = {light: _junction(lanes) for light, lanes in governed.items()}
     for junction in junctions:
-        phases = [[i for i in dict.fromkeys(members.get(c, ())) if i in left] for c in junction.controllers]  # fmt: skip
+        # a controller serves the first junction that names it
+        named = [members.pop(c, []) for c in junction.controllers]
+        phases = [[i for i in dict.fromkeys(lights) if i in left] for lights in named]
         for light in {i for phase in phases for i in phase}:
             left.pop(light)
         roads: dict[int, list[int]] = {}
-        for light in [i for i in left if at[i] == junction.id]:
-            left.pop(light)
-            roads.setdefault(governed[light][0].keys[-1][0], []).append(light)
+        for light in at.pop(junction.id, ()):
+            if light in left:
+                left.pop(light)
+                roads.setdefault(governed[light][0].keys[-1][0], []).append(light)
         groups.append([phase for phase in (*phases, *roads.values()) if phase])
+        if len(groups[-1]) > MAX_PHASES:
+            raise SceneError(f"junction {junction.id[:40]!r} has more than {MAX_PHASES} signal phases")  # fmt: skip
     groups += [[[light]] for light in left]
+    cycles: dict[int, SignalCycle] = {}
     for k, phases in enumerate(g for g in groups if g):
         cycles |= _cycles(phases, k * STAGGER_S)
     return SignalPlan(cycles)

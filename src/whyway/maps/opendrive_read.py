@@ -19,7 +19,7 @@ from whyway.maps.opendrive_lanes import Stretch, main_marking, stretches
 from whyway.maps.opendrive_links import link, tidy
 from whyway.maps.opendrive_objects import crossings
 from whyway.maps.opendrive_sampling import Reference, draw
-from whyway.maps.opendrive_signals import read_signals, sign_limits
+from whyway.maps.opendrive_signals import read_signals, sign_limits, stops_and_lights
 from whyway.maps.opendrive_xml import read_junctions, read_roads
 from whyway.maps.signals import SignalPlan
 from whyway.maps.xmlfile import SceneError, read_xml
@@ -85,7 +85,8 @@ def _read(root: etree._Element, name: str) -> OpenDrive:
         raise SceneError("no <road> has a geometry and lanes")
     reference = Reference(roads)
     found, of = stretches(roads, draw(roads, reference))
-    sign_limits(root, roads, of)
+    signals = read_signals(root, roads)
+    sign_limits(signals, roads, of)
     link(roads, junctions, of)
     kept = tidy(found, of)
     if not kept:
@@ -94,7 +95,7 @@ def _read(root: etree._Element, name: str) -> OpenDrive:
         stretch.id = i
     limits = _limits(kept)
     lanes = tuple(_lane(s, limits[s.id]) for s in kept)
-    lines, lights, plan = read_signals(root, roads, junctions, of, reference)
+    lines, lights, plan = stops_and_lights(root, signals, roads, junctions, of, reference)
     header = root.find("header")
     title = "" if header is None else (header.get("name") or "").strip()[:100]
     geo = "" if header is None else (header.findtext("geoReference") or "").strip()

@@ -7,6 +7,8 @@ sign, and of several lights the one that names it most often.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +24,8 @@ from whyway.maps.opendrive_programs import programs
 from whyway.maps.opendrive_sampling import Reference, borders_at
 from whyway.maps.opendrive_xml import JunctionSpec, RoadSpec, speed_mps
 from whyway.maps.signals import SignalPlan
-from whyway.maps.xmlfile import attribute, integer
-from whyway.types import Floats, StopLine, TrafficLight
+from whyway.maps.xmlfile import SceneError, attribute, integer
+from whyway.types import Floats, Ints, StopLine, TrafficLight
 
 
 class Rule(IntEnum):
@@ -35,15 +37,22 @@ class Rule(IntEnum):
     SPEED = 3
 
 
+MAX_SIGNALS = 20_000
+"""Most signals and references to them in a map."""
+
+_MAX_WAY = 100
+"""So many lanes of a junction are searched for those that lead into it."""
+
 _RULES = {
-    "1000001": Rule.LIGHT, "1000009": Rule.LIGHT, "1000010": Rule.LIGHT, "1000011": Rule.LIGHT,
+    "1000001": Rule.LIGHT, "1000009": Rule.LIGHT, "1000010": Rule.LIGHT, "1000011": Rule.LIGHT, "1000020": Rule.LIGHT,
     "206": Rule.STOP, "R1-1": Rule.STOP, "205": Rule.GIVE_WAY, "R1-2": Rule.GIVE_WAY, "274": Rule.SPEED, "274.1": Rule.SPEED,
 }  # fmt: skip
-"""OpenDRIVE's own types of lights for cars; German signs, which CARLA uses too, and North American ones."""
+"""OpenDRIVE's own types of lights for cars (1000020 is the red lamp of a light written lamp by lamp); German signs, which CARLA
+uses too, and North American ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Signal:
+class Signal:
     """A `<signal>` or `<signalReference>` where it stands; `id` is that of the signal meant."""
 
     id: str
@@ -66,48 +75,53 @@ class _Hold:
 Holds: TypeAlias = dict[int, tuple[Stretch, _Hold]]
 
 
-def sign_limits(root: etree._Element, roads: Sequence[RoadSpec], of: Mapping[Key, Stretch]) -> None:
+def sign_limits(
+    signals: Sequence[Signal], roads: Sequence[RoadSpec], of: Mapping[Key, Stretch]
+) -> None:
     """Set the limits that signs give to the lanes behind them, up to the end of the road."""
-    signs = [s for s in _signals(root, roads) if s.rule is Rule.SPEED and s.limit_mps]
-    for sign in signs:
-        for road, section, number in sign.lanes:
-            forward = roads[road].forward(number)
-            for j, other in enumerate(roads[road].sections):
-                middle = (other.s_m + other.end_m) / 2
-                behind = j >= section and middle >= sign.s_m if forward else j <= section and middle <= sign.s_m  # fmt: skip
-                stretch = of.get((road, j, number))
-                if behind and stretch is not None:
-                    stretch.limit_mps = sign.limit_mps
+    signs: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for sign in signals:
+        for road, _, number in sign.lanes if sign.limit_mps else ():
+            sense = 1.0 if roads[road].forward(number) else -1.0
+            signs.setdefault((road, number), []).append((sense * sign.s_m, sign.limit_mps or 0.0))
+    for entries in signs.values():
+        entries.sort()
+    for (road, j, number), stretch in of.items():
+        entries = signs.get((road, number), [])
+        section = roads[road].sections[j]
+        middle = (section.s_m + section.end_m) / 2
+        passed = bisect_right(entries, (middle if roads[road].forward(number) else -middle, math.inf))  # fmt: skip
+        if passed:
+            stretch.limit_mps = entries[passed - 1][1]
 
 
-def read_signals(
+def stops_and_lights(
     root: etree._Element,
+    signals: Sequence[Signal],
     roads: Sequence[RoadSpec],
     junctions: Sequence[JunctionSpec],
     of: Mapping[Key, Stretch],
     reference: Reference,
 ) -> tuple[tuple[StopLine, ...], tuple[TrafficLight, ...], SignalPlan]:
     """Stop lines, lights and the lights' programs; the stretches must have their ids and links."""
-    signals = list(_signals(root, roads))
     numbers = _numbers(signals)
     holds = _holds(signals, of)
-    lines = _stop_lines(holds, roads, reference, numbers)
-    governed: dict[str, list[Stretch]] = {}
+    governed: dict[int, list[Stretch]] = {}
     for stretch, hold in holds.values():
         if hold.rule is Rule.LIGHT:
-            governed.setdefault(hold.signal, []).append(stretch)
-    lights = []
+            governed.setdefault(numbers[hold.signal], []).append(stretch)
+    lights: dict[int, TrafficLight] = {}
     for element, road in _elements(roads, "signal"):
-        name = element.get("id") or ""
-        if name in governed:
+        light = numbers.get(element.get("id") or "", 0)
+        if light in governed and light not in lights:
             x, y = reference.place(road, attribute(element, "s"), attribute(element, "t", 0.0))
-            ids = np.array(sorted(s.id for s in governed.pop(name)), dtype=np.int64)
-            lights.append(TrafficLight(numbers[name], x, y, ids))
-    by_lane = {numbers[h.signal]: [] for _, h in holds.values() if h.rule is Rule.LIGHT}  # type: dict[int, list[Stretch]]
-    for stretch, hold in holds.values():
-        if hold.rule is Rule.LIGHT:
-            by_lane[numbers[hold.signal]].append(stretch)
-    return lines, tuple(lights), programs(root, junctions, by_lane, numbers)
+            lights[light] = TrafficLight(light, x, y, _ids(governed[light]))
+    plan = programs(root, junctions, governed, numbers)
+    return _stop_lines(holds, roads, reference, numbers), tuple(lights.values()), plan
+
+
+def _ids(lanes: Sequence[Stretch]) -> Ints:
+    return np.array(sorted(s.id for s in lanes), dtype=np.int64)
 
 
 # ---------------------------------------------------------------------------------------------------------- signals
@@ -119,28 +133,36 @@ def _elements(roads: Sequence[RoadSpec], tag: str) -> Iterator[tuple[etree._Elem
             yield element, i
 
 
-def _signals(root: etree._Element, roads: Sequence[RoadSpec]) -> Iterator[_Signal]:
-    """All signals with a rule we know, and all references to them."""
+def read_signals(root: etree._Element, roads: Sequence[RoadSpec]) -> tuple[Signal, ...]:
+    """All signals with a rule we know, and all references to them.
+
+    Raises:
+      SceneError: what is wrong, without the file's name.
+    """
+    elements = [*_elements(roads, "signal"), *_elements(roads, "signalReference")]
+    if len(elements) > MAX_SIGNALS:
+        raise SceneError(f"there are more than {MAX_SIGNALS} signals; cut the map down")
     known = {
         e.get("id") or "": e
         for e in root.iterfind("road/signals/signal")
         if e.get("type") in _RULES
     }
-    for tag in ("signal", "signalReference"):
-        for element, road in _elements(roads, tag):
-            meant = known.get(element.get("id") or "")
-            if meant is None or (tag == "signal" and element.get("type") not in _RULES):
-                continue
-            s = attribute(element, "s")
-            rule = _RULES[meant.get("type") or ""]
-            limit = _limit(meant) if rule is Rule.SPEED else None
-            lanes = tuple(_lanes(element, road, roads[road], s))
-            yield _Signal(meant.get("id") or "", rule, road, s, lanes, limit)
+    found = []
+    for element, road in elements:
+        meant = known.get(element.get("id") or "")
+        if meant is None or (element.tag == "signal" and element.get("type") not in _RULES):
+            continue
+        s = attribute(element, "s")
+        rule = _RULES[meant.get("type") or ""]
+        limit = _limit(meant) if rule is Rule.SPEED else None
+        lanes = tuple(_lanes(element, road, roads[road], s))
+        found.append(Signal(meant.get("id") or "", rule, road, s, lanes, limit))
+    return tuple(found)
 
 
 def _lanes(element: etree._Element, index: int, road: RoadSpec, s_m: float) -> Iterator[Key]:
     """The lanes a signal is valid for: those it names, else all of its orientation."""
-    j = max((j for j, section in enumerate(road.sections) if section.s_m <= s_m), default=0)
+    j = max(bisect_right(road.sections, s_m, key=lambda section: section.s_m) - 1, 0)
     spans = [
         (integer(v.get("fromLane"), "fromLane", v), integer(v.get("toLane"), "toLane", v))
         for v in element.findall("validity")
@@ -168,15 +190,17 @@ def _limit(element: etree._Element) -> float | None:
     return speed_mps(repr(value), element.get("unit") or None, "km/h", element)
 
 
-def _numbers(signals: Sequence[_Signal]) -> dict[str, int]:
+def _numbers(signals: Sequence[Signal]) -> dict[str, int]:
     """Ids of the map: the file's where they are numbers, others count on from the greatest."""
     found: dict[str, int] = {}
+    used: set[int] = set()
     names = list(dict.fromkeys(s.id for s in signals))
     for name in names:
         number = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else 0
-        if number > 0 and number not in found.values():
+        if number > 0 and number not in used:
             found[name] = number
-    last = max(found.values(), default=0)
+            used.add(number)
+    last = max(used, default=0)
     for name in names:
         if name not in found:
             last += 1
@@ -187,10 +211,11 @@ def _numbers(signals: Sequence[_Signal]) -> dict[str, int]:
 # ------------------------------------------------------------------------------------------------------ who stops where
 
 
-def _holds(signals: Sequence[_Signal], of: Mapping[Key, Stretch]) -> Holds:
+def _holds(signals: Sequence[Signal], of: Mapping[Key, Stretch]) -> Holds:
     """The one signal that holds each lane, by the lane's id."""
     claims: dict[int, list[_Hold]] = {}
     stretches: dict[int, Stretch] = {}
+    leading: dict[int, list[Stretch]] = {}
     for signal in signals:
         if signal.rule is Rule.SPEED:
             continue
@@ -198,7 +223,9 @@ def _holds(signals: Sequence[_Signal], of: Mapping[Key, Stretch]) -> Holds:
             stretch = of.get(key)
             if stretch is None:
                 continue
-            for held in _incoming(stretch) if stretch.junction else [stretch]:
+            if stretch.id not in leading:
+                leading[stretch.id] = _incoming(stretch) if stretch.junction else [stretch]
+            for held in leading[stretch.id]:
                 at = None if stretch.junction else (key, signal.s_m)
                 claims.setdefault(held.id, []).append(_Hold(signal.id, signal.rule, at))
                 stretches[held.id] = held
@@ -216,7 +243,7 @@ def _incoming(stretch: Stretch) -> list[Stretch]:
     found: list[Stretch] = []
     seen = {id(stretch)}
     todo = [stretch]
-    while todo:
+    while todo and len(seen) < _MAX_WAY:
         for before in todo.pop().before:
             if id(before) in seen:
                 continue
@@ -245,7 +272,7 @@ def _stop_lines(
             identity = last
         used.add(identity)
         x, y = _across([_ends(stretch, h, roads, reference) for stretch, h in members])
-        ids = np.array(sorted(stretch.id for stretch, _ in members), dtype=np.int64)
+        ids = _ids([stretch for stretch, _ in members])
         light = numbers[hold.signal] if hold.rule is Rule.LIGHT else 0
         found.append(StopLine(identity, x, y, ids, light, hold.rule is Rule.STOP))
     return tuple(found)

@@ -16,8 +16,11 @@ from whyway.maps.opendrive_geometry import MAX_TURN_RAD, Coefficients, Record, e
 from whyway.maps.xmlfile import SceneError, attribute, integer
 from whyway.types import Floats, LaneKind
 
-MAX_LANES = 200_000
-"""Most `<lane>`s in a file; a large town has 3,000."""
+MAX_LANES, MAX_ABREAST = 100_000, 200
+"""Most `<lane>`s in a file, where a large town has 3,000, and in one section."""
+
+MAX_RECORDS = 100_000
+"""Most `<geometry>`s in a file, where a large town has 1,600."""
 
 MAX_ROAD_M = 100_000.0
 """Longest road, and longest `<geometry>`."""
@@ -131,6 +134,8 @@ def read_roads(root: etree._Element) -> tuple[RoadSpec, ...]:
         raise SceneError("there is no <road>")
     if sum(1 for _ in root.iter("lane")) > MAX_LANES:
         raise SceneError(f"there are more than {MAX_LANES} lanes; cut the map down")
+    if sum(1 for _ in root.iter("geometry")) > MAX_RECORDS:
+        raise SceneError(f"there are more than {MAX_RECORDS} <geometry>s; cut the map down")
     roads = tuple(_road(e) for e in elements)
     ids = {r.id for r in roads}
     if len(ids) != len(roads) or NONE in ids:
@@ -284,6 +289,8 @@ def _sections(road: etree._Element, length_m: float) -> Iterator[Section]:
     for (s, element), end in zip(elements, ends, strict=True):
         lanes = [_lane(e) for e in element.iterfind("*/lane")]
         numbered = {lane.number: lane for lane in lanes}
+        if len(lanes) > MAX_ABREAST:
+            raise SceneError(f"<laneSection> line {element.sourceline} has more than {MAX_ABREAST} lanes")  # fmt: skip
         if len(numbered) != len(lanes):
             raise SceneError(f"<laneSection> line {element.sourceline} has two lanes of one id")
         yield Section(s, end, numbered)
