@@ -51,6 +51,8 @@ class Snapshot:
     braking: bool
     goal_reached: bool | None
     observation: Observation
+    past: tuple[State, ...] = ()
+    """States that the detector has yet to report, oldest first; empty without latency."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +147,7 @@ class SimWorld:
     def reset(self) -> Observation:
         """Begin again, exactly as before."""
         self._state = self._setting.start
+        self._past: tuple[State, ...] = ()
         self._rng = np.random.default_rng([self._seed, 7])
         self._command: Command | None = None
         self._command_tick = 0
@@ -244,7 +247,7 @@ class SimWorld:
         """Everything that changes, the generator included."""
         return Snapshot(
             self._state, self._rng.bit_generator.state, self._command, self._command_tick, self._braking,
-            self._goal_reached, self._observation,
+            self._goal_reached, self._observation, self._past,
         )  # fmt: skip
 
     def set_state(self, state: Snapshot) -> None:
@@ -258,6 +261,7 @@ class SimWorld:
             state.braking,
         )
         self._goal_reached, self._observation = state.goal_reached, state.observation
+        self._past = state.past
 
     # --------------------------------------------------------------------------------------------------------- inner
 
@@ -277,8 +281,8 @@ class SimWorld:
         return colors
 
     def _sense(self) -> Observation:
-        st, sensor, signals = self._state, self.config.sim.sensor, self._setting.sim.signals
-        ego = self._ego()
+        sensor, signals = self.config.sim.sensor, self._setting.sim.signals
+        ego, st = self._ego(), self._reported()
         x, y = st.centers()
         columns = (st.object_class, x, y, st.yaw_rad, st.v_mps, st.length_m, st.width_m)
         boxes = Boxes(*(c[0, EGO + 1 :] for c in columns))
@@ -288,6 +292,14 @@ class SimWorld:
             ego, signals.light_id, signals.x_m, signals.y_m, self._colors(), sensor.range_m
         )
         return Observation(self.stamp_ns, self.stamp_ns, ego, found, lights)
+
+    def _reported(self) -> State:
+        """The state whose road users the detector reports now: the present one, or an older one."""
+        late = round(self.config.sim.sensor.latency_s / self._setting.sim.dt_s)
+        if late:
+            self._past = (*self._past, self._state)[-late - 1 :]
+            return self._past[0]
+        return self._state
 
 
 def _engine(sim: Sim | engine_old.Sim) -> Any:
