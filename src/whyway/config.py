@@ -220,6 +220,8 @@ class TrafficConfig:
     """In the background, beside those with a part to play for the ego."""
     pedestrians: int = 2
     """With the one who crosses before the ego, who is always there."""
+    reactive_logs: bool = False
+    """Recorded road users drive on by themselves once the ego is in their way."""
 
 
 @dataclass(frozen=True, slots=True)

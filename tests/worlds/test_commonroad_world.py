@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from whyway.config import Config, SensorConfig, SimConfig
+from whyway.config import Config, SensorConfig, SimConfig, TrafficConfig
 from whyway.maps.commonroad import read_scene
-from whyway.types import Command
+from whyway.types import Command, same
 from whyway.worlds import make_world
 
 EXACT = Config(sim=SimConfig(sensor=SensorConfig(enabled=False)))
@@ -60,3 +60,34 @@ def test_a_file_that_is_no_scene_is_one_clear_line(tmp_path):
     with pytest.raises(ValueError) as error:
         make_world(str(bad), 1, Config())
     assert "\n" not in str(error.value) and "scene.xml" in str(error.value)
+
+
+def struck(file, reactive: bool, brake_mps2: float) -> bool:
+    """Whether anybody touches an ego that brakes to a stand in the scene."""
+    traffic = TrafficConfig(reactive_logs=reactive)
+    config = Config(sim=SimConfig(sensor=SensorConfig(enabled=False), traffic=traffic))
+    world = make_world(str(file), 1, config)
+    while not (world.done or world.ego_collided):
+        world.step(Command(world.stamp_ns, brake_mps2, 0.0))
+    return world.ego_collided
+
+
+def test_recorded_road_users_stop_behind_an_ego_that_stands_if_they_are_to_react(scene_files):
+    files = [f for f in scene_files if "US101" in f.name][:6]
+    as_recorded = [struck(f, False, -2.0) for f in files]
+    reacting = [struck(f, True, -2.0) for f in files]
+    assert sum(as_recorded) >= 2 > sum(reacting)
+
+
+def test_whom_the_ego_does_not_disturb_is_where_it_was_recorded_though_it_would_react(scene_files):
+    file = next(f for f in scene_files if "US101-3_1" in f.name)
+    config = Config(
+        sim=SimConfig(sensor=SensorConfig(enabled=False), traffic=TrafficConfig(reactive_logs=True))
+    )
+    world, plain = make_world(str(file), 1, config), make_world(str(file), 1, EXACT)
+    shared = 0
+    for _ in range(15):
+        world.step(Command(0, 0.0, 0.0)), plain.step(Command(0, 0.0, 0.0))
+        before = {a.id: a for a in plain.truth().actors}
+        shared += sum(same(a, before[a.id]) for a in world.truth().actors)
+    assert shared > 0.8 * 15 * len(before)
