@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,9 @@ _AHEAD_M, _AHEAD_S = 8.0, 0.7
 _STRETCH = 0.75
 """... where metres along the own heading count half (1 - 0.75 of their square)."""
 _NOWHERE = 1e10
+_EGO_STANDS_MPS, _STANDS_MPS = 5e-2, 5e-3
+_BEHIND_COS = math.cos(math.radians(150.0))
+"""nuPlan's, as in the evaluation's metrics (a test compares them)."""
 
 
 def judge(xp: Any, sim: Sim, state: State) -> State:
@@ -25,12 +29,14 @@ def judge(xp: Any, sim: Sim, state: State) -> State:
     cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
     state = replace(state, near=neighbours(xp, state, cx, cy, c, s))
     others = look(xp, state, cx, cy, c, s)
-    touch = xp.max(overlaps(xp, state, others, c, s), axis=0) > 0.0
+    touch, fault = touches(xp, state, others, c, s)
     off = state.off_road
     if sim.surface is not None:
         driven = state.active & (state.mode == int(Mode.COMMAND))
         off = driven & ~_on_road(xp, sim, state, cx, cy, c, s)
-    return replace(state, collided=touch & state.active, off_road=off)
+    return replace(
+        state, collided=touch & state.active, at_fault=fault & state.active, off_road=off
+    )
 
 
 def neighbours(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array) -> Array:
@@ -47,18 +53,35 @@ def neighbours(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: A
     return smallest(xp, score, state.near.shape[-1])
 
 
-def overlaps(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> Array:
-    """1 where an agent's box overlaps a neighbour's `[K, W, A]`, else 0: separating axes of both boxes."""
-    o = others
+def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tuple[Array, Array]:
+    """Which boxes overlap a neighbour's `[W, A]` (separating axes of both), and who is to blame for it.
+
+    Blame is nuPlan's, without its cases of several lanes: who moves and hits with the front bumper, or hits one that stands, unless
+    that one is behind.
+    """
+    o, dtype = others, cos.dtype
     la, wa = state.length_m / 2, state.width_m / 2
     c = xp.abs(o.cos * cos + o.sin * sin)
     s = xp.abs(o.sin * cos - o.cos * sin)
-    a1 = xp.abs(o.dx_m * cos + o.dy_m * sin) - (la + c * o.half_length_m + s * o.half_width_m)
-    a2 = xp.abs(o.dy_m * cos - o.dx_m * sin) - (wa + s * o.half_length_m + c * o.half_width_m)
-    b1 = xp.abs(o.dx_m * o.cos + o.dy_m * o.sin) - (o.half_length_m + c * la + s * wa)
-    b2 = xp.abs(o.dy_m * o.cos - o.dx_m * o.sin) - (o.half_width_m + s * la + c * wa)
-    apart = xp.maximum(xp.maximum(a1, a2), xp.maximum(b1, b2))
-    return to(apart <= 0.0, cos.dtype) * o.there
+    ahead, left = o.dx_m * cos + o.dy_m * sin, o.dy_m * cos - o.dx_m * sin
+    along = c * o.half_length_m + s * o.half_width_m
+    across = xp.abs(left) - (wa + s * o.half_length_m + c * o.half_width_m)
+    forth, aside = o.dx_m * o.cos + o.dy_m * o.sin, o.dy_m * o.cos - o.dx_m * o.sin
+    their = o.half_length_m + s * wa, o.half_width_m + c * wa
+    apart = xp.maximum(xp.abs(ahead) - (la + along), across)
+    apart = xp.maximum(apart, xp.abs(forth) - (their[0] + c * la))
+    apart = xp.maximum(apart, xp.abs(aside) - (their[1] + s * la))
+    # the same for the front edge alone, a box without length
+    front_c, front_s = la * (cos * o.cos + sin * o.sin), la * (sin * o.cos - cos * o.sin)
+    edge = xp.maximum(xp.abs(ahead - la) - along, across)
+    edge = xp.maximum(edge, xp.abs(forth - front_c) - their[0])
+    edge = xp.maximum(edge, xp.abs(aside - front_s) - their[1])
+    touch = to(apart <= 0.0, dtype) * o.there
+    axle = ahead + state.offset_m
+    behind = to(axle < _BEHIND_COS * xp.sqrt(axle * axle + left * left), dtype)
+    hits = to((edge <= 0.0) | (xp.abs(o.v_mps) <= _STANDS_MPS), dtype) * (1.0 - behind)
+    moves = xp.abs(state.v_mps) > _EGO_STANDS_MPS
+    return xp.max(touch, axis=0) > 0.0, (xp.max(touch * hits, axis=0) > 0.0) & moves
 
 
 def _on_road(

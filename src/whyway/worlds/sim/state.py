@@ -158,6 +158,8 @@ class State:
     """Touches another agent now."""
     off_road: Array
     """A corner is off the drivable area now."""
+    at_fault: Array
+    """Touches another agent now as nuPlan counts it against the toucher: with its front, or one that stands."""
     ran_red: Array
     """Its front passed a stop line at red in the last step."""
     near: Array
@@ -211,7 +213,7 @@ _INTEGERS = {
     "changed_tick": -1000, "wish": 0, "near": -1, "cue_when": int(When.NEVER), "cue_next": 0, "cue_tick": -1,
 }  # fmt: skip
 _BOOLEANS = {
-    "active": False, "collided": False, "off_road": False, "ran_red": False, "cue_reckless": False,
+    "active": False, "collided": False, "off_road": False, "ran_red": False, "at_fault": False, "cue_reckless": False,
 }  # fmt: skip
 _REALS = {
     "length_m": 4.5, "width_m": 1.8, "factor": 1.0, "cap_mps": FAR_M, "lateral_mps": 1.2, "headway_s": 1.4, "s0_m": 2.5,

@@ -1,0 +1,94 @@
+"""Many worlds at once, stepped in blocks that fit the processor's cache: step, observation and reward of all, any of them copied.
+
+`Blocks` keeps the state of its worlds in blocks and never joins them while stepping; results are the same for every block size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from whyway.types import InputError
+from whyway.worlds.sim.engine import advance, put, subset
+from whyway.worlds.sim.observe import look_around
+from whyway.worlds.sim.reward import Weights, terms
+from whyway.worlds.sim.sim import Sim
+from whyway.worlds.sim.state import State
+
+Array = Any
+Stepper = Callable[[Sim, State, Array, Array], tuple[State, Array, Array]]
+"""Simulator, state, accelerations, steering angles -> state, observation, reward."""
+
+BLOCK_AGENTS = 2048
+"""Road users in a block: what their step touches fits a second-level cache."""
+
+
+def whole_step(
+    sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, weights: Weights = Weights()  # noqa: B008
+) -> tuple[State, Array, Array]:  # fmt: skip
+    """The next state, its observation `[W, A, F]` and what the step was worth `[W, A]`."""
+    xp = array_namespace(state.x_m)
+    after = advance(xp, sim, state, acceleration_mps2, steer_rad)
+    return (
+        after,
+        look_around(xp, sim, after),
+        terms(xp, sim, state, after).total(weights),
+    )
+
+
+class Blocks:
+    """W worlds of one map.
+
+    Args:
+      sim: the map and the rules.
+      state: the first state, from `begin`.
+      block: worlds in a block; None for as many as fit the cache.
+      stepper: what does the step, e.g. a compiled `whole_step`.
+    """
+
+    def __init__(
+        self, sim: Sim, state: State, block: int | None = None, stepper: Stepper = whole_step
+    ) -> None:
+        worlds, agents = state.x_m.shape
+        size = max(1, BLOCK_AGENTS // max(agents, 1)) if block is None else block
+        if size < 1:
+            raise InputError(f"a block of {size} worlds: give at least 1")
+        self.sim, self.worlds, self.agents = sim, worlds, agents
+        self._step = stepper
+        self._parts = [slice(a, min(a + size, worlds)) for a in range(0, worlds, size)]
+        self._blocks = [subset(state, part) for part in self._parts]
+
+    @property
+    def state(self) -> State:
+        """The state of all worlds, joined."""
+        xp = array_namespace(self._blocks[0].x_m)
+        return State(
+            **{
+                f.name: xp.concat([getattr(b, f.name) for b in self._blocks], axis=0)
+                for f in dataclasses.fields(State)
+            }
+        )
+
+    def step(self, acceleration_mps2: Array, steer_rad: Array) -> tuple[Array, Array]:
+        """Observations `[W, A, F]` and rewards `[W, A]` after a step of all worlds under commands `[W, A]`."""
+        seen, worth = [], []
+        for k, part in enumerate(self._parts):
+            self._blocks[k], observation, reward = self._step(
+                self.sim, self._blocks[k], acceleration_mps2[part], steer_rad[part]
+            )
+            seen.append(observation)
+            worth.append(reward)
+        xp = array_namespace(acceleration_mps2)
+        return xp.concat(seen, axis=0), xp.concat(worth, axis=0)
+
+    def get_state(self, index: Any = slice(None)) -> State:
+        """A copy of some worlds' state: what `set_state` takes, bit for bit."""
+        return subset(self.state, index)
+
+    def set_state(self, state: State, index: Any = slice(None)) -> None:
+        """Put worlds into states that `get_state` gave, here or in other `Blocks` of the same map."""
+        whole = put(self.state, index, state)
+        self._blocks = [subset(whole, part) for part in self._parts]
