@@ -37,8 +37,11 @@ CLIENT = """
 import gzip, sys, carla, numpy
 town = carla.Map("town", gzip.open(sys.argv[1]).read().decode())
 name = lambda w: (w.road_id, w.section_id, w.lane_id)
-rows = [(*name(w), w.transform.location.x, -w.transform.location.y, -w.transform.rotation.yaw, w.lane_width, w.is_junction)
-        for w in town.generate_waypoints(float(sys.argv[2]))]
+def beside(w, other):
+    same = other and other.lane_type == carla.LaneType.Driving and other.lane_id * w.lane_id > 0
+    return name(other) if same else (-1, -1, 0)
+rows = [(*name(w), w.transform.location.x, -w.transform.location.y, -w.transform.rotation.yaw, w.lane_width, w.is_junction,
+         *beside(w, w.get_left_lane()), *beside(w, w.get_right_lane())) for w in town.generate_waypoints(float(sys.argv[2]))]
 links = [(*name(a), *name(b)) for a, b in town.get_topology()]
 numpy.savez(sys.argv[3], rows=numpy.array(rows), links=numpy.array(links))
 """
@@ -60,6 +63,7 @@ class Figures:
     yaw_deg: float
     width_m: float
     junction: int
+    neighbours: int
     not_found: int
     links: int
     links_only_ours: int
@@ -81,14 +85,14 @@ def compare(path: Path, folder: Path) -> Figures:
     apart, lost = [], 0
     for key, here in _by_lane(rows):
         if key in of:
-            apart.append(_apart(lanes[of[key]], here))
+            apart.append(_apart(lanes[of[key]], here, of))
         else:
             lost += len(here) * (key not in crumbs)
-    centre, yaw, width, junction = np.concatenate(apart).T
+    centre, yaw, width, junction, neighbours = np.concatenate(apart).T
     ours_links, their_links = _links(ours, of, pairs)
     return Figures(
         sum(lane.kind == LaneKind.DRIVING for lane in lanes.values()), len(rows), seconds, centre.max(),
-        np.degrees(yaw.max()), width.max(), int(junction.sum()), lost, len(their_links),
+        np.degrees(yaw.max()), width.max(), int(junction.sum()), int(neighbours.sum()), lost, len(their_links),
         len(ours_links - their_links), len(their_links - ours_links),
     )  # fmt: skip
 
@@ -99,17 +103,19 @@ def _by_lane(rows: Floats) -> list[tuple[Key, Floats]]:
     return [((r, j, n), rows[index == i]) for i, (r, j, n) in enumerate(keys.tolist())]
 
 
-def _apart(lane: Lane, rows: Floats) -> Floats:
-    """Distance of centres, of headings and of widths, and whether the junction differs: [n, 4]."""
+def _apart(lane: Lane, rows: Floats, of: dict[Key, int]) -> Floats:
+    """Distance of centres, of headings and of widths, whether the junction and whether a neighbour differs: [n, 5]."""
     line = Polyline.through(lane.center_x_m, lane.center_y_m)
     s, d = line.project(rows[:, 3], rows[:, 4])
     beyond = np.maximum(np.maximum(-s, s - line.length_m), 0.0)
     yaw = np.abs(np.angle(np.exp(1j * (line.at(s)[2] - np.radians(rows[:, 5])))))
     wide = np.hypot(lane.left_x_m - lane.right_x_m, lane.left_y_m - lane.right_y_m)
     width = np.interp(s, arc_length(lane.center_x_m, lane.center_y_m), wide)
-    return np.column_stack(
-        [np.hypot(d, beyond), yaw, np.abs(width - rows[:, 6]), rows[:, 7] != lane.in_junction]
-    )
+    beside = [(of.get(tuple(r[8:11]), 0), of.get(tuple(r[11:14]), 0)) for r in rows.astype(int).tolist()]  # fmt: skip
+    return np.column_stack([
+        np.hypot(d, beyond), yaw, np.abs(width - rows[:, 6]), rows[:, 7] != lane.in_junction,
+        [pair != (lane.left_id, lane.right_id) for pair in beside],
+    ])  # fmt: skip
 
 
 def _crumbs(path: Path) -> set[Key]:
@@ -160,19 +166,21 @@ def test_a_town_is_the_one_carla_reads(path: Path, tmp_path: Path) -> None:
     assert found.centre_m <= NEAR_M and found.width_m <= NEAR_M
     assert found.yaw_deg <= 10.0  # only where a file's lane jumps sideways is it more than 3
     assert found.junction == found.not_found == 0
+    # where a lane is nobody's neighbour for the first metre only, it has none
+    assert found.neighbours <= 0.001 * found.waypoints
     assert found.links > 0 and found.links_only_ours == found.links_only_theirs == 0
 
 
 if __name__ == "__main__":
     import tempfile
 
-    print("| town | driving lanes | waypoints | centre max | yaw max | width max | junction differs | not found | links | only ours | only CARLA's | read in |")  # fmt: skip
-    print("|" + "---|" * 12)
+    print("| town | driving lanes | waypoints | centre max | yaw max | width max | junction differs | neighbour differs | not found | links | only ours | only CARLA's | read in |")  # fmt: skip
+    print("|" + "---|" * 13)
     for town in TOWNS:
         with tempfile.TemporaryDirectory() as folder:
             f = compare(town, Path(folder))
         cells = (
             f"{town.parent.name} {town.name.split('.')[0]}", f.lanes, f.waypoints, f"{100 * f.centre_m:.2f} cm", f"{f.yaw_deg:.2f} deg",
-            f"{100 * f.width_m:.2f} cm", f.junction, f.not_found, f.links, f.links_only_ours, f.links_only_theirs, f"{f.seconds:.2f} s",
+            f"{100 * f.width_m:.2f} cm", f.junction, f.neighbours, f.not_found, f.links, f.links_only_ours, f.links_only_theirs, f"{f.seconds:.2f} s",
         )  # fmt: skip
         print("|", " | ".join(map(str, cells)), "|")
