@@ -19,7 +19,6 @@ from whyway.topics import Topic
 from whyway.types import CYCLE_S, Command, Event, Fault, Observation
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.control_node import SILENT_WAIT_S
-from whyway_nodes.sensor_views import SensorViews
 from whyway_nodes.stage_node import StageNode, main
 from whyway_nodes.views import WorldViews
 from whyway_nodes.wires import advertise, listen
@@ -61,7 +60,11 @@ class WorldNode(StageNode):
         """Map and route go out at once: the stages are built from them."""
         self._cycle_time = advertise(self, graph.CYCLE_TIME)
         self._views = WorldViews(self)
-        self._sensors = None if self._suite is None else SensorViews(self, self._suite)
+        self._sensors = None
+        if self._suite is not None:
+            from whyway_nodes.sensor_views import SensorViews  # only where it is used
+
+            self._sensors = SensorViews(self, self._suite)
         listen(self, graph.READY, self._on_ready, depth=16)
         self.publish(topics.LANE_MAP, self._world.lane_map)
         self.publish(topics.ROUTE, self._world.route)

@@ -36,5 +36,9 @@ def compiled(function: F) -> F:
     """
     if not available():
         return function
-    compiled_function: F = importlib.import_module("numba").njit(cache=True, nogil=True)(function)
-    return compiled_function
+    njit = importlib.import_module("numba").njit
+    try:
+        kept: F = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # nowhere to keep it: a read-only installation without a home
+        kept = njit(nogil=True)(function)
+    return kept

@@ -36,8 +36,9 @@ _SAGITTA_M = 0.02
 """How far a straight piece may be off the curve it stands for."""
 _PIECE_M = 20.0
 
+_ASPHALT_RGB, _PAINT_RGB = (84, 86, 90), (226, 226, 220)
 _LANE_LOOKS: dict[LaneKind, tuple[int, Label, tuple[int, int, int]]] = {
-    LaneKind.DRIVING: (ROAD, Label.ROAD, (84, 86, 90)),
+    LaneKind.DRIVING: (ROAD, Label.ROAD, _ASPHALT_RGB),
     LaneKind.BIKE: (BESIDE, Label.ROAD, (126, 78, 70)),
     LaneKind.SIDEWALK: (BESIDE, Label.SIDEWALK, (158, 154, 148)),
     LaneKind.SHOULDER: (BESIDE, Label.ROAD, (98, 99, 102)),
@@ -45,7 +46,6 @@ _LANE_LOOKS: dict[LaneKind, tuple[int, Label, tuple[int, int, int]]] = {
     LaneKind.CROSSWALK: (BESIDE, Label.SIDEWALK, (158, 154, 148)),
     LaneKind.OTHER: (BESIDE, Label.GROUND, (120, 118, 108)),
 }
-_PAINT_RGB = (226, 226, 220)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,11 @@ def make_scenery(lane_map: LaneMap) -> Scenery:
     Raises:
       InputError: coordinates that are not finite.
     """
-    parts = [*_lane_parts(lane_map), *_crossing_parts(lane_map), *_stop_line_parts(lane_map)]
+    parts = [
+        *_lane_parts(lane_map),
+        *_crossing_parts(lane_map),
+        *_stop_line_parts(lane_map),
+    ]
     layer = np.concatenate([np.zeros(0, np.int64), *(np.full(len(p[0]), p[1]) for p in parts)])
     corners = np.concatenate([np.zeros((0, 3, 2)), *(p[0] for p in parts)])
     label = np.concatenate(
@@ -148,7 +152,12 @@ def _lane_parts(lane_map: LaneMap) -> Iterator[_Part]:
 def _borders(
     lane: Lane, left: Floats, right: Floats
 ) -> Iterator[tuple[Floats, MarkingKind, float]]:
-    """The lines a lane is to paint, and how far to the left: what it shares with a neighbour is one line, and one of the two paints it."""
+    """The lines a lane is to paint, and how far to the left.
+
+    What it shares with a neighbour is one line, which one of the two paints; shoulders and the like leave theirs to the road.
+    """
+    if lane.kind not in (LaneKind.DRIVING, LaneKind.BIKE):
+        return
     edge = _EDGE_GAP_M + LINE_WIDTH_M / 2
     if lane.opposite_id == 0 or lane.id < lane.opposite_id:
         shared = lane.left_id or lane.opposite_id

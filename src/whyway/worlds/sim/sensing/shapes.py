@@ -290,8 +290,7 @@ def _stop_sign() -> Shape:
         return (rim if x > 0.0 else rim[::-1]), rgb, label
 
     pole = _block((-0.25, 0.25, -0.05, 0.05), 0.0, 0.98, STEEL, Label.POLE)
-    bar = _patch(0.58, -0.34, 0.34, 0.82, 0.88, WHITE, label)
-    faces = [plate(0.5, 1.0, WHITE), plate(0.55, 0.92, (190, 24, 30)), bar]
+    faces = [plate(0.5, 1.0, WHITE), plate(0.55, 0.9, (190, 24, 30))]
     return _shape([pole], [*faces, plate(-0.5, 1.0, STEEL)])
 
 
