@@ -11,7 +11,7 @@ import pytest
 from whyway.config import Config, SensorConfig, SimConfig
 from whyway.types import Command, LightColor, ObjectClass, same
 from whyway.worlds import World, make_world
-from whyway.worlds.sim import engine_old as engine
+from whyway.worlds.sim import engine
 from whyway.worlds.sim.state import Mode
 
 SEEDS = (1, 2, 3, 5, 8, 10)
@@ -28,6 +28,15 @@ def driven_by_traffic(seed: int, seconds: float):
     for _ in range(round(seconds * 10)):
         state = engine.step(setting.sim, state, none, none)
         yield world, state
+
+
+def signal_on_the_way(world) -> tuple[int, float]:
+    """The first light on the ego's route: its index, and where its stop line is along the route."""
+    sim = world._setting.sim
+    lines = sim.routes[0][sim.routes[0] >= 0]
+    first = int(np.nonzero(sim.table.gate_light[lines] >= 0)[0][0])
+    line = lines[first]
+    return int(sim.table.gate_light[line]), sim.route_start_m[0, first] + sim.table.gate_s_m[line]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -49,10 +58,9 @@ def test_within_a_minute_the_ego_meets_a_pedestrian_a_braking_lead_a_blocked_lan
         if gap[slow] < 14.0 and state.v_mps[0, slow] < 1.5:
             met.setdefault("blocked lane", t)
         lights = engine.light_colors(world._setting.sim, state)[0]
-        rails = world._setting.sim.rails
-        with_light = np.nonzero(rails.stop_light[0] >= 0)[0][0]
-        to_line = rails.stop_s_m[0, with_light] - state.s_m[0, 0] - 2.25
-        if lights[rails.stop_light[0, with_light]] == LightColor.RED and 0.0 < to_line < 15.0:
+        light, line_s = signal_on_the_way(world)
+        to_line = line_s - state.route_s_m[0, 0] - 2.25
+        if lights[light] == LightColor.RED and 0.0 < to_line < 15.0:
             met.setdefault("red light", t)
         if to_line < 0.0:
             met.setdefault("behind it", t)
@@ -159,9 +167,7 @@ def test_ids_stay_and_exact_sensors_show_the_truth():
 
 
 def test_a_world_that_does_not_exist_is_one_clear_line():
-    with pytest.raises(
-        ValueError, match="'moon': expected 'town' or the path of a CommonRoad scene"
-    ):
+    with pytest.raises(ValueError, match="'moon': expected "):
         make_world("moon", 1, Config())
     with pytest.raises(ValueError, match="must be more than 0"):
         make_world("town", 1, Config(), duration_s=-1.0)
