@@ -162,7 +162,9 @@ def leads(
     margin = (MARGIN_M - squeezes * (MARGIN_M - SQUEEZE_M)) + (
         pick(walker, o.flat) * towards * stoppable * (1.0 - walker)
     ) * (WALKER_MARGIN_M - MARGIN_M)
-    before = to(f > 0.0, dtype) * o.there
+    # a walk folds back on itself, where Newton's method may land anywhere: no way to a place is shorter than the straight one
+    there = o.there * to(far < xp.abs(f) + xp.abs(aside) + 1.0, dtype)
+    before = to(f > 0.0, dtype) * there
     in_way = to(clear < margin, dtype) * before * to(f < HORIZON_M, dtype)
 
     # IDM's interaction of the agent with each of them, and of each of them with the agent
@@ -171,7 +173,7 @@ def leads(
     wanted = state.s0_m + clamp(v * (state.headway_s + closing * calm), 0.0, None)
     pull = wanted / near
     pull = pull * pull * -state.a_max_mps2
-    behind = o.there * to(c > 0.3, dtype) - before
+    behind = there * to(c > 0.3, dtype) - before
     push = (state.s0_m + clamp(u * (state.headway_s - closing * calm), 0.0, None)) / near
     push = push * push * -state.a_max_mps2
 
