@@ -169,5 +169,15 @@ def _notes(
         "map": lane_map.name,
         "parameters": described(drawn),
         "goal_counts": "yes" if family.passes.goal else "no",
+        "passes": _passes(family, numbers),
     }
     return {**notes, **({"dials": described(dials)} if dials else {})}
+
+
+def _passes(family: Family, numbers: Numbers) -> str:
+    """What a drive must do to pass, in words for the log."""
+    spec = family.passes
+    words = [name for name in ("goal", "no_contact", "stop_at_line") if getattr(spec, name)]
+    if spec.limit_slack_mps is not None:
+        words.append(f"limit_slack_mps={number(spec.limit_slack_mps, numbers):g}")
+    return " ".join(words)

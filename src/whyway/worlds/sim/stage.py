@@ -29,6 +29,15 @@ GOAL_M = 5.0
 """The goal is reached so near to it, or beyond it along the route."""
 
 
+class PlayedWorld(SimWorld):
+    """A `SimWorld` that ends at its goal, too: what comes after a scenario is none of its business."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return super().done or bool(self.goal_reached)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Play:
     """All that makes a world: where the ego starts on its way and how fast, and who else takes part."""
@@ -94,7 +103,7 @@ def staged(play: Play, seed: int, config: Config) -> SimWorld:
         },
         goal=_goal(play, config) if play.has_goal else None,
     )
-    return SimWorld(setting, seed, config)
+    return PlayedWorld(setting, seed, config)
 
 
 def ego_at(path: LanePath, s_m: float, v_mps: float, config: Config) -> EgoState:
