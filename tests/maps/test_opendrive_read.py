@@ -380,6 +380,22 @@ def test_every_odd_file_is_a_road_one_can_drive(path: Path) -> None:
     assert len(Road(lane_map, route).route_path.center.x_m) >= 2
 
 
+@pytest.mark.parametrize("town", ["Town05", "Town07"])
+def test_a_towns_lanes_have_no_kinks_and_go_on_where_they_end(town: str) -> None:
+    path = DATA / f"carla_xodr_mit/{town}.xodr.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    lanes = {lane.id: lane for lane in read_opendrive(path)[0].lanes}
+    for lane in lanes.values():
+        if lane.kind != LaneKind.DRIVING:
+            continue
+        x, y = lane.center_x_m, lane.center_y_m
+        yaw = np.unwrap(np.arctan2(np.diff(y), np.diff(x)))
+        assert np.abs(np.diff(yaw)).max(initial=0.0) < math.radians(10.0)
+        for after in (lanes[i] for i in lane.successor_ids.tolist()):
+            assert math.hypot(after.center_x_m[0] - x[-1], after.center_y_m[0] - y[-1]) <= 0.051
+
+
 def test_a_road_that_leads_back_to_itself_is_a_loop() -> None:
     path = DATA / "carla_xodr_scenic/opendrive.org/CulDeSac.xodr.gz"
     if not path.exists():

@@ -5,6 +5,7 @@ Sections between which nothing changes but the file's bookkeeping (exporters cut
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -26,6 +27,8 @@ MIN_WIDTH_M = 0.05
 
 _SHORT_M = 3.0
 """Sections shorter than this join others whatever their markings."""
+
+_APART_M = 0.05
 
 _JOINT_M = 0.02
 """Borders that lie closer than this at a joint are one border."""
@@ -172,14 +175,22 @@ def _points(drawn: Drawn, n: int) -> Floats:
 
 
 def _join(parts: Sequence[Floats]) -> Floats:
-    """Points one part after the other; where the centre does not move on by a millimetre there is one point. Both ends stay."""
+    """Points one part after the other, none closer to the one before than `_APART_M`; both ends stay.
+
+    Records of millimetres lie over each other by as much: their points would go back and forth.
+    """
     points = np.concatenate(parts, axis=1)
-    moves = np.hypot(*np.diff(points[:2])) > 1e-3
-    keep = np.concatenate([[True], moves])
-    if not keep[-1]:
-        keep[1:][np.flatnonzero(moves)[-1:]] = False
-        keep[-1] = True
-    return np.ascontiguousarray(points[:, keep])
+    if float(np.hypot(*np.diff(points[:2])).min()) < _APART_M:
+        kept = [0]
+        x, y = points[0].tolist(), points[1].tolist()
+        for i in range(1, len(x)):
+            if math.hypot(x[i] - x[kept[-1]], y[i] - y[kept[-1]]) >= _APART_M:
+                kept.append(i)
+        last = len(x) - 1
+        if kept[-1] != last:
+            kept[max(len(kept) - 1, 1) :] = [last]
+        points = points[:, kept]
+    return np.ascontiguousarray(points)
 
 
 def _neighbours(road: RoadSpec, across: Sequence[int], here: dict[int, Stretch]) -> None:
