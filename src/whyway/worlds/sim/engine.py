@@ -124,7 +124,7 @@ def _along_lines(
     lead = leads(xp, state, others, way, cx, cy, c, s, gate.exit_m, side, sim.traffic.idm)
     must = needed(xp, state, table, sim.escape, sim.routes)
     change = changes(xp, state, lines, lead, gate, table, must, side, sim.dt_s)
-    held = rights(xp, state, lines, gate, table, colors, lead.exit_taken, part.reckless)
+    held = rights(xp, state, lines, gate, table, colors, lead.exit_taken, lead.gap_m, part.reckless)
     threat = threatened(xp, state, others, c, s)
     motion = drive(
         xp, state, lines, lead, gate, held, change, part, threat, table, colors, sim.traffic.idm, sim.dt_s

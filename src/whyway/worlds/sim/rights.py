@@ -37,6 +37,7 @@ _RANK_S = 12.0
 """What a step in priority is worth in seconds until arrival: more than anybody heeded is away."""
 _WAITED, _PATIENCE_S, _PUSHING = 0.05, 25.0, 1.0
 """Who has waited longer ranks first among equals; after so long it pushes its way in, a second of rank for each second."""
+_PUSH_ROOM_M = 20.0
 _EXIT_PATIENCE_S = 20.0
 """After so long one does not mind any more whether the exit is free: what holds everybody up may be oneself."""
 
@@ -119,6 +120,7 @@ def rights(
     table: LaneTable,
     colors: Array,
     exit_taken: Array,
+    gap_m: Array,
     reckless: Array,
 ) -> Array:
     """The way each agent has the right to `[W, A]`, -1 for none, from the rights it had.
@@ -131,6 +133,7 @@ def rights(
       table: the lane graph.
       colors: of the lights `[W, N]`.
       exit_taken: whether the junction's exit is not free `[W, A]`.
+      gap_m: to the next one in the way `[W, A]`.
       reckless: agents that enter as they like `[W, A]`.
     """
     if not table.way_priority.shape[0]:
@@ -149,9 +152,13 @@ def rights(
     near = (eta < CLAIM_S) | (d < CLAIM_M)
     blocked = exit_taken & (standing < _EXIT_PATIENCE_S)
     wants = xp.where(driven, ~idle, ~blocked & ~(idle & (d > _AT_LINE_M)))
-    claims = on_lines & (gate.way >= 0) & (held < 0) & may_go(xp, colors, gate.light) & near & wants
+    # between two junctions there may be less room than one needs to be clear of the first: at the second's line one asks all the same
+    free = (held < 0) | (at_line & (gate.way != held))
+    claims = on_lines & (gate.way >= 0) & free & may_go(xp, colors, gate.light) & near & wants
     rank = to(gate.priority, dtype) * _RANK_S + eta - _WAITED * standing
-    rank = rank - _PUSHING * clamp(standing - _PATIENCE_S, 0.0, 3 * _RANK_S)
+    # pushing into a jam would only lock it
+    roomy = to(gap_m > _PUSH_ROOM_M, dtype)
+    rank = rank - roomy * (_PUSHING * clamp(standing - _PATIENCE_S, 0.0, 3 * _RANK_S))
     agents = standing.shape[-1]
     rank = rank + 1e-3 * xp.arange(agents, dtype=dtype, device=standing.device)
     ready = ((gate.priority == 0) | (d < DECIDE_M)) & (~gate.stops | at_line)
@@ -179,8 +186,12 @@ def _kept(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) 
     to_line = 0.0 * half - FAR_M
     light = 0 * state.held - 1
     gate_s, gate_light = (pick(v, lines.line) for v in (table.gate_s_m, table.gate_light))
+    other = state.held < -1
     for r in range(WINDOW + 1):
-        of_it = lines.there[r] & (lines.way[r] == state.held)
+        # round the block the same way may lie ahead once more, behind another one
+        of_it = lines.there[r] & (lines.way[r] == state.held) & ~other
+        if r > 1:
+            other = other | (lines.there[r] & (lines.way[r] >= 0) & ~of_it)
         inside = inside | (of_it & (lines.begins_m[r] + lines.length_m[r] + SETTLED_M > -half))
         if r:
             enters = of_it & (lines.way[r - 1] != state.held)
