@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
 
@@ -17,7 +19,7 @@ from ray_caster import first_hit, last_cover
 from whyway.maps.town import make_town
 from whyway.types import EgoState, LaneMap, LightColor, LightState, ObjectClass, Truth
 from whyway.worlds.sim.sensing import jit
-from whyway.worlds.sim.sensing.labels import Label
+from whyway.worlds.sim.sensing.labels import OF_CLASS, Label
 from whyway.worlds.sim.sensing.mounting import Mount
 from whyway.worlds.sim.sensing.rig import CameraSpec
 from whyway.worlds.sim.sensing.scenery import make_scenery
@@ -294,6 +296,58 @@ def test_a_traffic_light_shows_its_colour_to_those_it_is_meant_for():
     assert (
         red[0] > 2 * red[1] and green[1] > 2 * green[0] and min(amber[0], amber[1]) > 2 * amber[2]
     )
+
+
+@given(
+    st.tuples(*[st.floats(-60, 60)] * 2, st.floats(-7, 7)),
+    st.tuples(st.floats(0.05, 80), *[st.floats(-3.1, 3.1)] * 3),
+    st.floats(5, 2000),
+    st.integers(0, 99),
+)
+def test_whatever_is_looked_at_from_wherever_the_picture_is_sound(town, pose, mount, focal, seed):
+    z, roll, pitch, yaw = mount
+    spec = replace(
+        SMALL, fx_px=focal, fy_px=focal * 1.1, mount=Mount(0.3, -0.2, z, roll, pitch, yaw)
+    )
+    scene = crowd(np.random.default_rng(seed), pose[0], pose[1], 25.0) + town.roadside.things
+    frame = Camera(spec, town).look(*pose, scene)
+    sky = frame.label == Label.SKY
+    assert (np.isinf(frame.depth_m) == sky).all()
+    assert (frame.depth_m > 0.0).all()
+    assert set(np.unique(frame.thing)) <= {0, *scene.id.tolist()}
+    assert not frame.thing[sky].any()
+    of_users = {*OF_CLASS.values(), Label.RIDER}
+    assert set(np.unique(frame.label[frame.thing > 0])) <= of_users
+    assert not set(np.unique(frame.label[frame.thing == 0])) & of_users - {
+        Label.STATIC,
+        Label.DYNAMIC,
+    }
+
+
+def test_far_from_the_origin_the_picture_is_the_same(town):
+    far = (450_000.0, 5_400_000.0)  # a map in UTM coordinates
+    lane_map = make_town(3).lane_map
+
+    def moved(value):
+        columns = {
+            f.name: getattr(value, f.name) + far["_y_" in f"_{f.name}"]
+            for f in fields(value)
+            if f.name.endswith(("x_m", "y_m"))
+        }
+        return replace(value, **columns)
+
+    parts = {
+        name: tuple(moved(value) for value in getattr(lane_map, name))
+        for name in ("lanes", "stop_lines", "lights", "crossings")
+    }
+    there = make_scenery(replace(lane_map, **parts))
+    scene = crowd(np.random.default_rng(7), 0.0, 0.0, 30.0)
+    scene_there = replace(scene, x_m=scene.x_m + far[0], y_m=scene.y_m + far[1])
+    here = Camera(SMALL, town).look(3.0, 1.0, 0.4, scene)
+    same = Camera(SMALL, there).look(3.0 + far[0], 1.0 + far[1], 0.4, scene_there)
+    assert (here.label == same.label).mean() > 0.999 and (here.thing == same.thing).mean() > 0.999
+    near = np.isfinite(here.depth_m) & (here.label == same.label)
+    np.testing.assert_allclose(here.depth_m[near], same.depth_m[near], rtol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------------ what it costs
