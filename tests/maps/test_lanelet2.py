@@ -419,17 +419,28 @@ def test_hostile_files_are_refused_in_little_time_and_memory(tmp_path: Path) -> 
         read_lanelet2(tmp_path / "none.osm")
 
 
-def test_a_pile_of_lanelets_does_not_take_for_ever(
+def test_heaps_of_lanelets_and_rules_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     d = Drawing()
     for k in range(40):
         e = k * 1e-3
         d.lanelet(d.way((0, 4 + e), (30, 9 + e)), d.way((0, e), (30, 5 + e)))
-    read_lanelet2(d.file(tmp_path))
+    assert len(read_lanelet2(d.file(tmp_path)).lanes) == 40
     monkeypatch.setattr(lanelet2_junctions, "_MAX_PAIRS_PER_LANE", 10)
     with pytest.raises(SceneError, match="more than 10 lanelets lie on each one"):
         read_lanelet2(d.file(tmp_path))
+    one = Drawing()
+    left, right = one.way((0, 4), (30, 4)), one.way((0, 0), (30, 0))
+    for _ in range(60):
+        one.lanelet(left, right)
+    with pytest.raises(SceneError, match="and 59 others begin at the same two points; 50 may"):
+        read_lanelet2(one.file(tmp_path))
+    ruled = Drawing()
+    rules = tuple(ruled.rule([], subtype="traffic_light") for _ in range(51))
+    ruled.lanelet(ruled.way((0, 4), (30, 4)), ruled.way((0, 0), (30, 0)), rules=rules)
+    with pytest.raises(SceneError, match="names 51 rules, more than 50"):
+        read_lanelet2(ruled.file(tmp_path))
 
 
 FUZZED = [p for p in VALID if p.parent.name in ("vm_02", "highway", "simple_cross_map", "map", "pudo", "valid_05")]  # fmt: skip

@@ -6,7 +6,7 @@ signs, rights of way, crosswalks. Not read: areas, heights (they only tell a bri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,9 @@ from whyway.types import Lane, LaneKind, LaneMap, MarkingKind
 
 __all__ = ["SceneError", "read_lanelet2"]
 
-_MAX_LANELETS = 50_000
+_MAX_LANELETS = 20_000
+_MAX_TOGETHER = 50
+"""So many lanelets may share a border, or begin at the same two points."""
 
 
 def read_lanelet2(path: Path) -> LaneMap:
@@ -127,6 +129,7 @@ def _links(lanelets: Sequence[Lanelet]) -> dict[int, list[int]]:
     begins: dict[Joint, list[Lanelet]] = {}
     for lanelet in lanelets:
         begins.setdefault(lanelet.entry, []).append(lanelet)
+    _check_few(begins.values(), "begin at the same two points")
     return {
         lanelet.id: [
             other.id
@@ -147,6 +150,7 @@ def _neighbours(lanelets: Sequence[Lanelet]) -> dict[int, tuple[int, int, int]]:
     for lanelet in sorted(lanelets, key=lambda one: one.id):
         right_of.setdefault((lanelet.left.way.id, lanelet.left.reversed), []).append(lanelet)
         left_of.setdefault((lanelet.right.way.id, lanelet.right.reversed), []).append(lanelet)
+    _check_few((*left_of.values(), *right_of.values()), "share a border")
     found = {}
     for lanelet in lanelets:
         left, right = lanelet.left, lanelet.right
@@ -158,6 +162,12 @@ def _neighbours(lanelets: Sequence[Lanelet]) -> dict[int, tuple[int, int, int]]:
         a, b, c = (_best(lanelet, others) for others in beside)
         found[lanelet.id] = (a, b, c)
     return found
+
+
+def _check_few(groups: Iterable[Sequence[Lanelet]], what: str) -> None:
+    for group in groups:
+        if len(group) > _MAX_TOGETHER:
+            raise SceneError(f"lanelet {group[0].relation_id} and {len(group) - 1} others {what}; {_MAX_TOGETHER} may")  # fmt: skip
 
 
 def _best(lanelet: Lanelet, others: Sequence[Lanelet]) -> int:

@@ -18,7 +18,8 @@ _MIN_ANGLE_SIN = 0.2
 _HEADROOM_M = 2.5
 """Ways further than this above each other do not meet: a bridge."""
 
-_MAX_PAIRS_PER_LANE = 400
+_MAX_PAIRS_PER_LANE = 40
+"""Ten times what the densest of the maps we know has; what more there is lies in heaps."""
 
 
 def junction_lanes(lanelets: Sequence[Lanelet], lines: Sequence[Shape]) -> frozenset[int]:

@@ -37,6 +37,7 @@ _MAX_LIMIT_MPS = 120.0
 _UNPAINTED = frozenset({"virtual", "zebra_marking", "pedestrian_marking", "bike_marking"})
 
 _MAX_POINTS = 5000
+_MAX_RULES = 50
 _MAX_LENGTH_M, _MAX_WIDTH_M = 50_000.0, 200.0
 _SECTION_M, _MAX_SECTIONS = 1.0, 1000
 _MERGED_M = 0.05
@@ -165,7 +166,9 @@ def _lanelet(osm: OsmMap, relation: Relation, id_: int) -> Lanelet:
             if len(ways[role].node_ids) > _MAX_POINTS:
                 raise SceneError(f"way {refs[0]} of {name} has more than {_MAX_POINTS} points")
     left, right = _aligned(ways["left"], ways["right"], name)
-    rules = relation.refs("relation", "regulatory_element")
+    rules = tuple(dict.fromkeys(relation.refs("relation", "regulatory_element")))
+    if len(rules) > _MAX_RULES:
+        raise SceneError(f"{name} names {len(rules)} rules, more than {_MAX_RULES}")
     for rule in rules:
         if rule not in osm.relations:
             raise SceneError(f"{name} names relation {rule}, which is not there")
