@@ -154,13 +154,17 @@ def background(
 ) -> State:  # fmt: skip
     """The state with traffic on other ways than the ego's lanes, from agent `first` on; its ways are added to the routes."""
     mine = on_the_way(road, road.route_path)
-    # nobody comes towards the ego's left turn into the main street: the drive has one minute
-    turn = next(j for j in town.layout.junctions if j.node == plan.first.start)
+    # nobody comes towards the ego's left turn into the main street, nor turns left before it at the signals: the drive has one minute
+    turn, lit = (
+        next(j for j in town.layout.junctions if j.node == node)
+        for node in (plan.first.start, plan.first.end)
+    )
     mine |= {
         link.lane_id
         for link in turn.links
         if link.start.edge.lane_id(1) in plan.last or link.start.edge.lane_id(-1) in plan.last
     }
+    mine |= {link.lane_id for link in lit.links if link.turn_rad > 0.4}
     avoid = {line_of(table, i) for i in mine}
     # from there one gets nowhere but into the ego's way
     stuck = {
