@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from whyway.geometry import points_in_polygon
 from whyway.maps import lanelet2_junctions
 from whyway.maps.lanelet2 import SceneError, read_lanelet2
-from whyway.maps.lanelet2_lanes import keeps_left, read_lanelets, shapes
+from whyway.maps.lanelet2_lanes import read_lanelets
 from whyway.maps.lanelet2_osm import OsmMap
+from whyway.maps.lanelet2_shapes import keeps_left, shapes
 from whyway.maps.lanes import RoadLane
 from whyway.maps.projection import TransverseMercator
 from whyway.maps.xmlfile import read_xml

@@ -154,3 +154,9 @@ def test_borders_lie_where_theirs_do(both: Pair) -> None:
 
 def _start(lane: Lane) -> tuple[float, float]:
     return float(lane.left_x_m[0]), float(lane.left_y_m[0])
+
+
+def test_speed_limits_agree(both: Pair) -> None:
+    for lane in both.driving:
+        lanelet = both.theirs.laneletLayer[both.names[lane.id][0]]
+        assert lane.speed_limit_mps * 3.6 == pytest.approx(both.rules.speedLimit(lanelet).speedLimit, abs=1e-3)  # fmt: skip

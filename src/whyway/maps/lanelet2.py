@@ -15,15 +15,13 @@ from whyway.maps.lanelet2_junctions import junction_lanes
 from whyway.maps.lanelet2_lanes import (
     Joint,
     Lanelet,
-    Shape,
-    keeps_left,
     marking,
     read_lanelets,
-    shapes,
     speed_limit_mps,
 )
 from whyway.maps.lanelet2_osm import OsmMap
 from whyway.maps.lanelet2_rules import crossings, signed_limits, stops_and_lights
+from whyway.maps.lanelet2_shapes import Shape, keeps_left, shapes
 from whyway.maps.xmlfile import SceneError, read_xml
 from whyway.types import Lane, LaneKind, LaneMap, MarkingKind
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from whyway.maps.lanelet2_lanes import Joint, Lanelet, Shape
+from whyway.maps.lanelet2_lanes import Joint, Lanelet
+from whyway.maps.lanelet2_shapes import Shape
 from whyway.maps.xmlfile import SceneError
 from whyway.types import Floats, LaneKind
 
