@@ -51,6 +51,8 @@ class Need:
     radius_m: float
     speed_mps: float
     """Of the ego at the start."""
+    near: tuple[float, float] | None = None
+    """Places nearer to this point are tried first; None: in an order drawn by luck."""
 
     @property
     def straight_1pm(self) -> float:
@@ -158,7 +160,7 @@ def _until(path: LanePath, s_m: float) -> list[int]:
 def _roads(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Straight stretches without junctions, as wide as asked all along."""
     span = need.approach_m + need.clear_m
-    for first in _shuffled(lanes, rng):
+    for first in _ordered(lanes, need, rng):
         run, total = _run(lanes, first, lambda i: _fits(lanes, need, i), span + need.behind_m)
         if total < span:
             continue
@@ -210,7 +212,7 @@ def _run(
 
 def _bends(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Where a road without junctions begins to bend as sharply as asked."""
-    for lane_id in _shuffled(lanes, rng):
+    for lane_id in _ordered(lanes, need, rng):
         lane = lanes[lane_id]
         if lane.lane.in_junction or not _fits_across(lanes, need.spec, lane_id):
             continue
@@ -228,7 +230,7 @@ def _bends(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Foun
 
 def _narrow(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Where both directions begin to share the road."""
-    for lane_id in _shuffled(lanes, rng):
+    for lane_id in _ordered(lanes, need, rng):
         if _shared(lanes, lane_id) and not any(_shared(lanes, i) for i in lanes.before(lane_id)):
             yield _Found((lane_id,), 0.0)
 
@@ -247,7 +249,7 @@ def _shared(lanes: Lanes, lane_id: int) -> bool:
 
 def _ending(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Lanes that end beside one that goes on: of a ramp (`merge`), or of a road that gets narrower (`drop`)."""
-    for lane_id in _shuffled(lanes, rng):
+    for lane_id in _ordered(lanes, need, rng):
         before = lanes.before(lane_id)
         if lanes[lane_id].lane.in_junction or lanes.after(lane_id) or not before:
             continue
@@ -261,7 +263,7 @@ def _ending(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Fou
 
 def _zippers(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Two neighbours that lead into the same lane."""
-    for lane_id in _shuffled(lanes, rng):
+    for lane_id in _ordered(lanes, need, rng):
         for left in (False, True):
             other = lanes.side(lane_id, left)
             if not other or lanes[lane_id].lane.in_junction:
@@ -279,7 +281,7 @@ def _zippers(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Fo
 def _rings(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Ways into a circle, half round it or so, and out."""
     known: set[int] = set()
-    for first in _shuffled(lanes, rng):
+    for first in _ordered(lanes, need, rng):
         if first in known or not (ring := _ring(lanes, first)):
             continue
         known |= set(ring)
@@ -350,7 +352,7 @@ def _junctions(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_
     """Ways through junctions under the control asked for, where others can come from where they must."""
     spec = need.spec
     ways = [_way(lanes, *parts) for parts in lanes.junction_ways()]
-    for i in rng.permutation(len(ways)).tolist():
+    for i in _order(lanes, need, rng, [way.entry for way in ways]):
         mine = ways[i]
         if mine.go != spec.turn or not _fits_across(lanes, spec, mine.entry):
             continue
@@ -425,9 +427,21 @@ def _control(lanes: Lanes, entry: int, everyone: list[int]) -> str:
     return "give_way" if lines else "none"
 
 
-def _shuffled(lanes: Lanes, rng: np.random.Generator) -> list[int]:
+def _ordered(lanes: Lanes, need: Need, rng: np.random.Generator) -> list[int]:
+    """Ids of lanes in the order in which they are tried."""
     ids = lanes.driving()
-    return [ids[i] for i in rng.permutation(len(ids)).tolist()]
+    return [ids[i] for i in _order(lanes, need, rng, ids)]
+
+
+def _order(lanes: Lanes, need: Need, rng: np.random.Generator, ids: Sequence[int]) -> list[int]:
+    """Positions of lanes in the order in which they are tried: by luck, or by the distance of their ends from a point."""
+    order: list[int] = rng.permutation(len(ids)).tolist()
+    if need.near is not None:
+        x, y = need.near
+        ends = [lanes[i].lane for i in ids]
+        away = [math.hypot(v.center_x_m[-1] - x, v.center_y_m[-1] - y) for v in ends]
+        order.sort(key=away.__getitem__)
+    return order
 
 
 _FINDERS: Mapping[str, Callable[[Lanes, Need, np.random.Generator], Iterator[_Found]]] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from whyway.config import Config, override
 from whyway.maps import pieces_junctions, pieces_roads
 from whyway.maps.load import load_map
 from whyway.maps.pieces import Piece
+from whyway.maps.signalise import with_lights
 from whyway.maps.signals import SignalPlan
 from whyway.types import LaneMap
 from whyway.worlds.sim.cast import Part
@@ -45,6 +47,7 @@ def family_world(
     config: Config,
     duration_s: float | None = None,
     map_file: Path | None = None,
+    near: tuple[float, float] | None = None,
 ) -> SimWorld:
     """The world of a family.
 
@@ -54,6 +57,7 @@ def family_world(
       config: the whole tree; the family sets dials of its own in it.
       duration_s: when to end; None for the family's own end.
       map_file: the map to play on (OpenDRIVE, Lanelet2, CommonRoad, or "town" for the town of the seed); None for the family's own.
+      near: take the places nearest to this point of the map; None: by luck.
 
     Raises:
       InputError: no such family or map, or the map has no place for it; one line.
@@ -61,7 +65,7 @@ def family_world(
     family = find_family(name)
     numbers = draw(family, seed, config.vehicle)
     lanes, plan = _map(family, numbers, seed, map_file)
-    site, parts, plan = _set(family, numbers, seed, lanes, plan, config)
+    site, parts, plan = _set(family, numbers, seed, lanes, plan, config, near)
     dials = {key: _plain(value, numbers) for key, value in family.config.items()}
     config = override(config, dials, f"family {family.name}: config")
     where = "" if map_file is None else f"@{map_file.name}"
@@ -86,10 +90,16 @@ def family_world(
 
 
 def _set(
-    family: Family, numbers: Numbers, seed: int, lanes: Lanes, plan: SignalPlan, config: Config
+    family: Family,
+    numbers: Numbers,
+    seed: int,
+    lanes: Lanes,
+    plan: SignalPlan,
+    config: Config,
+    near: tuple[float, float] | None,
 ) -> tuple[Site, tuple[Part, ...], SignalPlan]:
     """The first of the map's places at which everybody finds room."""
-    need = needed(family, numbers)
+    need = replace(needed(family, numbers), near=near)
     rng = np.random.default_rng([seed, 23])
     speed, front = number(family.ego.speed_mps, numbers), config.vehicle.length_m / 2
     reason = ""
@@ -122,6 +132,10 @@ def _map(
 def _loaded(file: Path, _changed_ns: int) -> tuple[Lanes, SignalPlan]:
     """A map and its lanes, kept for the next seed."""
     lane_map, plan = load_map(file)
+    if (
+        not lane_map.lights and not lane_map.stop_lines
+    ):  # CARLA keeps its older towns' lights elsewhere
+        lane_map, plan = with_lights(lane_map)
     return Lanes(lane_map), plan
 
 
