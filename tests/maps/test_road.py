@@ -336,3 +336,25 @@ def test_a_route_that_comes_back_is_answered_for_the_time_that_it_is():
         assert seen[1][:3] == (2, 3, 4) and seen[2] == (3, 4, 1)
         assert seen[3] == (4, 1, 5)
         assert seen[4] == (1, 5)
+
+
+def test_a_change_is_wanted_only_from_where_the_next_lane_leads_along():
+    ids, straight = roads.ids, roads.straight
+    lanes = [
+        straight(1, 0, 100, 0.0, left_id=2, successor_ids=ids(3, 7)),
+        straight(2, 0, 100, 3.5, right_id=1, successor_ids=ids(9)),
+        # to the right, where a change is needed only behind the turn
+        roads.arc(3, 20.0, -math.pi / 2, 100.0, 0.0, in_junction=True, successor_ids=ids(4)),
+        roads.lane(4, np.full(11, 120.0), np.linspace(-20.0, -120.0, 11), left_id=5),
+        roads.lane(5, np.full(11, 123.5), np.linspace(-20.0, -120.0, 11), right_id=4),
+        # straight on, where the lane beside leads along
+        straight(7, 100, 130, 0.0, in_junction=True, successor_ids=ids(8)),
+        straight(8, 130, 230, 0.0, left_id=10),
+        straight(9, 100, 130, 3.5, in_junction=True, successor_ids=ids(10)),
+        straight(10, 130, 230, 3.5, right_id=8),
+    ]
+    turning = roads.road(lanes, [1, 3, 4, 5])
+    assert turning.next_route_lane_change(1) is None
+    assert turning.next_route_lane_change(4) == (Direction.LEFT, pytest.approx(100.0))
+    straight_on = roads.road(lanes, [1, 7, 8, 10])
+    assert straight_on.next_route_lane_change(1) == (Direction.LEFT, pytest.approx(230.0))

@@ -174,7 +174,8 @@ class Road:
         """The side to which the route needs a lane change from a lane, and how far from the lane's *start* it must be done:
         by the end of the lane from which it is needed, or by the goal.
 
-        None where the lane leads on along the route by itself, and where the route cannot be reached by neighbours.
+        None where the lane leads on along the route by itself, where the route cannot be reached by neighbours, and as long as the lane
+        on that side leads elsewhere: a change there would have to be taken back.
         """
         key = self._leg, lane_id
         if key not in self._changes:
@@ -183,23 +184,37 @@ class Road:
 
     def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
         distance, current = 0.0, lane_id
+        way: list[int] = []
         for _ in range(len(self.lanes)):
             distance += self.lanes[current].length_m
+            way.append(current)
             if current in self._route_set:
                 i = self._index[current]
                 if i + 1 == len(self._leg_ids):
                     return None
                 side = self._side(current, self._leg_ids[i + 1])
                 if side is not Direction.NONE:
-                    return side, distance - self._behind_goal_m(i)
+                    open_ = self._leads_along(way, side)
+                    return (side, distance - self._behind_goal_m(i)) if open_ else None
                 current = self._leg_ids[i + 1]
                 continue
             side = self._towards_route(current)
             nexts = [s for s in self._successors(current) if self._leads_to_route(s)]
             if not nexts:
-                return None if side is Direction.NONE else (side, distance)
+                open_ = side is not Direction.NONE and self._leads_along(way, side)
+                return (side, distance) if open_ else None
             current = nexts[0]
         return None
+
+    def _leads_along(self, way: Sequence[int], side: Direction) -> bool:
+        """Whether the lane beside the first of some lanes leads on beside all of them, through junctions too."""
+        step = 0 if side is Direction.LEFT else 1
+        beside = {self.neighbours(way[0])[step]} & self.lanes.keys()
+        for lane_id in way[1:]:
+            beside = {s for b in beside for s in self._successors(b)}
+            if not self.lanes[lane_id].lane.in_junction:
+                beside &= {self.neighbours(lane_id)[step]}
+        return bool(beside)
 
     def _goal_m(self, lane_id: int) -> float:
         """Arc length of the goal along a lane."""
