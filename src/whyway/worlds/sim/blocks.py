@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from whyway.types import InputError
@@ -88,7 +89,17 @@ class Blocks:
         """A copy of some worlds' state: what `set_state` takes, bit for bit."""
         return subset(self.state, index)
 
+    def gather(self, name: str, agent: int) -> Array:
+        """One field of one agent in all worlds `[W]`, without joining the rest."""
+        xp = array_namespace(self._blocks[0].x_m)
+        return xp.concat([getattr(b, name)[:, agent] for b in self._blocks], axis=0)
+
     def set_state(self, state: State, index: Any = slice(None)) -> None:
-        """Put worlds into states that `get_state` gave, here or in other `Blocks` of the same map."""
-        whole = put(self.state, index, state)
-        self._blocks = [subset(whole, part) for part in self._parts]
+        """Put worlds into states that `get_state` gave, here or in other `Blocks` of the same map; only their blocks are copied."""
+        which = np.arange(self.worlds)[index if isinstance(index, slice) else np.asarray(index)]
+        for k, part in enumerate(self._parts):
+            here = np.flatnonzero((which >= part.start) & (which < part.stop))
+            if len(here):
+                self._blocks[k] = put(
+                    self._blocks[k], which[here] - part.start, subset(state, here)
+                )
