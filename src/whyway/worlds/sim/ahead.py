@@ -67,6 +67,15 @@ def lines_ahead(xp: Any, state: State, table: LaneTable) -> Lines:
     )
 
 
+def next_merge(xp: Any, lines: Lines, merges: Array) -> tuple[Array, Array]:
+    """The next line ahead into which others lead too `[W, A]` (-1 for none), and the way from the centre to its start."""
+    joins = lines.there[2:] & pick(merges, lines.line[2:])
+    at = xp.where(joins, lines.begins_m[2:], lines.begins_m[2:] + FAR_M * FAR_M)
+    nearest = xp.min(at, axis=0)
+    line = xp.max(xp.where(at <= nearest, lines.line[2:], -1), axis=0)
+    return xp.where(nearest < FAR_M, line, -1), nearest
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
     """The way ahead (and a little behind) of each agent, sampled `[P, W, A]`."""

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 
 from whyway.motion import actuate, single_track
 from whyway.types import LightColor
-from whyway.worlds.sim.ahead import arc_of_samples, lines_ahead, sample_way
+from whyway.worlds.sim.ahead import arc_of_samples, lines_ahead, next_merge, sample_way
 from whyway.worlds.sim.arrays import chosen, clamp, pick, to
 from whyway.worlds.sim.bodies import judge
 from whyway.worlds.sim.change import Change, changes, needed, side_of
@@ -37,8 +37,8 @@ _ASTRAY_M = 0.5
 """Who is driven so far beyond the border of its lane is on the next one."""
 _AXLES = 0.3
 """Axles stand so far from a box's centre, in its lengths."""
-_SLANT = 0.35
-"""Most heading a box on a line has against it."""
+_SLANT, _SWING_M = 0.3, 0.6
+"""Most heading a box on a line has against it, and twice the most its ends swing out by that."""
 
 
 def seconds(sim: Sim, state: State) -> Array:
@@ -121,7 +121,9 @@ def _along_lines(
     others = look(xp, state, cx, cy, c, s)
     gate = next_gate(xp, state, lines, table)
     side = side_of(xp, state, cx.dtype)
-    lead = leads(xp, state, others, way, cx, cy, c, s, gate.exit_m, side, sim.traffic.idm)
+    joins, join_m = next_merge(xp, lines, sim.merges)
+    merge = (joins, join_m, gate.distance_m + state.length_m / 2 > join_m)
+    lead = leads(xp, state, others, way, cx, cy, c, s, gate.exit_m, merge, side, sim.traffic.idm)
     must = needed(xp, state, table, sim.escape, sim.routes)
     change = changes(xp, state, lines, lead, gate, table, must, side, sim.dt_s)
     held = rights(xp, state, lines, gate, table, colors, lead.exit_taken, lead.gap_m, part.reckless)
@@ -210,7 +212,8 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     drift = (d_old - state.d_m) / (dt * clamp(xp.abs(moved.v_mps), 1.0, None))
     drift = xp.where(state.v_mps < 0.0, -drift, drift)
     walker = state.width_m >= state.length_m
-    yaw = yaw + xp.where(walker, 0.0 * drift, clamp(drift, -_SLANT, _SLANT))
+    slant = clamp(_SWING_M / state.length_m, None, _SLANT)
+    yaw = yaw + xp.where(walker, 0.0 * drift, xp.maximum(xp.minimum(drift, slant), -slant))
     moved = replace(
         moved,
         x_m=xp.where(rail, x, moved.x_m), y_m=xp.where(rail, y, moved.y_m), yaw_rad=xp.where(rail, yaw, moved.yaw_rad),

@@ -29,6 +29,8 @@ GIVE_WAY_MPS2 = 4.0
 """... if this braking suffices."""
 COURTESY_MPS2 = 2.0
 """With which one brakes for somebody who has to change lanes."""
+JOIN_MPS2 = 4.0
+"""Most braking for somebody whose way joins one's own further on."""
 LANE_M = 3.4
 """How far aside the next lane is, for who wants to change."""
 _TOUCH_M = 0.1
@@ -103,6 +105,7 @@ def leads(
     cos: Array,
     sin: Array,
     exit_m: Array,
+    merge: tuple[Array, Array, Array],
     side: Array,
     idm: IdmConfig,
 ) -> Leads:
@@ -118,6 +121,8 @@ def leads(
       cos: of the headings `[W, A]`, as is `sin`.
       sin: see `cos`.
       exit_m: from the agent's centre to where it is clear of the junction ahead `[W, A]`.
+      merge: the next line into which others lead too, the way to it, and whether the agent is on its way there without
+        having to stop before.
       side: the side on which a lane change is thought of `[W, 1]`: 1 left, -1 right.
       idm: what is common to all drivers.
     """
@@ -177,6 +182,16 @@ def leads(
     push = (state.s0_m + clamp(u * (state.headway_s - closing * calm), 0.0, None)) / near
     push = push * push * -state.a_max_mps2
 
+    # of two whose ways join, the one who is nearer to that place leads, as if it were ahead on the same lane
+    joins, join_m, comes = merge
+    nearer = join_m - pick(join_m, o.flat)
+    both = to(pick(joins, o.flat) == joins, dtype) * to(joins >= 0, dtype) * o.there
+    leads_in = both * pick(to(comes, dtype), o.flat) * to(nearer > 0.0, dtype) * (1.0 - in_way)
+    join_gap = clamp(nearer - o.half_length_m - state.length_m / 2, _TOUCH_M, None)
+    joining = state.s0_m + clamp(v * (state.headway_s + (v - o.v_mps) * calm), 0.0, None)
+    joining = joining / join_gap
+    joining = clamp(joining * joining * -state.a_max_mps2, -JOIN_MPS2, None) * leads_in
+
     middle = state.target_d_m + side * LANE_M
     beside = to(xp.maximum(low - (middle + half), (middle - half) - high) < MARGIN_M, dtype)
     followers = clamp(behind, 0.0, None)
@@ -187,7 +202,7 @@ def leads(
     slow = in_way * to(u < 2.0, dtype) * to(f - long < exit_m + state.s0_m, dtype)
     own = pull * in_way
     return Leads(
-        pull=xp.min(own, axis=0),
+        pull=xp.min(xp.minimum(own, joining), axis=0),
         pull_of_free=xp.min(own * pick(free, o.flat), axis=0),
         gap_m=clamp(nearest, None, FAR_M),
         v_mps=lead_v * to(nearest < FAR_M / 2, dtype),

@@ -32,6 +32,8 @@ class Sim:
     table: LaneTable | None = None
     escape: Array = None
     """`[L]` where a lane ends beside one that goes on: 1 left, -1 right, 0 none."""
+    merges: Array = None
+    """`[L]` whether several lines lead into it."""
     routes: Array = None
     """`[Q, n]` lines of the routes, -1 behind their ends; two neighbours in a row are a lane change."""
     route_start_m: Array = None
@@ -91,7 +93,7 @@ def make_sim(
         return Sim(dt_s, vehicle, traffic, signals, **rest)
     lines, starts = _routes(table, routes) if routes else (None, None)
     return Sim(
-        dt_s, vehicle, traffic, signals, table=table, escape=escapes(table), routes=lines,
+        dt_s, vehicle, traffic, signals, table=table, escape=escapes(table), merges=merging(table), routes=lines,
         route_start_m=starts, **rest,
     )  # fmt: skip
 
@@ -113,6 +115,13 @@ def _routes(table: LaneTable, routes: Sequence[Sequence[int]]) -> tuple[Array, A
                 at += 0.0 if beside else float(table.length_m[last])
             starts[q, k] = at
     return lines, starts
+
+
+def merging(table: LaneTable) -> Array:
+    """`[L]` whether several lines lead into each."""
+    successor = np.asarray(table.successor)
+    arriving = np.bincount(successor[successor >= 0], minlength=len(successor))
+    return arriving > 1
 
 
 def escapes(table: LaneTable) -> Array:
