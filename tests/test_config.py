@@ -19,6 +19,8 @@ NAMES = sorted(LEAVES)
 
 def other_value(value: Any) -> Any:
     """A value of the same type that differs."""
+    if isinstance(value, str):
+        return f"{value}x"
     if isinstance(value, bool):
         return not value
     return value - 1 if isinstance(value, int) else value * 0.9 + 0.001

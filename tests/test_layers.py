@@ -19,6 +19,8 @@ PLANTED = {
         "No ROS in the driver",
     ),
     "torch in the car": ("motion.py", "import torch", "The car runs without torch"),
+    "gymnasium in the car": ("motion.py", "import gymnasium", "The car runs without what only"),
+    "numba in the car": ("motion.py", "import numba", "The car runs without what only"),
     "carla outside its world": ("geometry.py", "import carla", "carla is imported in its world"),
     "a lower floor using a higher one": ("types.py", "import whyway.log", "Floors"),
     "training in the car": ("config.py", "import training", "Nothing imports training"),
@@ -56,6 +58,6 @@ def test_a_planted_import_is_found(what: str, copy: Path, tmp_path: Path) -> Non
     text = path.read_text() if path.exists() else '"""Planted."""\n'
     path.write_text(f"{text}\n{line}\n")
     done = lint_imports(copy, tmp_path)
-    broken = [text for text in done.stdout.splitlines() if text.endswith("BROKEN")]
+    broken = [text for text in done.stdout.splitlines() if " BROKEN" in text]
     assert done.returncode != 0
     assert any(text.startswith(contract) for text in broken), done.stdout + done.stderr
