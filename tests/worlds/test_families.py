@@ -1,0 +1,207 @@
+"""Scenario families: every file is sound, every seed builds, what is to happen happens, and a careful driver gets through."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
+
+from ride import Ride, braked, ride
+
+from whyway.config import Config
+from whyway.types import InputError, same
+from whyway.worlds.sim.family import FamilyError
+from whyway.worlds.sim.family_cast import draw
+from whyway.worlds.sim.family_read import FOLDER, family_names, find_family, read_family
+from whyway.worlds.sim.family_world import family_world
+from whyway.worlds.sim.state import EGO, When
+
+CONFIG = Config()
+ASKED_FOR = [
+    "lead_brakes_hard",
+    "cut_in",
+    "cut_out_to_stopped",
+    "jaywalker",
+    "pedestrian_behind_van",
+    "bicycle_crossing",
+    "unprotected_left",
+    "right_turn_across_bicycle",
+    "oncoming_in_our_lane",
+    "merge_from_ramp",
+    "zipper_merge",
+    "roundabout_entry",
+    "red_light_runner",
+    "amber_dilemma",
+    "blocked_lane",
+    "construction",
+    "double_parked_oncoming",
+    "door_opening",
+    "emergency_vehicle_behind",
+    "lane_drop",
+    "reversing_car",
+    "tailgater",
+    "stop_sign",
+    "four_way_stop",
+    "school_zone",
+    "sharp_curve",
+    "narrow_street",
+    "sensor_fog",
+    "false_detections",
+    "stale_detections",
+]
+YIELDED_TO = {"four_way_stop", "merge_from_ramp", "zipper_merge", "roundabout_entry", "lane_drop"}
+"""Others have manners there, too: they may let in even an ego that has none."""
+LONE = {"amber_dilemma", "sharp_curve"}
+"""What hurts there is the road or the law."""
+LONGEST_S = 18.0
+
+
+def test_every_family_asked_for_is_there() -> None:
+    assert set(ASKED_FOR) == set(family_names())
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_a_family_says_in_a_sentence_what_it_is_about(name: str) -> None:
+    about = find_family(name).about
+    assert about.endswith(".") and 20 < len(about) < 160
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_the_same_seed_gives_the_same_world_and_another_one_another(name: str) -> None:
+    one, two, other = (family_world(name, seed, CONFIG) for seed in (3, 3, 4))
+    assert same(one.lane_map, two.lane_map) and same(one.route, two.route)
+    assert same(one.truth(), two.truth()) and one.notes == two.notes
+    assert one.notes["parameters"] != other.notes["parameters"]
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_nobody_begins_on_top_of_another(name: str) -> None:
+    for seed in (1, 2):
+        world = family_world(name, seed, CONFIG)
+        start = world._setting.start
+        touching = {world.notes.get(f"actor {i}", "ego") for i in np.nonzero(start.collided[0])[0]}
+        # a door is a part of its car
+        assert name == "door_opening" or not touching, (seed, touching)
+        assert not start.collided[0, EGO]
+
+
+@pytest.mark.parametrize("name", family_names())
+def test_what_is_to_happen_happens_to_an_ego_that_keeps_its_speed(name: str) -> None:
+    world = family_world(name, 1, CONFIG)
+    spared = name in YIELDED_TO | LONE
+    done = ride(world, 2.0 if spared else LONGEST_S)
+    assert np.isfinite(done.fired_s[_waits(world)]).all(), "a cue has not fired"
+    assert spared or np.isfinite(done.hit_s), "an ego that minds nobody comes through"
+    _check_fair(name, world, done)
+
+
+def _waits(world) -> np.ndarray:
+    """Agents whose first cue waits for something."""
+    start = world._setting.start
+    when, value = start.cue_when[0, :, 0], start.cue_value[0, :, 0]
+    waits = (when != int(When.NEVER)) & ~((when == int(When.AT_TIME)) & (value == 0.0))
+    waits[EGO] = False
+    return waits
+
+
+def _check_fair(name: str, world, done: Ride) -> None:
+    """Braking as `fair` says, so long after the event, avoids the contact."""
+    fair = find_family(name).fair
+    waits = _waits(world)
+    sees = 0.0 if fair.sees == "start" or not waits.any() else float(done.fired_s[waits].min())
+    if np.isfinite(sees):
+        after = braked(world, done, sees + fair.reaction_s, fair.brake_mps2)
+        assert not any(state.collided[0, EGO] for state in after), "braking in time does not help"
+
+
+@pytest.mark.parametrize("name", ["cut_in", "jaywalker", "unprotected_left"])
+def test_families_find_their_place_in_the_town(name: str) -> None:
+    if name == "unprotected_left":
+        world = family_world(name, 5, CONFIG, map_file=Path("town"))
+        assert world.notes["map"].startswith("town")
+    else:
+        # blocks of 100 m have no room for what takes 200
+        try:
+            world = family_world(name, 5, CONFIG, map_file=Path("town"))
+        except InputError as error:
+            assert "has no place for this" in str(error) and "\n" not in str(error)
+
+
+# ------------------------------------------------------------------------------------------------------ wrong files
+
+GOOD = "about: A test.\nsite: {kind: road}\nmap: {piece: road}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "expected keys and values"),
+        ("about: [", "not readable as YAML"),
+        (GOOD + "actor: {}\n", "unknown key 'actor'; did you mean 'actors'?"),
+        ("about: x\nmap: {piece: road}\n", "site is missing"),
+        (GOOD + "duration_s: [1]\n", "neither a number nor a text"),
+        (GOOD + "duration_s: yes\n", "neither a number nor a text"),
+        (GOOD.replace("road}\nmap", "moon}\nmap"), "kind 'moon': give one of road, bend"),
+        (GOOD + "actors: {a: {kind: car}}\n", "needs exactly one of in_lane, on_arm, on_walk"),
+        (GOOD + "actors: {a: {kind: ufo, in_lane: {ahead_m: 1}}}\n", "kind 'ufo': give one of car"),
+        (GOOD + "actors: {a: {in_lane: {}}}\n", "needs either ahead_m or before_m"),
+        (GOOD + "actors: {a: {in_lane: {ahead_m: 9}, cues: [{speed_mps: 1}]}}\n", "exactly one of at_s"),
+        (GOOD + "actors: {a: {in_lane: {ahead_m: 9}, cues: 3}}\n", "expected a list"),
+        (GOOD + "parameters: {a: [1, 2, 3]}\n", "between: [low, high]"),
+        (GOOD + "a: &x [1]\nb: *x\n", "aliases"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_one_line_that_says_where_and_what(tmp_path, text: str, says: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(FamilyError) as error:
+        read_family(path)
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD.replace("piece: road", "piece: lake"), "piece 'lake': give one of road"),
+        (GOOD.replace("piece: road", "piece: road, lakes: 3"), "road has no 'lakes'"),
+        (GOOD + "ego: {speed_mps: $v}\n", "there is no number $v"),
+        (GOOD + "parameters: {a: [3, 1]}\n", "swap them"),
+        (GOOD + "config: {sim.sensor.rnge_m: 3}\n", "unknown key 'rnge_m'"),
+        (GOOD.replace("{kind: road}", "{kind: road, lanes: 3}"), "has no place for this: a road"),
+        (GOOD + "actors: {a: {in_lane: {lane: left, ahead_m: 9}}}\n", "there is no lane left"),
+    ],
+)
+def test_a_family_that_cannot_be_played_says_why(tmp_path, text: str, says: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        family_world(str(path), 1, CONFIG)
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_family_that_does_not_exist_is_answered_with_the_nearest() -> None:
+    with pytest.raises(FamilyError, match="did you mean 'cut_in'"):
+        find_family("cutin")
+
+
+def test_parameters_stay_within_what_the_file_says() -> None:
+    family = read_family(FOLDER / "jaywalker.yaml")
+    drawn = [draw(family, seed, CONFIG.vehicle) for seed in range(200)]
+    for name in ("ego_mps", "walk_mps", "arrive_s", "miss_m"):
+        low, high = family.parameters[name].between
+        values = np.array([d[name] for d in drawn])
+        assert values.min() >= float(low) and values.max() <= float(high)
+        assert np.ptp(values) > 0.8 * (float(high) - float(low))
+    for d in drawn:
+        assert d["aside_m"] == pytest.approx(d["walk_mps"] * d["arrive_s"] + d["miss_m"])
+
+
+def test_a_family_sets_its_dials_and_says_so() -> None:
+    world = family_world("sensor_fog", 2, CONFIG)
+    assert 26.0 <= world.config.sim.sensor.range_m <= 36.0 < CONFIG.sim.sensor.range_m
+    assert f"range_m={world.config.sim.sensor.range_m:g}" in world.notes["dials"]
