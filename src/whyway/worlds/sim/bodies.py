@@ -27,7 +27,9 @@ def judge(xp: Any, sim: Sim, state: State) -> State:
     """The state with its neighbours, collisions and corners off the road brought up to date."""
     c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
     cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
-    state = replace(state, near=neighbours(xp, state, cx, cy, c, s))
+    table = sim.table
+    deck = table.decks(state.window) if table is not None and table.has_bridges else None
+    state = replace(state, near=neighbours(xp, state, cx, cy, c, s, deck))
     others = look(xp, state, cx, cy, c, s)
     touch, fault = touches(xp, state, others, c, s)
     off = state.off_road
@@ -39,8 +41,13 @@ def judge(xp: Any, sim: Sim, state: State) -> State:
     )
 
 
-def neighbours(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array) -> Array:
-    """`[W, A, K]` indices of the K that matter most to each agent, -1 where there are fewer."""
+def neighbours(
+    xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array, deck: Array | None = None
+) -> Array:
+    """`[W, A, K]` indices of the K that matter most to each agent, -1 where there are fewer.
+
+    Those on the other `deck` `[W, A]` of a bridge (`LaneTable.decks`) matter to nobody below or above.
+    """
     ahead = _AHEAD_M + _AHEAD_S * state.v_mps
     px, py = x_m + ahead * cos, y_m + ahead * sin
     dx, dy = x_m[:, None, :] - px[:, :, None], y_m[:, None, :] - py[:, :, None]
@@ -50,6 +57,11 @@ def neighbours(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: A
     itself = xp.eye(agents, dtype=x_m.dtype, device=x_m.device) * _NOWHERE
     absent = to(~state.active, x_m.dtype) * _NOWHERE
     score = clamp(score, 0.0, None) + itself[None] + absent[:, None, :]
+    if deck is not None:
+        apart = (deck[:, :, None] == -deck[:, None, :]) & (deck[:, :, None] != 0)
+        score = score + to(apart, x_m.dtype) * _NOWHERE
+    if deck is not None:  # who is on a bridge and who is under it never meet
+        score = score + to(deck[:, :, None] * deck[:, None, :] < 0, x_m.dtype) * _NOWHERE
     return smallest(xp, score, state.near.shape[-1])
 
 

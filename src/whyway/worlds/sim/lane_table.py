@@ -83,6 +83,8 @@ class LaneTable:
     """`[V, V]` two ways that may not be used at once."""
     deck: Array
     """`[L]` 0 at grade; two lines with opposite numbers (k and -k) cross on a bridge and do not meet."""
+    has_bridges: bool
+    """Whether any line is on a bridge or under one."""
 
     def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
         """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""
@@ -110,10 +112,20 @@ class LaneTable:
         """The same table in another namespace and float type, on a device."""
         fields = {}
         for f in dataclasses.fields(self):
+            if f.name == "has_bridges":
+                continue
             value = np.asarray(getattr(self, f.name))
             kind = dtype if value.dtype.kind == "f" else None
             fields[f.name] = xp.asarray(value, dtype=kind, device=device)
-        return LaneTable(**fields)
+        return LaneTable(**fields, has_bridges=self.has_bridges)
+
+    def decks(self, window: Array) -> Array:
+        """The deck `[W, A]` of agents with such windows `[W, A, R]` of lines: that of their line, or else of the next one."""
+        xp = array_namespace(window)
+        lines = window[..., :2]
+        known = xp.take(self.deck, xp.reshape(xp.where(lines < 0, 0 * lines, lines), (-1,)))
+        deck = xp.where(lines < 0, 0 * lines, xp.reshape(known, lines.shape))
+        return xp.where(deck[..., 0] != 0, deck[..., 0], deck[..., 1])
 
 
 def line_of(table: LaneTable, lane_id: int) -> int:

@@ -92,6 +92,7 @@ def build_table(
     gate[len(lane_map.lanes) : len(whole.kind)] = [line.gate_s_m for line in extra_lines]
     speed = _speeds(samples, limit)
     left, right = _neighbours(lane_map, graph)
+    deck = find_decks(whole.samples, whole_links, driving, whole.marked)[of]
     columns = (
         samples.x_m, samples.y_m, samples.ux, samples.uy, samples.yaw_rad, samples.curvature_1pm,
         speed, whole.carry(_half_widths(lane_map, extra_lines))[at],
@@ -117,7 +118,8 @@ def build_table(
         way=way,
         way_priority=priority,
         conflict=conflict,
-        deck=find_decks(whole.samples, whole_links, driving, whole.marked)[of],
+        deck=deck,
+        has_bridges=bool(deck.any()),
     )
 
 
