@@ -21,9 +21,10 @@ from made_drives import (
 )
 from rich.console import Console
 
+from whyway.evaluate import replay
 from whyway.evaluate.drive import read_drive
 from whyway.evaluate.moments import box_gap, decisions, moments
-from whyway.evaluate.picture import picture_of
+from whyway.evaluate.picture import Instants, picture_of
 from whyway.evaluate.report import DRIVING_ROWS, TRACE_ROWS, table, write_report
 from whyway.evaluate.score import score_drive
 from whyway.types import Event, Fault, Longitudinal, SafetyState, Trace
@@ -95,6 +96,16 @@ def test_the_players_numbers_are_the_drives(folder):
     kinds = {o[0]: o[6] for o in data["frames"][40]["objects"]}
     assert kinds == {50: 2, 51: 0}, "the cited one is marked"
     assert data["sentences"][data["frames"][40]["why"]].endswith("because of car 50 ahead")
+
+
+def test_of_a_long_drive_fewer_instants_are_shown_and_nobody_far_away(made, monkeypatch):
+    monkeypatch.setattr(replay, "MOST_FRAMES", 30)
+    far, near = Other(straight(300.0, 0.0), id=60), Other(straight(60.0, 0.0), id=61)
+    log = made.drive(straight(20.0, 5.0), far, near)
+    data = replay.replay(read_drive(log), Instants(log))
+    assert (data["every"], data["dt"], len(data["frames"])) == (3, pytest.approx(0.3), 27)
+    assert data["frames"][10]["ego"][0] == pytest.approx(3.0 * 500, abs=1)
+    assert {o[0] for f in data["frames"] for o in f["objects"]} == {61}
 
 
 def test_the_json_is_of_the_agreed_form(folder):

@@ -1,7 +1,8 @@
-"""A drive as compact numbers that the report's player draws: lanes near the way, and ten instants a second."""
+"""A drive as compact numbers that the report's player draws: lanes near the way, and ten instants a second, fewer of a long drive."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from whyway.types import Actor, CauseKind, Floats, LaneKind, TrackedObject
 NEAR_M = 90.0
 """Lanes further than this from the driven way are left out."""
 
+OBJECTS_M = 110.0
+"""Objects further than this from the ego are left out: the player shows less."""
+
+MOST_FRAMES = 1500
+"""Of a drive longer than two and a half minutes only every second instant is shown, or every third ..."""
+
 PLAN_STEP = 5
 """Every so many waypoints go into the player."""
 
@@ -25,9 +32,12 @@ def replay(drive: Drive, instants: Instants) -> dict[str, Any]:
     """
     origin = (float(drive.x_m[0]), float(drive.y_m[0]))
     sentences: dict[str, int] = {}
-    frames = [_frame(drive, instants.at(i), origin, sentences) for i in range(drive.count)]
+    every = math.ceil(drive.count / MOST_FRAMES)
+    shown = range(0, drive.count, every)
+    frames = [_frame(drive, instants.at(i), origin, sentences) for i in shown]
     return {
-        "dt": drive.dt_s,
+        "dt": drive.dt_s * every,
+        "every": every,
         "length": _cm(drive.length_m),
         "width": _cm(drive.width_m),
         "offset": _cm(drive.center_offset_m),
@@ -98,7 +108,7 @@ def _frame(
             round(float(drive.v_mps[i]), 2),
             round(float(drive.a_mps2[i]), 2),
         ],
-        "objects": _objects(instant, origin),
+        "objects": _objects(instant, origin, (float(drive.x_m[i]), float(drive.y_m[i]))),
     }
     lights = {int(x.light_id): int(x.color) for x in instant.truth.lights}
     if lights:
@@ -114,7 +124,9 @@ def _frame(
     return frame
 
 
-def _objects(instant: Instant, origin: tuple[float, float]) -> list[list[int]]:
+def _objects(
+    instant: Instant, origin: tuple[float, float], ego: tuple[float, float]
+) -> list[list[int]]:
     causes, listed = cited(instant)
     tracks = () if instant.scene is None else instant.scene.objects
     rows: list[tuple[TrackedObject | Actor, int]] = [
@@ -132,4 +144,5 @@ def _objects(instant: Instant, origin: tuple[float, float]) -> list[list[int]]:
             kind,
         ]
         for o, kind in rows
+        if math.dist((o.x_m, o.y_m), ego) < OBJECTS_M
     ]
