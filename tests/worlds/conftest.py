@@ -1,4 +1,4 @@
-"""Worlds for tests: a grid of crossing streets, and CommonRoad scenes where they are at hand."""
+"""Worlds for tests: traffic in a town, agents put where a test wants them, and CommonRoad scenes where they are at hand."""
 
 from __future__ import annotations
 
@@ -9,85 +9,92 @@ import numpy as np
 import pytest
 
 from whyway.config import Config
-from whyway.geometry import Polyline
-from whyway.maps.signals import SignalCycle, SignalPlan
-from whyway.types import LightColor, TrafficLight
-from whyway.worlds.sim.engine_old import Sim, begin
+from whyway.maps.town import make_town
+from whyway.worlds.sim.engine import begin
 from whyway.worlds.sim.logs import build_signals
-from whyway.worlds.sim.rails import Rail, Stop, build_rails
-from whyway.worlds.sim.state import empty_state
+from whyway.worlds.sim.pedestrians import plan_walks
+from whyway.worlds.sim.places import find_places
+from whyway.worlds.sim.populate import Traffic
+from whyway.worlds.sim.sim import make_sim
+from whyway.worlds.sim.state import Mode, empty_state
+from whyway.worlds.sim.table import build_table, line_of
 
 SCENES = Path(__file__).resolve().parents[3] / "shared" / "data" / "commonroad_bsd"
-STREETS, GAP_M = 3, 80.0
-
-
-def _lights(signalled: bool):
-    """One light for each direction of travel: east-west and north-south in turn."""
-    if not signalled:
-        return build_signals((), SignalPlan())
-    colors = (LightColor.GREEN, LightColor.AMBER, LightColor.RED)
-    none = np.zeros(0, dtype=np.int64)
-    lights = [TrafficLight(1, 0.0, 0.0, none), TrafficLight(2, 0.0, 0.0, none)]
-    cycles = {
-        1: SignalCycle(colors, (10.0, 3.0, 17.0)),
-        2: SignalCycle(colors, (10.0, 3.0, 17.0), offset_s=15.0),
-    }
-    return build_signals(lights, SignalPlan(cycles))
-
-
-def _streets(signalled: bool, dtype):
-    """Streets of one lane per direction, straight on at every crossing; north-south gives way."""
-    length = (STREETS + 1) * GAP_M
-    rails, movements, crossings = [], {}, {}
-    for street in range(STREETS):
-        for way in (1, -1):
-            for axis in (0, 1):
-                along = np.linspace(0.0, length, 5)[::way]
-                aside = np.full(5, (street + 1) * GAP_M - 1.75 * way * (1 - 2 * axis))
-                x, y = (along, aside) if axis == 0 else (aside, along)
-                line = Polyline.through(x, y, spacing_m=1.0)
-                stops = []
-                for other in range(STREETS):
-                    cell = (other, street) if axis == 0 else (street, other)
-                    at = (other + 1) * GAP_M
-                    at = at if way > 0 else length - at
-                    m = movements.setdefault((cell, axis, way), len(movements))
-                    crossings.setdefault(cell, []).append((m, axis))
-                    light = axis if signalled else -1
-                    stops.append(Stop(at - 8.0, at + 8.0, m, 0 if signalled else 2 * axis, light))
-                stops.sort(key=lambda stop: stop.s_m)
-                rails.append(Rail(line, line.s_m, np.full(len(line.s_m), 12.0), tuple(stops)))
-    conflict = np.zeros((len(movements), len(movements)), dtype=bool)
-    for ways in crossings.values():
-        for a, axis_a in ways:
-            for b, axis_b in ways:
-                conflict[a, b] = axis_a != axis_b
-    return build_rails(rails, conflict, dtype=dtype)
 
 
 @pytest.fixture(scope="session")
-def street_grid():
-    """(worlds, agents, seed=0, signalled=False, commanded=0, dtype) -> Sim and a first State with traffic spread over the grid."""
-    libraries = {}
+def town_traffic():
+    """(worlds, agents, pedestrians=0, commanded=0, seed=1) -> Sim and first State of worlds in a town."""
+    known = {}
 
-    def make(worlds, agents, seed=0, signalled=False, commanded=0, dtype=np.float64):
-        key = (signalled, np.dtype(dtype))
-        if key not in libraries:
-            libraries[key] = _streets(signalled, dtype)
-        rails = libraries[key]
+    def make(worlds, agents, pedestrians=0, commanded=0, seed=1):
+        if (seed, pedestrians) not in known:
+            town = make_town(seed)
+            signals = build_signals(town.lane_map.lights, town.signals)
+            ids = signals.light_id.tolist()
+            table = build_table(town.lane_map, ids)
+            walks = plan_walks(table, town.lane_map, 2 * pedestrians, seed) if pedestrians else None
+            if walks is not None:
+                table = build_table(town.lane_map, ids, walks.lines)
+            config = Config()
+            sim = make_sim(0.1, config.vehicle, config.sim.traffic, signals, table)
+            known[seed, pedestrians] = sim, Traffic(table, find_places(table), walks)
+        sim, traffic = known[seed, pedestrians]
+        state = empty_state(worlds, agents)
+        state.seed[:] = 100 * seed + np.arange(worlds)
+        state = traffic.fill(state, vehicles=agents - pedestrians, pedestrians=pedestrians, first=0)
+        state.mode[:, :commanded] = int(Mode.COMMAND)
+        return sim, begin(sim, state)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cast():
+    """(piece, agents, routes=(), lines=(), **parts of Sim) -> Sim and first State of one world with just these agents.
+
+    An agent is a mapping of `State`'s fields; `lane` (id of the map) or `own` (index of `lines`) says where, `s_m` how far along.
+    Values of fields with one axis more are lists.
+    """
+
+    def make(piece, agents, routes=(), lines=(), **parts):
+        signals = build_signals(piece.lane_map.lights, piece.signals)
+        table = build_table(piece.lane_map, signals.light_id.tolist(), lines)
         config = Config()
-        sim = Sim(0.1, config.vehicle, config.sim.traffic, _lights(signalled), rails=rails)
-        state = empty_state(worlds, agents, dtype)
-        places = np.array(
-            [(p, s) for p in range(len(rails.length_m)) for s in (20.0, 40.0, 110.0, 190.0)]
+        routes = [[line_of(table, lane) for lane in route] for route in routes]
+        sim = make_sim(
+            0.1,
+            config.vehicle,
+            config.sim.traffic,
+            signals,
+            table,
+            routes,
+            **({"returns": False} | parts),
         )
-        for w in range(worlds):
-            chosen = places[np.random.default_rng([seed, w]).permutation(len(places))[:agents]]
-            state.path[w], state.s_m[w] = chosen[:, 0], chosen[:, 1]
-        state.active[:], state.v_mps[:] = True, 6.0
-        state.mode[:, :commanded] = 0
-        x, y, yaw, _ = rails.pose(state.path, state.s_m, state.d_m)
-        return sim, begin(sim, dataclasses.replace(state, x_m=x, y_m=y, yaw_rad=yaw))
+        state = empty_state(1, len(agents))
+        for i, agent in enumerate(agents):
+            agent = dict(agent)
+            lane, own = agent.pop("lane", None), agent.pop("own", None)
+            if own is not None:
+                state.window[0, i, 0] = len(piece.lane_map.lanes) + own
+            elif lane is not None:
+                state.window[0, i, 0] = line_of(table, lane)
+            for name, value in ({"active": True} | agent).items():
+                field = getattr(state, name)
+                if isinstance(value, list):
+                    field[0, i, : len(value)] = value
+                else:
+                    field[0, i] = value
+        line = np.maximum(state.window[..., 0], 0)
+        x, y, yaw, _, _ = table.pose(line, state.s_m, state.d_m)
+        put = (state.window[..., 0] >= 0) & (state.mode != int(Mode.LOG))
+        state = dataclasses.replace(
+            state,
+            x_m=np.where(put, x - state.offset_m * np.cos(yaw), state.x_m),
+            y_m=np.where(put, y - state.offset_m * np.sin(yaw), state.y_m),
+            yaw_rad=np.where(put, yaw, state.yaw_rad),
+        )
+        return sim, begin(sim, state)
 
     return make
 

@@ -65,26 +65,13 @@ class When(IntEnum):
     """`value` seconds after the cue before."""
 
 
-class Script(IntEnum):
-    """What an agent on rails is up to beside following its path."""
-
-    NONE = 0
-    BRAKE = 1
-    """Past `script_at_m` of its path with the ego within `script_reach_m`: brakes at `script_rate` to
-    `script_low_mps`, keeps it `script_hold_s`, then drives on."""
-    CROSS = 2
-    """Stands until the ego is `script_hold_s` before `script_at_m` of the ego's path, then walks at its desired speed."""
-    WAKE = 3
-    """Stands until the ego is within `script_reach_m` of it, then drives."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """All that changes from step to step and all that tells agents apart; the map (`Rails`, `Logs`, `Signals`) does not.
+    """All that changes from step to step and all that tells agents apart; the map (`LaneTable`, `Logs`, `Signals`) does not.
 
     `x_m`, `y_m` are the reference point: the rear axle of agents with `offset_m` > 0, else the box's centre,
-    which lies `offset_m` ahead. `active` agents exist; the others are nowhere. `held` is the index of the junction passage
-    (of the agent's own path) an agent has the right to, -1 for none.
+    which lies `offset_m` ahead. `active` agents exist; the others are nowhere. `held` is the way through a junction
+    that an agent has the right to, -1 for none.
     """
 
     tick: Array
@@ -108,9 +95,7 @@ class State:
     mode: Array
     active: Array
     generation: Array
-    """How often the agent has been put to the start of its path again: a new road user each time."""
-    path: Array
-    """Index in the library, -1 for none."""
+    """How often the agent has entered again: a new road user each time."""
     window: Array
     """`[W, A, R]` lines of the `LaneTable` ahead, -1 where none is known; the first is the one the agent is on (-1: on none)."""
     came_from: Array
@@ -146,14 +131,6 @@ class State:
     standing_s: Array
     log: Array
     """Index of the recording, -1 for none."""
-    script: Array
-    script_at_m: Array
-    script_reach_m: Array
-    script_rate: Array
-    script_low_mps: Array
-    script_hold_s: Array
-    script_tick: Array
-    """When it was triggered, -1 before."""
     collided: Array
     """Touches another agent now."""
     off_road: Array
@@ -208,8 +185,8 @@ FAR_M = 1e3
 """A gap to nobody."""
 
 _INTEGERS = {
-    "object_class": int(ObjectClass.CAR), "mode": int(Mode.RAIL), "generation": 0, "path": -1, "held": -1,
-    "log": -1, "script": int(Script.NONE), "script_tick": -1, "window": -1, "came_from": -1, "route": -1, "route_at": 0,
+    "object_class": int(ObjectClass.CAR), "mode": int(Mode.RAIL), "generation": 0, "held": -1,
+    "log": -1, "window": -1, "came_from": -1, "route": -1, "route_at": 0,
     "changed_tick": -1000, "wish": 0, "near": -1, "cue_when": int(When.NEVER), "cue_next": 0, "cue_tick": -1,
 }  # fmt: skip
 _BOOLEANS = {

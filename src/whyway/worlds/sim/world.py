@@ -28,7 +28,7 @@ from whyway.types import (
     Route,
     Truth,
 )
-from whyway.worlds.sim import engine, engine_old
+from whyway.worlds.sim import engine
 from whyway.worlds.sim.sensors import Boxes, see_lights, sense
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import EGO, State
@@ -62,7 +62,7 @@ class Setting:
     name: str
     lane_map: LaneMap
     route: Route
-    sim: Sim | engine_old.Sim
+    sim: Sim
     start: State
     id: Ints
     is_static: np.ndarray[Any, np.dtype[np.bool_]]
@@ -188,7 +188,7 @@ class SimWorld:
             acceleration, steer = self._command.acceleration_mps2, self._command.steer_rad
         a, s = np.zeros_like(self._state.x_m), np.zeros_like(self._state.x_m)
         a[0, EGO], s[0, EGO] = acceleration, steer
-        self._state = _engine(self._setting.sim).step(self._setting.sim, self._state, a, s)
+        self._state = engine.step(self._setting.sim, self._state, a, s)
         self._observation = self._sense()
         goal = self._setting.goal
         if goal is not None and not self._goal_reached:
@@ -212,7 +212,7 @@ class SimWorld:
         ]
         ids, static = self._setting.id.tolist(), self._setting.is_static.tolist()
         actors = []
-        for i in np.nonzero(st.active[0])[0].tolist():
+        for i in np.nonzero(self._there(st))[0].tolist():
             if i == EGO:
                 continue
             kind, yaw, v, length, width, generation = (c[i] for c in columns)
@@ -276,8 +276,18 @@ class SimWorld:
             x, y, yaw, v, a, v * math.tan(steer) / self._setting.sim.vehicle.wheelbase_m, steer
         )
 
+    def _there(self, state: State) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """`(A,)` who exists and is not above or below the ego on another deck of a bridge: the world of drivers is flat."""
+        table = self._setting.sim.table
+        there: np.ndarray[Any, np.dtype[np.bool_]] = state.active[0]
+        if table is None or not table.has_bridges:
+            return there
+        deck = table.decks(state.window)[0]
+        there = there & ((deck != -deck[EGO]) | (deck == 0))
+        return there
+
     def _colors(self) -> Ints:
-        colors: Ints = _engine(self._setting.sim).light_colors(self._setting.sim, self._state)[0]
+        colors: Ints = engine.light_colors(self._setting.sim, self._state)[0]
         return colors
 
     def _sense(self) -> Observation:
@@ -287,7 +297,7 @@ class SimWorld:
         columns = (st.object_class, x, y, st.yaw_rad, st.v_mps, st.length_m, st.width_m)
         boxes = Boxes(*(c[0, EGO + 1 :] for c in columns))
         offset = self._setting.sim.vehicle.center_offset_m
-        found = sense(ego, offset, boxes, sensor, self._rng, present=st.active[0, EGO + 1 :])
+        found = sense(ego, offset, boxes, sensor, self._rng, present=self._there(st)[EGO + 1 :])
         lights = see_lights(
             ego, signals.light_id, signals.x_m, signals.y_m, self._colors(), sensor.range_m
         )
@@ -300,10 +310,6 @@ class SimWorld:
             self._past = (*self._past, self._state)[-late - 1 :]
             return self._past[0]
         return self._state
-
-
-def _engine(sim: Sim | engine_old.Sim) -> Any:
-    return engine if isinstance(sim, Sim) else engine_old
 
 
 def ego_placed(state: State, ego: EgoState, config: Config) -> State:
