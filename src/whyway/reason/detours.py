@@ -35,7 +35,7 @@ DAWDLES_MPS = 7.0
 """Cyclists and pedestrians slower than this are passed."""
 CLEAR_S = 1.0
 """How long before an oncoming road user is there the ego is back in its lane."""
-YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 2.5, 0.25
+YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 4.0, 0.25
 """What moving over may take at most."""
 EASY_1PM = 0.12
 """A bend that is steered into without further thought."""
@@ -111,7 +111,9 @@ class Detours:
         """The speed beside them, with time to slow down to it."""
         slow = detour.gap_m * BESIDE_1PS + BESIDE_MPS
         if detour.over_m > 0.0:
-            slow = min(slow, self._config.reason.passing_mps)
+            # slower still with more than half of the car over the border: that is another's lane
+            wrong = detour.over_m > self._half_m
+            slow = min(slow, (0.6 if wrong else 1.0) * self._config.reason.passing_mps)
         brake = 0.7 * self._config.driving.comfort_brake_mps2
         cap = math.sqrt(slow * slow + 2.0 * brake * detour.swerve.from_m)
         return cap, (CauseKind.OBJECT, detour.round[0])
@@ -120,26 +122,35 @@ class Detours:
         """The ways round those in the way, as far as there is road for them; the narrower one first."""
         if not group:
             return []
-        far = max(self._passed_at(facts, p) for p in group)
-        gap = max(self._gap_m(p.o) for p in group)
-        offsets = (
-            max(p.left_m for p in group) + self._half_m + gap,
-            min(p.right_m for p in group) - self._half_m - gap,
-        )
         beside = any(p.near_m < self._front_m and p.far_m > -self._rear_m for p in group)
         found = []
-        for offset in sorted(offsets, key=abs):
-            if (offset > 0) != (offset == offsets[0]) or abs(offset) < 0.1:
-                continue  # the way past them on the left is the lane's middle, or right of it
-            if beside and facts.place.d_m * offset < 0.0 and abs(facts.place.d_m) > 0.3:
-                continue  # on the other side of them
-            swerve = self._laid(facts, m, group, offset, far + self._rear_m)
-            at = np.linspace(m.s_m + swerve.from_m, m.s_m + swerve.until_m, 7)
-            over = abs(offset) + self._half_m - float(m.path.half_width_at(at).min())
-            if over <= 0.0 or self._on_the_road(m, swerve):
-                round_ = tuple(p.o.id for p in group)
-                found.append(Detour(swerve, round_, beside, gap, over))
-        return found
+        for left in (True, False):
+            detour = self._way(facts, m, group, left=left, beside=beside)
+            if detour is not None:
+                found.append(detour)
+        return sorted(found, key=lambda d: abs(d.swerve.offset_m))
+
+    def _way(
+        self, facts: Facts, m: Manoeuvre, group: list[Blocker], *, left: bool, beside: bool
+    ) -> Detour | None:
+        """The way past a row on one side; with less room than one would like rather than over the lane's border."""
+        far = max(self._passed_at(facts, p) for p in group) + self._rear_m
+        side = 1.0 if left else -1.0
+        edge = max(p.left_m for p in group) if left else -min(p.right_m for p in group)
+        gap, least = max(self._gap_m(p.o) for p in group), self._config.reason.passing_gap_m
+        at = np.linspace(m.s_m + max(group[0].near_m, 0.0), m.s_m + far, 7)
+        within = float(m.path.half_width_at(at).min()) - self._half_m
+        gap = min(gap, max(least, within - edge - self._half_m))
+        offset = edge + self._half_m + gap
+        over, apart = offset - within, (facts.place.d_m - group[0].d_m) * side
+        if offset < 0.1 or (beside and apart < 0.0):
+            return None  # the lane's middle leads past them; or the ego is on their other side
+        if over > 0.0 and not left and facts.waited_s < self._config.reason.patience_s:
+            return None  # nobody drives over the right border without need
+        swerve = self._laid(facts, m, group, side * offset, far)
+        if over > 0.0 and not self._on_the_road(m, swerve):
+            return None
+        return Detour(swerve, tuple(p.o.id for p in group), beside, gap, over)
 
     # ---------------------------------------------------------------------------------------------- who is in the way
 
@@ -172,9 +183,13 @@ class Detours:
 
     def _ahead(self, places: list[Blocker]) -> list[Blocker]:
         """Those in the lane's middle who are not behind us."""
-        room = self._half_m + self._config.driving.corridor_margin_m
         behind = -self._rear_m - 0.5
-        return [p for p in places if p.far_m > behind and p.right_m < room and p.left_m > -room]
+        return [p for p in places if p.far_m > behind and p.right_m < self._room(p) > -p.left_m]
+
+    def _room(self, p: Blocker) -> float:
+        """Who is nearer to the lane's middle than this is in the way."""
+        more = self._gap_m(p.o) / 2 if p.o.object_class in _VRU else 0.0
+        return self._half_m + max(self._config.driving.corridor_margin_m, more)
 
     def _is_obstacle(self, facts: Facts, m: Manoeuvre, p: Blocker, ahead: list[Blocker]) -> bool:
         v = math.hypot(p.o.vx_mps, p.o.vy_mps)

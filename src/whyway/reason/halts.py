@@ -27,6 +27,10 @@ AMBER_STOP_MPS2 = 3.0
 """Amber: stop if this much braking suffices (German and US practice: about 3 m/s2)."""
 JOIN_BRAKE_MPS2 = 2.0
 """Nobody is made to brake harder than this by the ego's joining before them ..."""
+IN_TURN_S = 4.0
+"""Whoever joins the ego's way so soon after it would be over its line goes first."""
+GATE_M = 25.0
+"""A line so far before a conflict is where one waits for it."""
 JOIN_HEADWAY_S = 0.8
 """... or to follow closer."""
 
@@ -130,16 +134,18 @@ class Halts:
         ease = 1.0 if patient else 0.5
         needed = ease * (JOIN_HEADWAY_S * v + closing * closing / (2.0 * JOIN_BRAKE_MPS2))
         if near - s - self._front_m > 0.0:
-            return None  # they join before us: that is a lead to be
+            # they join before us: a lead to be, and once we are over the line they might wait for us
+            gate = self._gate(m, near) or 0.0
+            over = _first(go.t_s, go.ahead_m > gate - self._front_m)
+            first = patient and over < float(c.t_s[at]) < over + IN_TURN_S
+            return (near, False) if first else None
         return near, gap >= needed
 
     def _joined_from_aside(self, m: Manoeuvre, c: Corridor, row: int, at: int) -> bool:
         """Whether the ego's lane and theirs come together in a junction that it has not reached, and they are not behind it."""
-        s = m.s_m + float(c.ahead_m[row, at])
-        entry = next((a for a, b in m.path.junctions if a <= s + 5.0 and b > m.s_m), None)
         gate = self._gate(m, float(c.ahead_m[row, at]))
         beside = abs(float(c.relative_yaw_rad[row, 0])) > 0.3 or abs(float(c.aside_m[row, 0])) > 5.0
-        return beside and gate is not None and entry is not None and not len(self._lights(m, gate))
+        return beside and gate is not None and not len(self._lights(m, gate))
 
     def _stand(self, facts: Facts, m: Manoeuvre, near_m: float, crosses: bool) -> float:
         """Where to stand for a conflict: at the line of a junction not yet entered, if that can be; else short of the conflict.
@@ -156,14 +162,14 @@ class Halts:
         return min(short, stand) if stand > -0.3 and comfortable else short
 
     def _gate(self, m: Manoeuvre, near_m: float) -> float | None:
-        """The line (or else the border) of the junction in which something lies `near_m` ahead, if the front is not over it."""
-        s = m.s_m + near_m
-        inside = next(((a, b) for a, b in m.path.junctions if a - 2.0 <= s <= b + 3.0), None)
-        if inside is None:
-            return None
-        lines = [at for at, _ in m.path.stop_lines if inside[0] - 15.0 < at <= inside[0] + 5.0]
-        gate = (lines[-1] if lines else inside[0]) - m.s_m
-        return gate if gate > self._front_m - 0.5 else None
+        """The line (or else the border) of the junction in which something lies `near_m` ahead, or the line before it, if the front is not over it."""
+        s, front = m.s_m + near_m, m.s_m + self._front_m - 0.5
+        lines = [at for at, line in m.path.stop_lines if front < at <= s + 3.0]
+        begins = [a for a, b in m.path.junctions if front < a and a - 2.0 <= s <= b + 3.0]
+        within = [at for at in lines if s - at < GATE_M]
+        if within:
+            return within[-1] - m.s_m
+        return begins[0] - m.s_m if begins else None
 
     @staticmethod
     def _lights(m: Manoeuvre, gate_m: float) -> list[int]:
