@@ -16,8 +16,9 @@ CLEAR_M = 30.0
 """Nobody is nearer than this to where one enters, ..."""
 UNSEEN_M = 60.0
 """... and an ego under command is not nearer than this."""
-STUCK_S = 180.0
-"""Who has been standing so long (behind what nobody clears away) leaves, if unseen: the last remedy against gridlock."""
+STUCK_S = 90.0
+"""Who has been standing so long (behind what nobody clears away) leaves, if unseen: the last remedy against gridlock, and that of
+CARLA's Traffic Manager, too (`BLOCKED_TIME_THRESHOLD`)."""
 
 
 def enter_and_leave(xp: Any, table: LaneTable, state: State) -> State:
