@@ -23,8 +23,10 @@ Bools = NDArray[np.bool_]
 
 _START_M = 5.0
 """A stop line so near the start of a junction's line is meant for those who come to it."""
-_AHEAD_M = 25.0
-"""How much of what follows a way within the junction is part of what it needs free."""
+_STUB_M = 7.0
+"""On a shorter line between two junctions nobody can wait."""
+_AHEAD_M, _ON_RING_M = 40.0, 12.0
+"""How much of what follows a way within the junction is part of what it needs free; on a roundabout less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,14 @@ class Controls:
     def line(self) -> Bools:
         """Whether there is one."""
         return np.isfinite(self.s_m)
+
+
+def joined_junctions(inside: Bools, before: Ints, after: Ints, length_m: Floats) -> Bools:
+    """`(L,)` the lines of junctions, and those between two of them on which nobody could wait without standing in the first."""
+    arrives, leaves = np.zeros_like(inside), np.zeros_like(inside)
+    arrives[after[inside[before]]] = True
+    leaves[before[inside[after]]] = True
+    return inside | (arrives & leaves & (length_m < _STUB_M))
 
 
 def find_controls(lane_map: LaneMap, graph: Graph, light_ids: Sequence[int]) -> Controls:
@@ -117,13 +127,19 @@ def find_ways(graph: Graph) -> Ints:
     return way
 
 
-def find_conflicts(graph: Graph, way: Ints) -> Bools:
-    """`[V, V]` ways that come near each other; not those from one entry: who follows sees who leads."""
+def find_conflicts(graph: Graph, way: Ints, ring: Bools) -> Bools:
+    """`[V, V]` ways that come near each other; not those from one entry: who follows sees who leads.
+
+    Args:
+      graph: the lines.
+      way: `(L,)` their ways.
+      ring: `(L,)` lines of roundabouts, of which one needs only the beginning.
+    """
     ways = int(way.max(initial=-1)) + 1
     conflict = np.zeros((ways, ways), dtype=bool)
     if not ways:
         return conflict
-    point_way, points = _footprints(graph, way)
+    point_way, points = _footprints(graph, way, ring)
     pairs = cKDTree(points).query_pairs(CONFLICT_M, output_type="ndarray")
     a, b = point_way[pairs[:, 0]], point_way[pairs[:, 1]]
     conflict[a, b] = conflict[b, a] = True
@@ -140,28 +156,39 @@ def find_conflicts(graph: Graph, way: Ints) -> Bools:
     return conflict
 
 
-def _footprints(graph: Graph, way: Ints) -> tuple[Ints, Floats]:
-    """The ground each way needs: its own lines, and the first metres of the ways within the junction it leads into."""
+def _footprints(graph: Graph, way: Ints, ring: Bools) -> tuple[Ints, Floats]:
+    """The ground each way needs: its own lines, and the first metres of what it leads into within the junction."""
     samples, inside, before, after = graph.samples, graph.inside, graph.before, graph.after
     owner = samples.shape.owner
     own = inside[owner]
     labels, rows = [way[owner[own]]], [np.nonzero(own)[0]]
-    leads = inside[before] & inside[after] & (way[before] != way[after])
-    for a, b in zip(before[leads].tolist(), after[leads].tolist(), strict=True):
-        first, count = int(samples.shape.first[b]), int(samples.shape.count[b])
-        more = first + np.arange(min(count, 1 + int(_AHEAD_M / samples.step_m[b])))
-        labels.append(np.full(len(more), way[a]))
-        rows.append(more)
+    nexts: dict[int, list[int]] = {}
+    both = inside[before] & inside[after]
+    for a, b in zip(before[both].tolist(), after[both].tolist(), strict=True):
+        nexts.setdefault(a, []).append(b)
+    for a in sorted(nexts):
+        ahead = [(b, 0.0) for b in nexts[a] if way[b] != way[a]]
+        while ahead:
+            line, gone = ahead.pop()
+            step, count = float(samples.step_m[line]), int(samples.shape.count[line])
+            far = _ON_RING_M if ring[line] else _AHEAD_M
+            needed = int(samples.shape.first[line]) + np.arange(
+                min(count, 1 + int(max(far - gone, 0.0) / step))
+            )
+            labels.append(np.full(len(needed), way[a]))
+            rows.append(needed)
+            gone += float(samples.length_m[line])
+            ahead += [(b, gone) for b in nexts.get(line, ()) if gone < far]
     at = np.concatenate(rows)
     return np.concatenate(labels), np.stack([samples.x_m[at], samples.y_m[at]], axis=-1)
 
 
-def find_gates(graph: Graph, controls: Controls, way: Ints, conflict: Bools, ring: Bools) -> Floats:
-    """`(L,)` stop lines, and the ends of lines behind which a way begins that others cross; on a ring (roundabout) inside, too."""
-    gate = controls.s_m.copy()
+def find_gates(graph: Graph, controls: Controls, way: Ints, conflict: Bools) -> Floats:
+    """`(L,)` stop lines, and the ends of lines behind which a way begins that others cross; who is inside does not stop again."""
+    gate: Floats = controls.s_m.copy()
     contested: Any = conflict.any(axis=1) if len(conflict) else np.zeros(0, dtype=bool)
     before, after = graph.before, graph.after
-    enters = (way[after] >= 0) & ((way[before] < 0) | (ring[before] & (way[before] != way[after])))
+    enters = (way[after] >= 0) & (way[before] < 0)
     lines = before[enters][contested[way[after[enters]]]]
     bare = lines[~controls.line[lines]]
     gate[bare] = graph.samples.length_m[bare]

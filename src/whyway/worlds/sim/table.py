@@ -19,6 +19,7 @@ from whyway.worlds.sim.junctions import (
     find_controls,
     find_gates,
     find_ways,
+    joined_junctions,
 )
 from whyway.worlds.sim.lane_table import (
     CURVATURE,
@@ -78,17 +79,17 @@ def build_table(
     )
     samples, of, shared, at = pieces(whole.samples, stretches)
     links, kind = _cut_links(whole_links, of), whole.kind[of]
-    graph = Graph(
-        samples, of, whole.marked[of] | shared, shared, np.nonzero(links >= 0)[0], links[links >= 0]
-    )
+    before, after = np.nonzero(links >= 0)[0], links[links >= 0]
+    inside = joined_junctions(whole.marked[of] | shared, before, after, samples.length_m)
+    graph = Graph(samples, of, inside, shared, before, after)
     controls = find_controls(lane_map, graph, light_ids)
     way, ring = find_ways(graph), find_rings(graph)
-    conflict = find_conflicts(graph, way)
+    conflict = find_conflicts(graph, way, ring)
     limit = whole.carry(_limits(lane_map, extra_lines))[at]
     priority = find_priorities(
         graph, controls, way, conflict, ring, limit[samples.shape.first], _zips(lane_map, of, shared)
     )  # fmt: skip
-    gate = find_gates(graph, controls, way, conflict, ring)
+    gate = find_gates(graph, controls, way, conflict)
     gate[len(lane_map.lanes) : len(whole.kind)] = [line.gate_s_m for line in extra_lines]
     speed = _speeds(samples, limit)
     left, right = _neighbours(lane_map, graph)
