@@ -142,7 +142,8 @@ def rights(
     rail = on_lines & (state.mode == int(Mode.RAIL)) & ~reckless
     driven = on_lines & ((state.mode == int(Mode.COMMAND)) | reckless)
     held = xp.where(rail, _kept(xp, state, lines, table, colors), -1)
-    held = xp.where(driven, _stood_in(xp, state, lines), held)
+    # where junctions follow each other without room between, one comes into the next way without having asked
+    held = xp.where(driven | (rail & (held < 0)), _stood_in(xp, state, lines), held)
 
     dtype = state.v_mps.dtype
     d, standing = gate.distance_m, state.standing_s
