@@ -96,6 +96,7 @@ def cast(family: Family, numbers: Numbers, site: Site) -> tuple[Part, ...]:
     for name, spec in family.actors.items():
         for i in range(spec.times):
             part = stage.part(spec, i)
+            stage.check_apart(part)
             parts.append(replace(part, name=f"{name} {i + 1}" if spec.times > 1 else name))
     return tuple(parts)
 
@@ -105,6 +106,29 @@ class _Placer:
 
     def __init__(self, site: Site, numbers: Numbers, ego_mps: float) -> None:
         self.site, self.numbers, self.ego_mps = site, numbers, ego_mps
+
+    def check_apart(self, part: Part) -> None:
+        """Nobody begins where the ego does: a way to a junction may pass it on the way.
+
+        Raises:
+          PlaceError: somebody would.
+        """
+        if not part.lanes:
+            return
+        x, y, _, _ = self.site.lanes[part.lanes[0]].center.at(part.s_m, part.d_m)
+        ego_x, ego_y, _, _ = self.site.path.center.at(self.site.start_m)
+        near = (part.length_m + self.numbers["ego_length_m"]) / 2
+        if (
+            abs(part.d_m) < 2.0
+            and math.hypot(x - ego_x, y - ego_y) < near
+            and not self._abreast(x, y)
+        ):
+            raise PlaceError("somebody would begin where the ego does")
+
+    def _abreast(self, x_m: float, y_m: float) -> bool:
+        """Whether a point lies a lane beside the ego's start."""
+        _, d = self.site.path.center.project(x_m, y_m)
+        return abs(float(d)) > 2.5
 
     def number(self, amount: Amount) -> float:
         return number(amount, self.numbers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,11 @@ class Need:
     """Of the ego at the start."""
     near: tuple[float, float] | None = None
     """Places nearer to this point are tried first; None: in an order drawn by luck."""
+
+    def shorter(self, share: float) -> Need:
+        """The same with less room, for maps with short roads."""
+        names = ("approach_m", "behind_m", "beyond_m", "clear_m")
+        return replace(self, **{name: getattr(self, name) * share for name in names})
 
     @property
     def straight_1pm(self) -> float:
@@ -261,6 +266,25 @@ def _ending(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Fou
         yield _Found((lane_id, beside), 0.0, {"left>straight": lanes.onward(others, _ONWARD_M)})
 
 
+def _merges(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
+    """Ramps: lanes that end beside a road's, and ways that join another road's lane at a small angle."""
+    yield from _ending(lanes, need, rng)
+    ways = [_way(lanes, *parts) for parts in lanes.junction_ways()]
+    for i in _order(lanes, need, rng, [way.entry for way in ways]):
+        mine = ways[i]
+        for other in ways:
+            if other.exit != mine.exit or other.entry == mine.entry:
+                continue
+            gentle = max(abs(mine.turn_rad), abs(other.turn_rad)) < _TURN_RAD
+            beside = other.entry in (lanes.side(mine.entry, True), lanes.side(mine.entry, False))
+            if gentle and not beside and abs(wrap_angle(mine.in_rad - other.in_rad)) < _TURN_RAD:
+                core = (mine.entry, *mine.inside, mine.exit)
+                theirs = (other.entry, *other.inside, other.exit)
+                others = lanes.upstream(theirs, need.approach_m + 200.0)
+                arms = {"left>straight": lanes.onward(others, _ONWARD_M)}
+                yield _Found(core, lanes.length_m(core[:-1]), arms)
+
+
 def _zippers(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[_Found]:
     """Two neighbours that lead into the same lane."""
     for lane_id in _ordered(lanes, need, rng):
@@ -445,6 +469,6 @@ def _order(lanes: Lanes, need: Need, rng: np.random.Generator, ids: Sequence[int
 
 
 _FINDERS: Mapping[str, Callable[[Lanes, Need, np.random.Generator], Iterator[_Found]]] = {
-    "road": _roads, "bend": _bends, "junction": _junctions, "merge": _ending, "drop": _ending,
+    "road": _roads, "bend": _bends, "junction": _junctions, "merge": _merges, "drop": _ending,
     "zipper": _zippers, "roundabout": _rings, "narrows": _narrow,
 }  # fmt: skip

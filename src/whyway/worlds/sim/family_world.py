@@ -37,6 +37,8 @@ PIECES: Mapping[str, Callable[..., Piece]] = {
 }  # fmt: skip
 """Maps of the kit by the name a family file gives them."""
 
+_SHARES = (1.0, 0.8, 0.6)
+"""Of the room a family asks for: what a map with short roads may offer."""
 _MOST_SITES = 60
 """Places tried before a map is given up."""
 
@@ -103,14 +105,15 @@ def _set(
     rng = np.random.default_rng([seed, 23])
     speed, front = number(family.ego.speed_mps, numbers), config.vehicle.length_m / 2
     reason = ""
-    for tries, site in enumerate(find_sites(lanes, need, rng)):
-        if tries == _MOST_SITES:
-            break
-        try:
-            parts = cast(family, numbers, site)
-            return site, parts, lights(family.lights, numbers, site, plan, speed, front)
-        except PlaceError as error:
-            reason = str(error)
+    for share in _SHARES:
+        for tries, site in enumerate(find_sites(lanes, need.shorter(share), rng)):
+            if tries == _MOST_SITES:
+                break
+            try:
+                parts = cast(family, numbers, site)
+                return site, parts, lights(family.lights, numbers, site, plan, speed, front)
+            except PlaceError as error:
+                reason = str(error)
     raise no_site(lanes, need, reason)
 
 
