@@ -60,8 +60,6 @@ def neighbours(
     if deck is not None:
         apart = (deck[:, :, None] == -deck[:, None, :]) & (deck[:, :, None] != 0)
         score = score + to(apart, x_m.dtype) * _NOWHERE
-    if deck is not None:  # who is on a bridge and who is under it never meet
-        score = score + to(deck[:, :, None] * deck[:, None, :] < 0, x_m.dtype) * _NOWHERE
     return smallest(xp, score, state.near.shape[-1])
 
 

@@ -119,7 +119,8 @@ def changes(
     asked = obliged & (to(must, dtype) == side)
     against = obliged & ~asked
     gain = leads.pull_beside - leads.pull
-    loss = leads.push - leads.push_beside
+    # who is followed closely makes way to the right, never to the left, where the other one would pass
+    loss = leads.push * to(side < 0.0, dtype) - leads.push_beside
     worth = gain - state.politeness * loss > THRESHOLD_MPS2
     room = (gate.distance_m > BEFORE_GATE_M) & (gate.distance_m > BEFORE_GATE_S * state.v_mps)
     room = room & (rest > 2.0 * state.v_mps + 5.0) & (since > AGAIN_S) & ~against

@@ -98,8 +98,8 @@ def advance(xp: Any, sim: Sim, state: State, acceleration_mps2: Array, steer_rad
     moved = replace(
         moved, tick=state.tick + 1, standing_s=standing, demand_tick=_demand(xp, sim, state, time)
     )
-    if sim.table is not None and sim.returns:
-        moved = enter_and_leave(xp, sim.table, moved)
+    if sim.table is not None:
+        moved = enter_and_leave(xp, sim.table, moved, sim.returns)
     return judge(xp, sim, moved)
 
 

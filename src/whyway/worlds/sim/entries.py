@@ -21,7 +21,7 @@ STUCK_S = 90.0
 CARLA's Traffic Manager, too (`BLOCKED_TIME_THRESHOLD`)."""
 
 
-def enter_and_leave(xp: Any, table: LaneTable, state: State) -> State:
+def enter_and_leave(xp: Any, table: LaneTable, state: State, returns: bool = True) -> State:
     """The state after those who are at their road's end have left, and one in each world has entered if there is room."""
     window = state.window
     line = clamp(window[..., 0], 0, None)
@@ -30,7 +30,7 @@ def enter_and_leave(xp: Any, table: LaneTable, state: State) -> State:
     end = (window[..., 1] < 0) & (pick(table.successors, line) == 0)
     done = end & (state.s_m + state.length_m / 2 > pick(table.length_m, line))
     wanders = (state.route < 0) & (state.cue_when[..., 0] == int(When.NEVER)) & (state.log < 0)
-    entries = table.entries.shape[0]
+    entries = table.entries.shape[0] if returns else 0
     driven = state.active & (state.mode == int(Mode.COMMAND))
     ego = driven[:, EGO : EGO + 1]
     x, y = state.x_m, state.y_m  # who follows lines has its centre here

@@ -31,6 +31,8 @@ COURTESY_MPS2 = 2.0
 """With which one brakes for somebody who has to change lanes."""
 JOIN_MPS2 = 4.0
 """Most braking for somebody whose way joins one's own further on."""
+SLOW_MPS = 2.0
+"""Who is no faster keeps a junction's exit taken; who crosses it is soon gone."""
 LANE_M = 3.4
 """How far aside the next lane is, for who wants to change."""
 _TOUCH_M = 0.1
@@ -199,7 +201,9 @@ def leads(
     nearest = xp.min(gap_in_way, axis=0)
     lead_v = xp.min(u + to(gap_in_way > nearest, dtype) * FAR_M, axis=0)
     free = rail + to(state.mode == int(Mode.COMMAND), dtype)
-    slow = in_way * to(u < 2.0, dtype) * to(f - long < exit_m + state.s0_m, dtype)
+    slow = (
+        in_way * to(xp.abs(o.v_mps) < SLOW_MPS, dtype) * to(f - long < exit_m + state.s0_m, dtype)
+    )
     own = pull * in_way
     return Leads(
         pull=xp.min(xp.minimum(own, joining), axis=0),

@@ -103,10 +103,15 @@ def drive(
     heeds = ~part.reckless & (speed >= 0.0) & ((pull < -_PULLED_MPS2) | (walker & threat))
     a = xp.where(told, xp.where(heeds, xp.minimum(exact, a), exact), a)
     after = xp.maximum(v + a * dt_s, clamp(xp.minimum(v, speed), None, 0.0))
+    ahead = (v + after) * (0.5 * dt_s)
+    # who walks stays where the walk ends
+    rest = lines.begins_m[1] + lines.length_m[1]
+    ends = walker & (pick(table.successors, lines.line[1]) == 0) & (ahead >= rest)
+    after, ahead = xp.where(ends, 0.0 * after, after), xp.where(ends, rest, ahead)
     return Motion(
         a_mps2=(after - v) / dt_s,
         v_mps=after,
-        ahead_m=(v + after) * (0.5 * dt_s),
+        ahead_m=ahead,
         d_m=state.d_m + _sideways(xp, state, part, to(walker, dtype), dt_s),
     )
 
