@@ -96,6 +96,8 @@ def cited(decision: Decision, facts: Facts, config: Config, road: Road) -> list[
 
 def _held_by(option: Option, note: Callable[[int, float], None], scale: float) -> None:
     rows, pressure = option.rollout.binding, option.rollout.pressure_mps2
+    if option.halt is not None and option.halt.key[0] == CauseKind.OBJECT:
+        note(option.halt.key[1], scale)
     for row in np.unique(rows[rows >= 0]):
         share = float(np.max(pressure[rows == row])) / 3.0
         note(int(option.corridor.ids[row]), scale * min(1.0, 0.2 + share))

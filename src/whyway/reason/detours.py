@@ -33,12 +33,15 @@ ASIDE_M = 0.9
 STANDS_MPS = 0.3
 DAWDLES_MPS = 7.0
 """Cyclists and pedestrians slower than this are passed."""
+UNSEEN = 0.8
+"""At this part of the limit somebody may come who is not seen yet."""
 CLEAR_S = 1.0
 """How long before an oncoming road user is there the ego is back in its lane."""
 YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 4.0, 0.25
 """What moving over may take at most."""
 EASY_1PM = 0.12
 """A bend that is steered into without further thought."""
+LEAST_GAP_M = 0.35
 LATER_M = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
 """How far behind the front's reaching them the swerve may be over."""
 STAND_OFF_BRAKE_MPS2 = 2.0
@@ -86,6 +89,8 @@ class Detours:
         self._config, self._road = config, road
         self._front_m, self._rear_m = config.vehicle.front_m, config.vehicle.rear_m
         self._half_m = config.vehicle.width_m / 2
+        sensor = config.sim.sensor
+        self._sight_m = sensor.range_m if sensor.enabled else math.inf
 
     def in_the_way(
         self, facts: Facts, m: Manoeuvre, seen: Survey, gone: frozenset[int]
@@ -141,12 +146,14 @@ class Detours:
         at = np.linspace(m.s_m + max(group[0].near_m, 0.0), m.s_m + far, 7)
         within = float(m.path.half_width_at(at).min()) - self._half_m
         gap = min(gap, max(least, within - edge - self._half_m))
+        # with a little less still rather than with its middle in another's lane
+        gap = min(gap, max(LEAST_GAP_M, within - edge - 0.1))
         offset = edge + self._half_m + gap
         over, apart = offset - within, (facts.place.d_m - group[0].d_m) * side
         if offset < 0.1 or (beside and apart < 0.0):
             return None  # the lane's middle leads past them; or the ego is on their other side
-        if over > 0.0 and not left and facts.waited_s < self._config.reason.patience_s:
-            return None  # nobody drives over the right border without need
+        if over > 0.0 and not left:
+            return None  # nobody drives over the right border
         swerve = self._laid(facts, m, group, side * offset, far)
         if over > 0.0 and not self._on_the_road(m, swerve):
             return None
@@ -308,6 +315,12 @@ class Detours:
             meets = self._meets(facts, o, detour, p)
             if meets is not None:
                 return against(o, Risk.COLLISION, meets, p.o.id)
+        # whoever may come has to be seen in time; after a long wait one feels one's way
+        takes = self._time_to(o, swerve.until_m + self._front_m) - self._time_to(o, swerve.from_m)
+        limit = float(m.path.limit_at(np.array([m.s_m]))[0])
+        needed = swerve.until_m - swerve.from_m + UNSEEN * limit * takes
+        if needed > self._sight_m and facts.waited_s < self._config.reason.patience_s:
+            return against(o, Risk.COLLISION, takes)
         return o
 
     def _meets(self, facts: Facts, o: Option, detour: Detour, p: Blocker) -> float | None:

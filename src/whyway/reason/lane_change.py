@@ -66,10 +66,10 @@ class LaneChanges:
         standing = facts.ego.v_mps < 2.0 and facts.waited_s < STOOD_S
         if abs(facts.place.d_m) > min(0.6, CENTRED * half) or standing:
             return []
-        held = (
-            float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
-            and keep.rollout.binding.max() >= 0
+        by_somebody = keep.rollout.binding.max() >= 0 or (
+            keep.halt is not None and keep.halt.key[0] == CauseKind.OBJECT and not keep.yields_to
         )
+        held = by_somebody and float(np.mean(keep.rollout.pressure_mps2)) > 2 * HELD_MPS2
         if wish != Direction.NONE:
             return [wish]
         return [Direction.LEFT, Direction.RIGHT] if held else []

@@ -10,6 +10,7 @@ import numpy as np
 from whyway.config import Config, config_hash
 from whyway.maps.manoeuvre import CENTRED, Place, place_of
 from whyway.maps.road import Road
+from whyway.motion import HALT
 from whyway.reason.citations import cited, perceived, predicted
 from whyway.reason.facts import Decision, Facts, Key, Option
 from whyway.reason.proposals import Decider
@@ -199,9 +200,10 @@ class RuleReasoner:
         keep = next((o for o in decision.others if o.manoeuvre.lateral == Lateral.KEEP_LANE), None)
         if keep is None:
             return []
-        rows = keep.rollout.binding
-        held = [int(keep.corridor.ids[r]) for r in rows if r >= 0]
-        return [(CauseKind.OBJECT, max(set(held), key=held.count))] if held else []
+        held = [int(keep.corridor.ids[r]) for r in keep.rollout.binding if r >= 0]
+        if keep.halt is not None and keep.halt.key[0] == CauseKind.OBJECT:
+            held += [keep.halt.key[1]] * int(np.count_nonzero(keep.rollout.binding == HALT))
+        return [(CauseKind.OBJECT, max(sorted(set(held)), key=held.count))] if held else []
 
     def _cause(self, key: Key, weight: float, facts: Facts) -> Cause:
         """A cause with its declared counterfactual: the decision taken again without it."""
