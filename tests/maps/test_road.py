@@ -358,3 +358,7 @@ def test_a_change_is_wanted_only_from_where_the_next_lane_leads_along():
     assert turning.next_route_lane_change(4) == (Direction.LEFT, pytest.approx(100.0))
     straight_on = roads.road(lanes, [1, 7, 8, 10])
     assert straight_on.next_route_lane_change(1) == (Direction.LEFT, pytest.approx(230.0))
+    # who changed early stays: the lane beside leads to where the route is going
+    assert straight_on.next_route_lane_change(2) is None
+    assert straight_on.path_from(2, 200.0).lane_ids == (2, 9, 10)
+    assert turning.next_route_lane_change(2) == (Direction.RIGHT, pytest.approx(100.0))

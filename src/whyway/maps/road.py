@@ -185,6 +185,7 @@ class Road:
     def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
         distance, current = 0.0, lane_id
         way: list[int] = []
+        target: frozenset[int] = frozenset()
         for _ in range(len(self.lanes)):
             distance += self.lanes[current].length_m
             way.append(current)
@@ -199,7 +200,9 @@ class Road:
                 current = self._leg_ids[i + 1]
                 continue
             side = self._towards_route(current)
-            nexts = [s for s in self._successors(current) if self._leads_to_route(s)]
+            target = self._next_road(current, target)
+            nexts = [s for s in self._successors(current) if self._reaches(s, target)]
+            nexts = nexts or [s for s in self._successors(current) if self._leads_to_route(s)]
             if not nexts:
                 open_ = side is not Direction.NONE and self._leads_along(way, side)
                 return (side, distance) if open_ else None
@@ -254,6 +257,30 @@ class Road:
                     return side
         return Direction.NONE
 
+    def _next_road(self, lane_id: int, before: frozenset[int]) -> frozenset[int]:
+        """The lanes, side by side, that the route comes to next outside junctions, as seen from a lane on or beside it.
+
+        Inside a junction, and away from the route, it is that of the lane `before`.
+        """
+        if self.lanes[lane_id].lane.in_junction:
+            return before
+        here = _side_by_side(lane_id, self.lanes)
+        at = max((self._index[i] for i in here if i in self._index), default=None)
+        if at is None:
+            return before
+        for other in self._leg_ids[at + 1 :]:
+            if not self.lanes[other].lane.in_junction:
+                return _side_by_side(other, self.lanes)
+        return frozenset()
+
+    def _reaches(self, lane_id: int, target: frozenset[int], depth: int = 4) -> bool:
+        """Whether a lane is one of some, or leads to one through a junction only."""
+        if lane_id in target:
+            return True
+        if depth == 0 or not target or not self.lanes[lane_id].lane.in_junction:
+            return False
+        return any(self._reaches(s, target, depth - 1) for s in self._successors(lane_id))
+
     def _leads_to_route(self, lane_id: int) -> bool:
         return lane_id in self._route_set or self._towards_route(lane_id) is not Direction.NONE
 
@@ -275,18 +302,22 @@ class Road:
 
     def _build_path(self, lane_id: int, length: int, on_route: bool, _leg: int) -> LanePath:
         ids, total = [lane_id], self.lanes[lane_id].length_m
+        target: frozenset[int] = frozenset()
         while total < length * _ROUND_UP_M:
             nexts = self._successors(ids[-1])
             if not nexts:
                 break
-            ids.append(self._fork(nexts, ids[-1]) if on_route else nexts[0])
+            target = self._next_road(ids[-1], target) if on_route else target
+            ids.append(self._fork(nexts, ids[-1], target) if on_route else nexts[0])
             total += self.lanes[ids[-1]].length_m
         return self._joined(tuple(ids))
 
-    def _fork(self, nexts: list[int], lane_id: int) -> int:
+    def _fork(self, nexts: list[int], lane_id: int, target: frozenset[int]) -> int:
         i = self._index.get(lane_id, len(self._leg_ids))
         after = self._leg_ids[i + 1 : i + 2]
-        ranked = [[s for s in nexts if s in after], [s for s in nexts if s in self._route_set]]
+        ranked = [[s for s in nexts if s in after]]
+        ranked.append([s for s in nexts if self._reaches(s, target)])
+        ranked.append([s for s in nexts if s in self._route_set])
         ranked.append([s for s in nexts if self._leads_to_route(s)])
         return next((found[0] for found in ranked if found), nexts[0])
 
