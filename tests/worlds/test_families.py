@@ -13,12 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
 from ride import Ride, braked, ride
 
 from whyway.config import Config
+from whyway.maps.leaderboard import Place, Trigger
+from whyway.maps.road import Road
 from whyway.types import InputError, same
 from whyway.worlds.sim.family import FamilyError
 from whyway.worlds.sim.family_cast import draw
 from whyway.worlds.sim.family_read import FOLDER, family_names, find_family, read_family
 from whyway.worlds.sim.family_world import family_world
 from whyway.worlds.sim.state import EGO, When
+from whyway.worlds.sim.trigger_world import FAMILY_OF, UNPLAYED, trigger_world
 
 CONFIG = Config()
 ASKED_FOR = [
@@ -118,17 +121,53 @@ def _check_fair(name: str, world, done: Ride) -> None:
         assert not any(state.collided[0, EGO] for state in after), "braking in time does not help"
 
 
-@pytest.mark.parametrize("name", ["cut_in", "jaywalker", "unprotected_left"])
-def test_families_find_their_place_in_the_town(name: str) -> None:
-    if name == "unprotected_left":
-        world = family_world(name, 5, CONFIG, map_file=Path("town"))
-        assert world.notes["map"].startswith("town")
-    else:
-        # blocks of 100 m have no room for what takes 200
-        try:
-            world = family_world(name, 5, CONFIG, map_file=Path("town"))
-        except InputError as error:
-            assert "has no place for this" in str(error) and "\n" not in str(error)
+MAPS = Path(__file__).resolve().parents[3] / "shared/data/carla_xodr_mit"
+PLACES = [
+    ("town", "jaywalker"), ("town", "unprotected_left"), ("Town01", "double_parked_oncoming"), ("Town01", "sharp_curve"),
+    ("Town03", "roundabout_entry"), ("Town03", "unprotected_left"), ("Town04", "cut_in"), ("Town04", "merge_from_ramp"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("town", "name"), PLACES)
+def test_families_find_their_place_on_maps_of_others(town: str, name: str) -> None:
+    file = Path("town") if town == "town" else MAPS / f"{town}.xodr.gz"
+    if town != "town" and not file.is_file():
+        pytest.skip(f"no map at {file}")
+    world = family_world(name, 5, CONFIG, map_file=file)
+    start = world._setting.start
+    assert town.lower() in world.notes["map"].lower() and not start.collided[0, EGO]
+    road = Road(world.lane_map, world.route)
+    ego = world.observation.ego
+    found = road.locate(ego.x_m, ego.y_m, ego.yaw_rad)
+    assert found is not None and found[0] in road.route_ids and abs(found[2]) < 0.3
+
+
+def test_a_map_without_a_place_is_one_line_that_says_what_is_missing() -> None:
+    with pytest.raises(InputError) as error:
+        family_world("merge_from_ramp", 1, CONFIG, map_file=Path("town"))
+    text = str(error.value)
+    assert "has no place for this: a merge, " in text and "use another map" in text
+    assert "\n" not in text
+
+
+def test_a_trigger_is_played_by_its_family_at_the_nearest_place() -> None:
+    file = MAPS / "Town03.xodr.gz"
+    if not file.is_file():
+        pytest.skip(f"no map at {file}")
+    for seed in (3, 8):
+        there = family_world("jaywalker", seed, CONFIG, map_file=file).observation.ego
+        trigger = Trigger("crossing", "DynamicObjectCrossing", Place(there.x_m, there.y_m, 0.0))
+        world = trigger_world(trigger, file, 1, CONFIG)
+        assert world.notes["family"] == "jaywalker"
+        ego = world.observation.ego
+        assert np.hypot(ego.x_m - there.x_m, ego.y_m - there.y_m) < 150.0
+    with pytest.raises(InputError, match="no scenario family stands for 'ControlLoss'"):
+        trigger_world(Trigger("x", "ControlLoss", Place(0, 0, 0)), file, 1, CONFIG)
+
+
+def test_every_trigger_type_has_a_family_or_a_reason() -> None:
+    assert set(FAMILY_OF.values()) <= set(family_names())
+    assert not set(FAMILY_OF) & set(UNPLAYED)
 
 
 # ------------------------------------------------------------------------------------------------------ wrong files

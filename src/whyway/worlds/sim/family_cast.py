@@ -27,7 +27,8 @@ from whyway.worlds.sim.family import (
     WalkPlace,
 )
 from whyway.worlds.sim.family_lanes import meeting
-from whyway.worlds.sim.family_sites import Need, Site
+from whyway.worlds.sim.family_need import Need
+from whyway.worlds.sim.family_sites import Site
 from whyway.worlds.sim.state import When
 from whyway.worlds.sim.table import Line
 
