@@ -157,7 +157,7 @@ def test_a_trigger_is_played_by_its_family_at_the_nearest_place() -> None:
     for seed in (3, 8):
         there = family_world("jaywalker", seed, CONFIG, map_file=file).observation.ego
         trigger = Trigger("crossing", "DynamicObjectCrossing", Place(there.x_m, there.y_m, 0.0))
-        world = trigger_world(trigger, file, 1, CONFIG)
+        world = trigger_world(trigger, file, seed, CONFIG)
         assert world.notes["family"] == "jaywalker"
         ego = world.observation.ego
         assert np.hypot(ego.x_m - there.x_m, ego.y_m - there.y_m) < 150.0
