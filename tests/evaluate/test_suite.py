@@ -139,6 +139,7 @@ def test_every_route_of_a_leaderboard_file_is_a_scene(tmp_path):
     routes.write_text(f"<routes>{ROUTE.format('3')}{ROUTE.format('b')}</routes>")
     both = (f"{routes}#3", f"{routes}#b")
     assert scenes_of(routes) == both
+    assert scenes_of(Path(f"{routes}#b")) == both[1:]
     assert scenes_of(tmp_path) == both
     listed = tmp_path / "suite.yaml"
     listed.write_text("scenes: [family:cut_in, 'routes.xml#b', routes.xml]")

@@ -83,6 +83,8 @@ def scenes_of(suite: Path) -> tuple[str, ...]:
         if not found:
             raise SuiteError(f"{suite}: holds no CommonRoad file (.xml, .xml.gz)")
         return tuple(one for path in found for one in _routes_of(path))
+    if is_route_spec(str(suite)):
+        return _routes_of(str(suite))
     if not suite.is_file():
         raise SuiteError(
             f"{suite}: no such suite; give a folder of CommonRoad files, a leaderboard route file or a YAML file"
