@@ -6,6 +6,8 @@ The same family, seed and map give the same world, bit for bit. Without a map it
 from __future__ import annotations
 
 import inspect
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -39,6 +41,7 @@ PIECES: Mapping[str, Callable[..., Piece]] = {
 
 _SHARES = (1.0, 0.8, 0.6)
 """Of the room a family asks for: what a map with short roads may offer."""
+_NEAR_M = 120.0
 _MOST_SITES = 60
 """Places tried before a map is given up."""
 
@@ -105,16 +108,27 @@ def _set(
     rng = np.random.default_rng([seed, 23])
     speed, front = number(family.ego.speed_mps, numbers), config.vehicle.length_m / 2
     reason = ""
-    for share in _SHARES:
-        for tries, site in enumerate(find_sites(lanes, need.shorter(share), rng)):
-            if tries == _MOST_SITES:
-                break
+    rooms = [need.shorter(share) for share in _SHARES]
+    # somewhat shorter but near is better than as asked for but far away
+    reaches = (math.inf,) if near is None else (_NEAR_M, math.inf)
+    for reach, room in itertools.product(reaches, rooms):
+        for site in itertools.islice(find_sites(lanes, room, rng), _MOST_SITES):
+            if _away(site, near) > reach:
+                continue
             try:
                 parts = cast(family, numbers, site)
                 return site, parts, lights(family.lights, numbers, site, plan, speed, front)
             except PlaceError as error:
                 reason = str(error)
     raise no_site(lanes, need, reason)
+
+
+def _away(site: Site, near: tuple[float, float] | None) -> float:
+    """From a point to the ego's start."""
+    if near is None:
+        return 0.0
+    x, y, _, _ = site.path.center.at(site.start_m)
+    return math.hypot(float(x) - near[0], float(y) - near[1])
 
 
 def _map(
