@@ -36,6 +36,7 @@ Numbers: TypeAlias = dict[str, float]
 
 _ONWARD_M = 600.0
 _DIGITS = 3
+_SPARE_M = 3.0
 
 
 class PlaceError(FamilyError):
@@ -116,7 +117,9 @@ class _Placer:
         """
         if not part.lanes:
             return
-        x, y, _, _ = self.site.lanes[part.lanes[0]].center.at(part.s_m, part.d_m)
+        x, y, _, _ = (
+            float(c) for c in self.site.lanes[part.lanes[0]].center.at(part.s_m, part.d_m)
+        )
         ego_x, ego_y, _, _ = self.site.path.center.at(self.site.start_m)
         near = (part.length_m + self.numbers["ego_length_m"]) / 2
         if (
@@ -261,8 +264,10 @@ class _Placer:
         c, sn = math.cos(heading), math.sin(heading)
         away = self.number(place.aside_m) / max(math.cos(slant), 0.2)
         length = self.number(place.length_m)
-        xs = x + np.array([-away, length - away]) * c
-        ys = y + np.array([-away, length - away]) * sn
+        # who backs begins near the far end of its line; one at the very end would have left the road
+        more = _SPARE_M if place.backwards else 0.0
+        xs = x + np.array([-away - more, length - away]) * c
+        ys = y + np.array([-away - more, length - away]) * sn
         at = 0.0
         if place.backwards:
             xs, ys, at = xs[::-1].copy(), ys[::-1].copy(), length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from lxml import etree
@@ -122,7 +122,7 @@ def _same(a: str, b: str) -> bool:
         return a == b
 
 
-_RULES = {
+_RULES: Mapping[str, Callable[[float, float], bool]] = {
     "lessThan": lambda a, b: a < b,
     "lessOrEqual": lambda a, b: a <= b,
     "greaterThan": lambda a, b: a > b,
