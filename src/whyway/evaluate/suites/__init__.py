@@ -1,0 +1,1 @@
+"""Ready suites: lists of worlds and seeds to drive a driver through."""
