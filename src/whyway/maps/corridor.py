@@ -137,10 +137,14 @@ def look(
     corridor = _relative(m, m.path, m.s_m, m.d_m, seen, vehicle, driving)
     if m.leaving is None:
         return corridor
-    crossing_s = 0.5 * change_time_s(m.d_m, driving)
     left = survey(m.leaving, m.leaving_s_m, ego, objects, t_s)
     old = _relative(None, m.leaving, m.leaving_s_m, 0.0, left, vehicle, driving)
-    in_the_way = old.inside & (t_s <= crossing_s)
+    if m.shift is None:
+        in_the_way = old.inside & (t_s <= 0.5 * change_time_s(m.d_m, driving))
+    else:  # a change laid round somebody: clear of them by where it leads, not by when
+        own = m.shift.at(left.ahead_m) - m.shift.d0_m
+        room = vehicle.width_m / 2 + driving.corridor_margin_m + left.half_width_m
+        in_the_way = old.inside & (np.abs(left.d_m - own) < room)
     old = dataclasses.replace(old, inside=in_the_way, leaves=np.ones(len(old.ids), dtype=np.bool_))
     ever: Bools = np.asarray(in_the_way.any(axis=1))
     return corridor.followed_by(old.only(ever))

@@ -54,7 +54,7 @@ class WaypointPlanner:
         ):  # a side without a lane: the decision cannot be meant, keeping the lane is what is left of it
             m = manoeuvre(self._road, place, Lateral.KEEP_LANE, Direction.NONE, REACH_M)
             assert m is not None
-        if decision.offset_m != 0.0 and m.leaving is None:
+        if decision.offset_until_m > 0.0 and (decision.offset_m == 0.0) == (m.leaving is not None):
             swerve = Swerve(decision.offset_m, decision.offset_from_m, decision.offset_until_m)
             m = aside(m, swerve, view.ego)
         roll = self._roll(view, m)

@@ -42,6 +42,8 @@ YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 4.0, 0.25
 EASY_1PM = 0.12
 """A bend that is steered into without further thought."""
 LEAST_GAP_M = 0.35
+CHANGE_MPS, CHANGE_LATER_M = 4.0, 2.0
+"""Slower than this a change of lanes round somebody is laid to a place; so far behind the front's reaching them it may end."""
 LATER_M = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
 """How far behind the front's reaching them the swerve may be over."""
 STAND_OFF_BRAKE_MPS2 = 2.0
@@ -111,6 +113,13 @@ class Detours:
         gently = facts.ego.v_mps**2 / (2.0 * STAND_OFF_BRAKE_MPS2)
         stand = max(to_go - self._config.reason.stand_off_m, gently)
         return Halt(stand, (CauseKind.OBJECT, p.o.id)) if stand < to_go - 3.0 else None
+
+    def change_before(self, facts: Facts, group: list[Blocker]) -> Swerve | None:
+        """How a change of lanes from near standstill is laid so that it is over, or nearly, when the ego reaches them."""
+        if not group or facts.ego.v_mps > CHANGE_MPS or group[0].near_m < self._front_m:
+            return None
+        over = group[0].near_m - self._front_m + CHANGE_LATER_M
+        return Swerve(0.0, over, over + 1.0)
 
     def cap(self, detour: Detour) -> tuple[float, Key]:
         """The speed beside them, with time to slow down to it."""

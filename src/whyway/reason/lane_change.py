@@ -19,6 +19,7 @@ from whyway.maps.manoeuvre import (
 )
 from whyway.maps.road import Road
 from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Halt, Key, Option
+from whyway.trace.meta_actions import WINDOW_S
 from whyway.types import (
     CYCLE_S,
     CauseKind,
@@ -32,6 +33,10 @@ FOLLOWER_S = 0.6
 """Headway that is left to whoever the ego changes before."""
 BEGUN = 0.7
 """Urgency of a change under way: giving it up is no safer."""
+STEEPEST_1PM = 0.3
+"""Bends beyond it are not begun."""
+MOVES_M = 2.0
+"""Who would not get so far in the words' window does not change lanes."""
 STOOD_S = 1.0
 """Who has stood so long may change lanes from standstill."""
 BESIDE_M = 1.5
@@ -100,6 +105,10 @@ class LaneChanges:
                 or m.path.length_m - m.s_m < change_m + 20.0
             ):
                 return against(o, Risk.PROGRESS, math.inf)
+        if m.shift is not None and m.shift.bend_1pm > STEEPEST_1PM:
+            return against(o, Risk.COMFORT, 0.0)  # no room left to steer out
+        if float(o.rollout.ahead_m[round(WINDOW_S / CYCLE_S)]) < MOVES_M:
+            return against(o, Risk.PROGRESS, math.inf)  # held there too: nothing would come of it
         urgency = _urgency(facts, left_m) if asked else 0.0
         unsafe = self._unsafe_at(facts.ego, o, max(urgency, BEGUN if under_way else 0.0))
         if unsafe is not None:

@@ -67,11 +67,11 @@ class Decider:
             else self._road.next_route_lane_change(facts.place.lane_id)
         )
         left = wish[1] - facts.place.s_m if wish else math.inf
-        keep, ways = self._ways_round(facts, keep, without)
+        keep, ways, before = self._ways_round(facts, keep, without)
         options = [keep, *(o for o, _ in ways)]
         sides = self._changes.sides_worth_a_look(facts, keep, wish[0] if wish else Direction.NONE)
         for direction in sides:
-            option = self._option(facts, Lateral.LANE_CHANGE, direction, without)
+            option = self._option(facts, Lateral.LANE_CHANGE, direction, without, swerve=before)
             if option is not None:
                 options.append(self._changes.judged(facts, option, keep, wish, left))
         chosen = _best(facts, keep, ways, options)
@@ -86,13 +86,16 @@ class Decider:
 
     def _ways_round(
         self, facts: Facts, keep: Option, without: frozenset[Key]
-    ) -> tuple[Option, list[tuple[Option, Detour]]]:
-        """Keeping the lane, well short of who is to be driven round, and the ways round them, judged."""
+    ) -> tuple[Option, list[tuple[Option, Detour]], Swerve | None]:
+        """Keeping the lane, well short of who is to be driven round; the ways round them, judged; and how to change lanes before them."""
         seen = self._looked(facts, Lateral.KEEP_LANE, Direction.NONE, without)[1]
-        if self._detours is None or facts.changing != Direction.NONE or seen is None:
-            return keep, []
+        if self._detours is None or seen is None:
+            return keep, [], None
         gone = frozenset(i for kind, i in without if kind == CauseKind.OBJECT)
         group = self._detours.in_the_way(facts, keep.manoeuvre, seen, gone)
+        before = self._detours.change_before(facts, group)
+        if facts.changing != Direction.NONE:
+            return keep, [], before
         ways: list[tuple[Option, Detour]] = []
         for detour in self._detours.ways_round(facts, keep.manoeuvre, group):
             side = Direction.LEFT if detour.swerve.offset_m > 0.0 else Direction.RIGHT
@@ -103,7 +106,7 @@ class Decider:
         if stand is not None and (keep.halt is None or stand.ahead_m < keep.halt.ahead_m):
             go = self._roll(facts.ego, keep.profile, keep.cap_mps, stand, keep.corridor)
             keep = dataclasses.replace(keep, halt=stand, rollout=go)
-        return keep, ways
+        return keep, ways, before
 
     def _searching(
         self, facts: Facts, keep: Option, change: Option | None, left_m: float, without: frozenset[Key]
@@ -124,9 +127,10 @@ class Decider:
 
     def _option(
         self, facts: Facts, lateral: Lateral, direction: Direction, without: frozenset[Key],
-        detour: Detour | None = None,
+        detour: Detour | None = None, swerve: Swerve | None = None,
     ) -> Option | None:  # fmt: skip
-        m, seen, corridor = self._looked(facts, lateral, direction, without, detour)
+        swerve = detour.swerve if detour else swerve
+        m, seen, corridor = self._looked(facts, lateral, direction, without, swerve)
         if m is None or seen is None or corridor is None:
             return None
         gone = [i for kind, i in without if kind == CauseKind.OBJECT]
@@ -169,22 +173,23 @@ class Decider:
 
     def _looked(
         self, facts: Facts, lateral: Lateral, direction: Direction, without: frozenset[Key],
-        detour: Detour | None = None,
+        swerve: Swerve | None = None,
     ) -> _Seen:  # fmt: skip
         """The manoeuvre and who is in its way; counterfactuals look at the same scene again, so the last one is remembered."""
         if self._facts is not facts:
             self._facts, self._looks = facts, {}
         on_route = (CauseKind.ROUTE, 0) not in without
-        key = (lateral, direction, on_route, detour.swerve if detour else None)
+        key = (lateral, direction, on_route, swerve)
         if key not in self._looks:
             m = manoeuvre(self._road, facts.place, lateral, direction, REACH_M, on_route=on_route)
             if m is None:
                 self._looks[key] = None, None, None
                 return self._looks[key]
-            if detour is None:
+            if swerve is not None and (lateral != Lateral.LANE_CHANGE or m.leaving is not None):
+                m = aside(m, swerve, facts.ego)
+            if lateral != Lateral.NUDGE:
                 seen = survey(m.path, m.s_m, facts.ego, facts.objects, self._t_s)
             else:
-                m = aside(m, detour.swerve, facts.ego)
                 known = self._looks[(Lateral.KEEP_LANE, Direction.NONE, on_route, None)][1]
                 assert known is not None  # who is in the way was found there
                 seen = known

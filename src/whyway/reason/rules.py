@@ -129,7 +129,7 @@ class RuleReasoner:
 
     def _follow_up(self, decision: Decision, place: Place) -> None:
         """Begin the lane change that was decided; give up one that no longer is, unless the border is behind us."""
-        self._nudging = decision.chosen.manoeuvre.shift is not None
+        self._nudging = decision.chosen.manoeuvre.lateral == Lateral.NUDGE
         if decision.lateral == Lateral.LANE_CHANGE:
             self._changing = decision.direction
         elif not self._crossed:

@@ -39,7 +39,7 @@ class Wording:
         main = max(weights, key=lambda k: weights[k]) if weights else None
         longitudinal = _label(main, done, chosen, float(np.mean(roll.pressure_mps2[now])), wanted)
         lateral, direction = m.lateral, m.direction
-        if m.shift is not None:
+        if m.shift is not None and lateral != Lateral.LANE_CHANGE:
             start, end = m.shift.at(np.array([0.0, roll.ahead_m[now][-1]])).tolist()
             by = end - start if abs(end - start) > SHIFTS_M else m.shift.swerve.offset_m
             direction = Direction.LEFT if by > 0.0 else Direction.RIGHT
