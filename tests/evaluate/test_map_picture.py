@@ -9,7 +9,7 @@ from lxml import etree
 
 from whyway.cli import OK, WRONG_INPUT, main
 from whyway.evaluate.map_picture import map_facts, map_svg
-from whyway.maps.opendrive import write_opendrive
+from whyway.maps.opendrive_write import write_opendrive
 from whyway.maps.town import make_town
 from whyway.types import InputError
 

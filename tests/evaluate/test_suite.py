@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # also in the processes a suite 
 from made_drives import Made, Other, a_plan, a_scene, a_trace, straight
 
 from whyway.config import Config, load
-from whyway.evaluate.suite import DIED, SuiteError, evaluate, scenes_of
+from whyway.evaluate.suite import DIED, SuiteError, evaluate, scenes_of, worlds_of
 from whyway.evaluate.summary import summarise, summary_table
 
 EGO = straight(20.0, 10.0)
@@ -154,6 +154,15 @@ def route_drive(scene, driver, seed, config, log_path):
     notes = {"route": scene}
     made.drive(EGO, *others, duration_s=24.0, driver=driver, seed=seed, world=scene, notes=notes)
     (made.folder / "0.mcap").rename(log_path)
+
+
+def test_rows_of_a_suite_have_their_own_seeds_and_ready_suites_are_known_by_name(tmp_path):
+    listed = tmp_path / "rows.yaml"
+    listed.write_text("rows: [{family: cut_in, seeds: [4, 7]}, {family: jaywalker}]")
+    assert worlds_of(listed, 3) == (("family:cut_in", (4, 7)), ("family:jaywalker", (1, 2, 3)))
+    ready = worlds_of(Path("families"), 1)
+    assert len(ready) >= 28
+    assert all(spec.startswith("family:") and len(seeds) == 20 for spec, seeds in ready)
 
 
 def test_a_suite_of_routes_tells_the_driving_score(tmp_path):

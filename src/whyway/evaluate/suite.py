@@ -27,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import whyway
 from whyway.config import Config, config_hash
+from whyway.evaluate.family_table import family_entry, suite_rows
 from whyway.evaluate.report import write_atomically, write_report
 from whyway.evaluate.summary import render_summary, summarise
 from whyway.evaluate.supervision import stage_times
@@ -69,6 +70,41 @@ class Job:
         return self.out / "scores" / f"{self.name}.json"
 
 
+SUITES = Path(__file__).parent / "suites"
+"""Suites that come with the package, by the name of their file."""
+
+
+def worlds_of(suite: Path, seeds: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Every scene of a suite with its seeds: 1 to `seeds`, or those that its row in a YAML file gives.
+
+    A suite that comes with the package ("families") is known by its name.
+
+    Raises:
+      SuiteError: no such suite, or there is nothing in it.
+    """
+    suite = _named(suite)
+    every = tuple(range(1, seeds + 1))
+    if suite.suffix in (".yaml", ".yml") and suite.is_file():
+        data = _yaml(suite)
+        if isinstance(data, Mapping) and "rows" in data:
+            return tuple((spec, own or every) for spec, own in suite_rows(data, suite.parent))
+    return tuple((scene, every) for scene in scenes_of(suite))
+
+
+def _named(suite: Path) -> Path:
+    own = SUITES / f"{suite}.yaml"
+    return own if not suite.exists() and own.is_file() else suite
+
+
+def _yaml(suite: Path) -> Any:
+    try:
+        return yaml.safe_load(suite.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SuiteError(
+            f"{suite}: not readable as YAML: {' '.join(str(error).split())}"
+        ) from error
+
+
 def scenes_of(suite: Path) -> tuple[str, ...]:
     """The scenes of a suite: the files below a directory, one file, or `scenes:` of a YAML file.
 
@@ -87,16 +123,12 @@ def scenes_of(suite: Path) -> tuple[str, ...]:
         return _routes_of(str(suite))
     if not suite.is_file():
         raise SuiteError(
-            f"{suite}: no such suite; give a folder of CommonRoad files, a leaderboard route file or a YAML file"
+            f"{suite}: no such suite; give a folder of CommonRoad files, a leaderboard route file, a YAML file, "
+            f"or one of: {', '.join(sorted(p.stem for p in SUITES.glob('*.yaml')))}"
         )
     if suite.name.endswith(ENDINGS):
         return _routes_of(str(suite))
-    try:
-        data = yaml.safe_load(suite.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SuiteError(
-            f"{suite}: not readable as YAML: {' '.join(str(error).split())}"
-        ) from error
+    data = _yaml(suite)
     scenes = data.get("scenes") if isinstance(data, Mapping) else None
     if not isinstance(scenes, list) or not scenes or not all(isinstance(s, str) for s in scenes):
         raise SuiteError(f"{suite}: needs a list, scenes: [town, some/scene.xml, ...]")
@@ -125,7 +157,7 @@ def evaluate(
     Args:
       suite: see `scenes_of`.
       driver: who drives.
-      seeds: every scene is driven with seeds 1 to this.
+      seeds: every scene is driven with seeds 1 to this, unless the suite says which.
       jobs: processes.
       out: folder for logs, scores, reports, `summary.json` and `report.html`.
       run: drives one scene.
@@ -139,10 +171,9 @@ def evaluate(
     Raises:
       SuiteError: no such suite, or nothing in it.
     """
-    scenes = scenes_of(suite)
     if seeds < 1 or jobs < 1:
         raise SuiteError("seeds and jobs must be at least 1")
-    todo = _jobs(scenes, suite, driver, seeds, out, run, config)
+    todo = _jobs(worlds_of(suite, seeds), suite, driver, out, run, config)
     results: dict[str, dict[str, Any]] = {}
     with _progress(console) as progress:
         task = progress.add_task("", total=len(todo), last="starting")
@@ -163,16 +194,17 @@ def _told(result: Mapping[str, Any]) -> str:
     if "error" in result:
         return str(result["error"])
     m = result["metrics"]
+    if "family_passed" in result:
+        return "passed" if result["family_passed"] else str(result["family_reason"])
     if "carla_driving_score" in m:
         return f"score {m['carla_driving_score']:.1f}, {m['carla_status']}"
     return f"PDMS {m['pdms']:.3f}"
 
 
 def _jobs(
-    scenes: tuple[str, ...],
+    scenes: tuple[tuple[str, tuple[int, ...]], ...],
     suite: Path,
     driver: str,
-    seeds: int,
     out: Path,
     run: Run,
     config: Config,
@@ -182,14 +214,14 @@ def _jobs(
     root = suite if suite.is_dir() else suite.parent
     code, tree = _code_hash(), config_hash(config)
     found = []
-    for scene in scenes:
+    for scene, seeds in scenes:
         file, mark, number = scene.rpartition("#") if "#" in scene else (scene, "", "")
         path = Path(file)
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else file
         within = path.relative_to(root) if path.is_relative_to(root) else path
         stem = "__".join(within.parts).replace("/", "").removesuffix(".gz").removesuffix(".xml")
         stem = re.sub(r"[^\w.+-]+", "-", f"{stem}-{number}" if mark else stem)
-        for seed in range(1, seeds + 1):
+        for seed in seeds:
             parts = (driver, str(seed), tree, code, content, number)
             key = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
             found.append(Job(scene, f"{stem}-seed{seed}", driver, seed, config, out, key, run))
@@ -310,6 +342,7 @@ def drive_and_judge(job: Job) -> dict[str, Any]:
         "key": job.key,
         "report": (folder / "report.html").relative_to(job.out).as_posix(),
         "decision_ms": [round(ms, 3) for ms in stage_times(log).get("decision", [])],
+        **family_entry(log, score),
     }
     write_atomically(job.score_path, json.dumps(result) + "\n")
     return result

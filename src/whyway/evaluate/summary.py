@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 
 from whyway.evaluate import picture, plots
+from whyway.evaluate.family_table import family_summary, family_table
 from whyway.evaluate.report import environment
 from whyway.evaluate.route_table import route_columns, route_summary, route_table
 
@@ -66,6 +67,7 @@ def summarise(
         "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
         "latency_p99_ms": float(np.percentile(times, 99)) if times else None,
         **route_summary(results),
+        **family_summary(results),
     }
     scenes = [{k: v for k, v in r.items() if k not in ("decision_ms", "key")} for r in results]
     rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in summary.items()}
@@ -133,7 +135,7 @@ def _row(
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table | Group:
-    """The summary for a terminal: the routes one by one where there are any, the numbers, then every scene that failed."""
+    """The summary for a terminal: routes and families one by one where there are any, the numbers, then every scene that failed."""
     numbers = summary["summary"]
     found = Table(title=f"{summary['driver']} on {numbers['scenes']} scenes", title_justify="left")
     found.add_column("metric")
@@ -147,5 +149,5 @@ def summary_table(summary: Mapping[str, Any]) -> Table | Group:
         found.add_section()
         for scene in failed:
             found.add_row(scene["name"], f"[red]{scene.get('error') or scene['verdict']}[/]")
-    routes = route_table(summary["scenes"])
-    return found if routes is None else Group(routes, found)
+    more = [t for make in (route_table, family_table) if (t := make(summary["scenes"])) is not None]
+    return Group(*more, found) if more else found

@@ -83,7 +83,7 @@ class Batch:
 
 
 def make_batch(
-    place: str = "town",
+    place: str | tuple[LaneMap, SignalPlan] = "town",
     *,
     config: Config | None = None,
     agents: int = 32,
@@ -94,7 +94,7 @@ def make_batch(
     """Worlds of a map.
 
     Args:
-      place: "town", or the file of a map.
+      place: "town", the file of a map, or a map with its lights.
       config: the whole tree; the default one if None.
       agents: per world, pedestrians and those under command included.
       pedestrians: how many of them walk.
@@ -110,7 +110,7 @@ def make_batch(
             "under command, and no more than there are vehicles"
         )
     config = config or Config()
-    lane_map, plan = _map(place, seed)
+    lane_map, plan = _map(place, seed) if isinstance(place, str) else place
     signals = build_signals(lane_map.lights, plan)
     lights = signals.light_id.tolist()
     table = build_table(lane_map, lights)
