@@ -81,6 +81,7 @@ MENTION = {
     CauseKind.CURVATURE: "curve",
     CauseKind.ROUTE: "route",
     CauseKind.ROAD_WORK: "road work",
+    CauseKind.VISIBILITY: "sees no farther",
 }
 
 
