@@ -38,7 +38,7 @@ from whyway.types import (
 )
 
 CONFIG = Config()
-PARKED = thing(7, 90.0, -0.3)
+PARKED = thing(7, 90.0, -0.6)
 
 
 def two_way(**changes):
@@ -83,7 +83,7 @@ def test_a_double_parked_car_with_a_free_oncoming_lane_is_passed():
     assert decision(trace)[1:] == (Lateral.NUDGE, Direction.LEFT)
     assert (CauseKind.OBJECT, 7) in causes(trace)
     p = trace.planning
-    assert p.offset_m > 0.9 + 0.3 and 0.0 < p.offset_from_m < 90.0 - 50.0 < p.offset_until_m
+    assert p.offset_m > 0.3 + 0.8 and 0.0 < p.offset_from_m < 90.0 - 50.0 < p.offset_until_m
     assert any(r.lateral == Lateral.KEEP_LANE for r in p.rejected)
 
 
@@ -112,13 +112,19 @@ def test_what_is_declared_is_decided_when_the_cause_is_not_there():
     for s in (
         scene(ego(v=8.0), PARKED),
         scene(ego(v=8.0), PARKED, oncoming(130.0)),
-        scene(ego(v=8.0), PARKED, thing(9, 97.0, -0.4)),
+        scene(ego(v=8.0), PARKED, thing(9, 97.0, -0.8)),
         scene(ego(), thing(7, 70.0, -1.0, 3.0, kind=ObjectClass.BICYCLE)),
     ):
         trace = said(two_way, s)
         for cause in trace.planning.causes:
             if cause.kind == CauseKind.OBJECT:
                 assert decision(said(two_way, without(s, cause.id))) == declared(cause)
+
+
+def test_with_its_middle_in_the_oncoming_lane_it_drives_only_after_a_wait():
+    s = scene(ego(x=72.0, v=0.0), thing(7, 90.0, 0.0))
+    assert decision(said(two_way, s))[1] == Lateral.KEEP_LANE
+    assert decision(said(two_way, s, seconds=15.0))[1:] == (Lateral.NUDGE, Direction.LEFT)
 
 
 def test_a_row_of_parked_cars_is_passed_in_one_go():
@@ -204,6 +210,6 @@ def test_the_plan_clears_whom_it_is_for():
     front = CONFIG.vehicle.front_m
     beside = (w.x_m + front > 90.0 - 2.25) & (w.x_m - CONFIG.vehicle.rear_m < 90.0 + 2.25)
     assert beside.any()
-    room = w.y_m - CONFIG.vehicle.width_m / 2 - (-0.3 + 0.9)
+    room = w.y_m - CONFIG.vehicle.width_m / 2 - (-0.6 + 0.9)
     assert room[beside].min() > 0.25
     assert np.abs(w.curvature_1pm * w.v_mps**2).max() < CONFIG.safety.a_lat_max_mps2

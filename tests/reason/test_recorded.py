@@ -78,7 +78,7 @@ def test_every_trace_is_valid(moments):
         assert sum(c.weight for c in causes) <= 1.0 + 1e-9
         assert {c.id for c in causes if c.kind == CauseKind.OBJECT} <= set(ids)
         assert planning.rejected
-        sided = planning.lateral in (Lateral.LANE_CHANGE, Lateral.TURN)
+        sided = planning.lateral in (Lateral.LANE_CHANGE, Lateral.TURN, Lateral.NUDGE)
         assert sided == (planning.direction != 0)
 
 

@@ -28,6 +28,8 @@ STEP_S, OUTLOOK_S = 0.5, 5.0
 GRID_S = np.arange(0.0, OUTLOOK_S + STEP_S / 2, STEP_S)
 UNLIKELY = 0.1
 """Hypotheses less probable than this are left out."""
+SQUEEZE_M, SQUEEZE_S = 0.12, 0.06
+"""Least margin beside the flanks, standing, and how it grows with speed."""
 LIKELY = 0.5
 """Of who stands, less probable hypotheses of starting are waited for to come true."""
 ACROSS_RAD = math.radians(50.0)
@@ -134,16 +136,17 @@ def look(
     """
     if seen is None:
         seen = survey(m.path, m.s_m, ego, objects, t_s)
-    corridor = _relative(m, m.path, m.s_m, m.d_m, seen, vehicle, driving)
+    margin = _margin_m(ego.v_mps, driving)
+    corridor = _relative(m, m.path, m.s_m, m.d_m, seen, vehicle, driving, margin)
     if m.leaving is None:
         return corridor
     left = survey(m.leaving, m.leaving_s_m, ego, objects, t_s)
-    old = _relative(None, m.leaving, m.leaving_s_m, 0.0, left, vehicle, driving)
+    old = _relative(None, m.leaving, m.leaving_s_m, 0.0, left, vehicle, driving, margin)
     if m.shift is None:
         in_the_way = old.inside & (t_s <= 0.5 * change_time_s(m.d_m, driving))
     else:  # a change laid round somebody: clear of them by where it leads, not by when
         own = m.shift.at(left.ahead_m) - m.shift.d0_m
-        room = vehicle.width_m / 2 + driving.corridor_margin_m + left.half_width_m
+        room = vehicle.width_m / 2 + margin + left.half_width_m
         in_the_way = old.inside & (np.abs(left.d_m - own) < room)
     old = dataclasses.replace(old, inside=in_the_way, leaves=np.ones(len(old.ids), dtype=np.bool_))
     ever: Bools = np.asarray(in_the_way.any(axis=1))
@@ -262,14 +265,14 @@ def survey(
 
 def _relative(
     m: Manoeuvre | None, path: LanePath, s0_m: float, d0_m: float, seen: Survey, vehicle: VehicleConfig,
-    driving: DrivingConfig,
+    driving: DrivingConfig, margin_m: float,
 ) -> Corridor:  # fmt: skip
     t_s, ahead = seen.t_s, seen.ahead_m
     # driving aside of the path, the ego is where it has planned to be *there*; else where it will be *then*
     shift = None if m is None else m.shift
     own = offset_at(t_s, d0_m, driving) if shift is None else shift.at(ahead)
     aside = seen.d_m - own
-    room = vehicle.width_m / 2 + driving.corridor_margin_m
+    room = vehicle.width_m / 2 + margin_m
     inside = np.abs(aside) < room + seen.half_width_m
     inside &= ~_gives_way(path, s0_m, t_s, ahead, seen.relative_yaw_rad, inside)[:, None]
     # who stands beside the path may start one day: that is no reason until they do
@@ -280,6 +283,11 @@ def _relative(
         t_s, seen.ids, seen.probability, ahead, aside, seen.along_mps, seen.relative_yaw_rad,
         seen.half_length_m, seen.half_width_m, inside, crosses, np.zeros(len(seen.ids), dtype=np.bool_),
     )  # fmt: skip
+
+
+def _margin_m(v_mps: float, driving: DrivingConfig) -> float:
+    """Beside the flanks; at walking pace one squeezes past what one would not at speed."""
+    return min(driving.corridor_margin_m, SQUEEZE_M + SQUEEZE_S * max(v_mps, 0.0))
 
 
 def _gives_way(

@@ -33,6 +33,8 @@ ASIDE_M = 0.9
 STANDS_MPS = 0.3
 DAWDLES_MPS = 7.0
 """Cyclists and pedestrians slower than this are passed."""
+WRONG_LANE_S = 10.0
+"""How long one waits before driving with the car's middle in the oncoming lane."""
 UNSEEN = 0.8
 """At this part of the limit somebody may come who is not seen yet."""
 CLEAR_S = 1.0
@@ -42,7 +44,7 @@ YAW_RATE_RPS, LATERAL_MPS2, STEEPEST_1PM = 0.6, 4.0, 0.25
 EASY_1PM = 0.12
 """A bend that is steered into without further thought."""
 LEAST_GAP_M = 0.35
-CHANGE_MPS, CHANGE_LATER_M = 4.0, 2.0
+CHANGE_MPS, CHANGE_LATER_M = 4.0, 3.0
 """Slower than this a change of lanes round somebody is laid to a place; so far behind the front's reaching them it may end."""
 LATER_M = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
 """How far behind the front's reaching them the swerve may be over."""
@@ -324,6 +326,8 @@ class Detours:
             meets = self._meets(facts, o, detour, p)
             if meets is not None:
                 return against(o, Risk.COLLISION, meets, p.o.id)
+        if detour.over_m > self._half_m and facts.waited_s < WRONG_LANE_S and not facts.nudging:
+            return against(o, Risk.RULE, 0.0)  # they may drive on yet
         # whoever may come has to be seen in time; after a long wait one feels one's way
         takes = self._time_to(o, swerve.until_m + self._front_m) - self._time_to(o, swerve.from_m)
         limit = float(m.path.limit_at(np.array([m.s_m]))[0])

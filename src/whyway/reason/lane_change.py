@@ -33,12 +33,15 @@ FOLLOWER_S = 0.6
 """Headway that is left to whoever the ego changes before."""
 BEGUN = 0.7
 """Urgency of a change under way: giving it up is no safer."""
-STEEPEST_1PM = 0.3
+STEEPEST_1PM = 0.45
 """Bends beyond it are not begun."""
+COMMITTED = 0.6
+"""Share of the lane's half width beyond which a change is not given up."""
 MOVES_M = 2.0
 """Who would not get so far in the words' window does not change lanes."""
 STOOD_S = 1.0
 """Who has stood so long may change lanes from standstill."""
+STANDS_MPS = 0.5
 BESIDE_M = 1.5
 """Free length before and behind the ego that a lane to change to needs."""
 LEVEL_S = 4.0
@@ -68,9 +71,13 @@ class LaneChanges:
             return [facts.changing]
         # farther aside, a lane change would mean finishing one into this lane
         half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
-        standing = facts.ego.v_mps < 2.0 and facts.waited_s < STOOD_S
-        if abs(facts.place.d_m) > min(0.6, CENTRED * half) or standing:
+        standing = facts.ego.v_mps < 2.0
+        if standing and facts.waited_s < STOOD_S:
             return []
+        leaning = abs(facts.place.d_m) > min(0.6, CENTRED * half)
+        if leaning:  # who gave up a change and stands may take it up again
+            left = facts.place.d_m > 0.0
+            return [Direction.LEFT if left else Direction.RIGHT] if standing else []
         by_somebody = keep.rollout.binding.max() >= 0 or (
             keep.halt is not None and keep.halt.key[0] == CauseKind.OBJECT and not keep.yields_to
         )
@@ -105,7 +112,11 @@ class LaneChanges:
                 or m.path.length_m - m.s_m < change_m + 20.0
             ):
                 return against(o, Risk.PROGRESS, math.inf)
-        if m.shift is not None and m.shift.bend_1pm > STEEPEST_1PM:
+        half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
+        if under_way and abs(facts.place.d_m) > COMMITTED * half:
+            return o  # half over: there is no better place to be than on the other side
+        steepest = STEEPEST_1PM * (2.0 if under_way else 1.0)
+        if m.shift is not None and m.shift.bend_1pm > steepest:
             return against(o, Risk.COMFORT, 0.0)  # no room left to steer out
         if float(o.rollout.ahead_m[round(WINDOW_S / CYCLE_S)]) < MOVES_M:
             return against(o, Risk.PROGRESS, math.inf)  # held there too: nothing would come of it
@@ -140,6 +151,9 @@ class LaneChanges:
         for row in np.flatnonzero(in_lane):
             front = c.ahead_m[row, 0] + c.half_length_m[row, 0]
             rear = c.ahead_m[row, 0] - c.half_length_m[row, 0]
+            waits = float(c.along_mps[row, 0]) < STANDS_MPS and front < 0.3 * self._front_m
+            if waits and ego.v_mps < STANDS_MPS:
+                continue  # somebody at our rear who lets us go
             if front > -self._rear_m - beside and rear < self._front_m + beside:
                 return 0.0, int(c.ids[row])
             if front <= -self._rear_m:
