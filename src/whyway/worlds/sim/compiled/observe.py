@@ -1,0 +1,120 @@
+"""What each agent is given to see, and what the step was worth to it. Mirrors `observe` and `reward`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from whyway.worlds.sim import observe, reward
+from whyway.worlds.sim.compiled.jit import part
+from whyway.worlds.sim.compiled.lanes import clamp, heading, sample, slot_at
+from whyway.worlds.sim.compiled.layout import (
+    A, ACTIVE, CENTER_X, CENTER_Y, CLASS, COS, D, FAULT, FIRST, GATE_LIGHT, GATE_M, GENERATION, KNOWN, LEAD_GAP, LEAD_V, LEFT, LONG,
+    OFF_ROAD, RAN_RED, ROUTE_S, S, SIN, STEER, V, WIDE, Desk, Map,
+)  # fmt: skip
+from whyway.worlds.sim.compiled.rights import may_go
+from whyway.worlds.sim.lane_table import HALF_WIDTH
+
+_NEAREST, _POINTS, _EVERY_M = observe.NEAREST, observe.POINTS, observe.POINT_EVERY_M
+_OWN, _OTHER, _FEATURES = observe._OWN, observe._OTHER, observe.FEATURES
+_METRES, _SPEED = observe._METRES, observe._SPEED
+_LOW, _HIGH = reward.LON_ACCELERATION_MPS2
+_LATERAL, _JERK, _TTC_S, _SLOW = (
+    reward.LAT_ACCELERATION_MPS2, reward.LON_JERK_MPS3, reward.TTC_S, reward._SLOW_MPS,
+)  # fmt: skip
+_TURN, _TURN_RATE = reward.YAW_RATE_RPS, reward.YAW_ACCELERATION_RPS2
+
+
+@part
+def look_around(m: Map, k: Desk, a: int, clock_s: float, asked_s: float, yaw: float, speed: float, out: Any) -> None:
+    """`observe.look_around` of one agent into a row; `yaw` and `speed` are its lane's."""
+    g = k.new
+    if k.now[ACTIVE, a] == 0:
+        for j in range(_FEATURES):
+            out[j] = 0.0
+        return
+    c, s, x, y = g[COS, a], g[SIN, a], g[CENTER_X, a], g[CENTER_Y, a]
+    out[0], out[1], out[2], out[3] = g[V, a] * _SPEED, g[A, a] * 0.2, g[STEER, a], g[D, a] * 0.2
+    out[4], out[5] = g[LONG, a] * 0.1, g[WIDE, a] * 0.3
+    out[6], out[7] = clamp(g[LEAD_GAP, a] * _METRES, 0.0, 2.0), g[LEAD_V, a] * _SPEED
+    light = k.whole[GATE_LIGHT, a]
+    on = k.whole[KNOWN, a] > 0
+    out[8] = clamp(k.real[GATE_M, a] * _METRES, 0.0, 2.0)
+    out[9] = 1.0 if light >= 0 else 0.0
+    out[10] = 1.0 if light >= 0 and not may_go(m, light, clock_s, asked_s) else 0.0
+    out[11] = s * math.cos(yaw) - c * math.sin(yaw) if on else 0.0
+    out[12] = speed * _SPEED if on else 0.0
+    at = _OWN
+    for j in range(_NEAREST):
+        b = k.near[a, j] if j < k.near.shape[1] else -1
+        if b < 0:
+            for i in range(_OTHER):
+                out[at + i] = 0.0
+        else:
+            dx, dy = g[CENTER_X, b] - x, g[CENTER_Y, b] - y
+            oc, os = g[COS, b], g[SIN, b]
+            out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
+            out[at + 2], out[at + 3] = oc * c + os * s, os * c - oc * s
+            out[at + 4] = g[V, b] * _SPEED
+            out[at + 5], out[at + 6] = g[LONG, b] / 2 * 0.2, g[WIDE, b] / 2 * 0.6
+            out[at + 7] = k.now[CLASS, b] * 0.1
+        at += _OTHER
+    slot = 0
+    for j in range(_POINTS):
+        if on:
+            f = (j + 1) * _EVERY_M
+            slot = slot_at(k, a, f)
+            wx, wy, _ux, _uy = sample(m, k, a, f, slot)
+            dx, dy = wx - x, wy - y
+            out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
+        else:
+            out[at], out[at + 1] = 0.0, 0.0
+        at += 2
+
+
+@part
+def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> float:
+    """`reward.terms` of one agent, weighted as `reward.Terms.total` does; `yaw` and `allowed` speed are its lane's."""
+    f, g, dt = k.old, k.new, m.dt_s
+    if k.was[ACTIVE, a] == 0 or k.now[ACTIVE, a] == 0 or k.was[GENERATION, a] != k.now[GENERATION, a]:
+        return 0.0
+    v = g[V, a]
+    closing, gap = v - g[LEAD_V, a], g[LEAD_GAP, a]
+    soon = closing > 0.0 and gap < closing * _TTC_S and gap > 0.0
+    jerk = abs(g[A, a] - f[A, a]) * (1 / dt)
+    was, turns = _yaw_rate(m, f, a), _yaw_rate(m, g, a)
+    calm = g[A, a] > _LOW and g[A, a] < _HIGH and jerk < _JERK
+    calm = calm and abs(turns) < _TURN and abs(turns * v) < _LATERAL
+    calm = calm and abs(turns - was) < _TURN_RATE * dt
+    way = (g[ROUTE_S, a] - f[ROUTE_S, a]) * (1 / dt)
+    on = k.window[a, 0] >= 0
+    line = max(k.window[a, 0], 0)
+    along = g[COS, a] * math.cos(yaw) + g[SIN, a] * math.sin(yaw)
+    astray = False
+    if on:
+        half = float(m.rows[m.whole[line, FIRST], HALF_WIDTH])
+        oncoming = g[D, a] > half + g[WIDE, a] / 2 and m.whole[line, LEFT] < 0
+        astray = v > _SLOW and (along < 0.0 or oncoming)
+    else:
+        way = v * along
+    speed = max(allowed, _SLOW)
+    total = weights[0] * clamp(way / speed, -1.0, 1.0) + weights[1] * (0.0 if soon else 1.0)
+    bad = weights[3] if k.now[FAULT, a] != 0 and k.was[FAULT, a] == 0 else 0.0
+    if k.now[OFF_ROAD, a] != 0 and k.was[OFF_ROAD, a] == 0:
+        bad = bad + weights[4]
+    total = total + weights[2] * (1.0 if calm else 0.0) + bad
+    if k.now[RAN_RED, a] != 0:
+        total = total + weights[5]
+    return float(total + (weights[6] if astray else 0.0))
+
+
+@part
+def _yaw_rate(m: Map, at: Any, a: int) -> float:
+    steer = at[STEER, a]
+    return float(at[V, a] * math.tan(steer) / m.wheelbase_m) if steer != 0.0 else 0.0
+
+
+@part
+def lane_of(m: Map, k: Desk, a: int) -> tuple[float, float]:
+    """Yaw and speed of an agent's lane where it is."""
+    return heading(m, k.line[a, 1], k.new[S, a])

@@ -1,0 +1,167 @@
+"""Where everybody is on lines after a step, and who leaves and enters. Mirrors `engine._place` and `entries`."""
+
+from __future__ import annotations
+
+import math
+
+from whyway.types import ObjectClass
+from whyway.worlds.sim import engine, entries
+from whyway.worlds.sim.compiled.jit import part
+from whyway.worlds.sim.compiled.lanes import (
+    clamp, enter_next, extend, heading, luck, on_route, point, track,
+)  # fmt: skip
+from whyway.worlds.sim.compiled.layout import (
+    A, ACTIVE, CAME, CAP, CHANGED, CHOICES, D, FACTOR, FIRST, GENERATION, GIVES_UP, GO_A, GO_D, GO_M, GO_V, HELD, LEFT, LINE_M, LOG,
+    LONG, MODE, NEW_LINE, OFFSET, PLAYS, PX, PY, RIGHT, ROUTE, ROUTE_AT, ROUTE_S, S, STANDING, STEER, TARGET, V, WIDE, WISH, YAWS,
+    CLASS, Desk, Map,
+)  # fmt: skip
+from whyway.worlds.sim.lane_table import HALF_WIDTH
+from whyway.worlds.sim.state import EGO, FAR_M, WINDOW, Mode
+
+_RAIL, _COMMAND, _WALKER = int(Mode.RAIL), int(Mode.COMMAND), int(ObjectClass.PEDESTRIAN)
+_ASTRAY_M, _AXLES, _SLANT, _SWING_M = (
+    engine._ASTRAY_M, engine._AXLES, engine._SLANT, engine._SWING_M,
+)  # fmt: skip
+_CLEAR_M, _UNSEEN_M, _STUCK_S = entries.CLEAR_M, entries.UNSEEN_M, entries.STUCK_S
+
+
+@part
+def stretched(
+    m: Map, reach: float, line: int, before: int, after: int, s_m: float, d_m: float
+) -> tuple[float, float, float]:
+    """`engine._stretched`: x, y, yaw of a box whose two axles stand on its lines."""
+    long = m.real[line, LINE_M]
+    front, rear = s_m + reach, s_m - reach
+    ahead, back = line, line
+    if front > long and after >= 0:
+        ahead, front = after, front - long
+    if rear < 0.0 and before >= 0:
+        back, rear = before, rear + m.real[before, LINE_M]
+    x0, y0 = point(m, ahead, front, d_m)
+    x1, y1 = point(m, back, rear, d_m)
+    return (x0 + x1) / 2, (y0 + y1) / 2, math.atan2(y0 - y1, x0 - x1)
+
+
+@part
+def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
+    """`engine._place` of one agent."""
+    f, g, t, u, now, dt = k.old, k.new, k.real, k.whole, k.now, m.dt_s
+    mode, active = k.was[MODE, a], k.was[ACTIVE, a] != 0
+    rail = active and mode == _RAIL
+    line = max(k.before[a, 0], 0)
+    new_line = u[NEW_LINE, a]
+    changed = new_line >= 0
+    ahead, d_old = (f[V, a] + g[V, a]) * (0.5 * dt), f[D, a]
+    if rail:
+        ahead, d_old = t[GO_M, a], t[GO_D, a]
+    s_old = f[S, a] + ahead
+    # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
+    other = changed
+    if not changed:
+        new_line = line
+        if active and mode == _COMMAND:
+            half = float(m.rows[m.whole[line, FIRST], HALF_WIDTH])
+            if abs(f[D, a]) > half + _ASTRAY_M:
+                aside = m.whole[line, LEFT] if f[D, a] > 0.0 else m.whole[line, RIGHT]
+                if aside >= 0:
+                    new_line, other = aside, True
+    s = s_old
+    if u[GIVES_UP, a] != 0:
+        now[ROUTE, a] = -1
+    route, at = now[ROUTE, a], k.was[ROUTE_AT, a]
+    if other:
+        s = s_old * (m.real[new_line, LINE_M] / m.real[line, LINE_M])
+        k.window[a, 0] = new_line
+        for r in range(1, WINDOW):
+            k.window[a, r] = -1
+        now[CAME, a] = -1
+        if m.routes.shape[0]:
+            if on_route(m, route, at + 1) == new_line:
+                now[ROUTE_AT, a] = at + 1
+            if on_route(m, route, at - 1) == new_line:
+                now[ROUTE_AT, a] = at - 1
+    for _ in range(2):
+        s = enter_next(m, k, a, s)
+        extend(m, k, a, seed)
+    here = max(k.window[a, 0], 0)
+    if rail:
+        if changed:
+            x, y, yaw = stretched(
+                m, f[LONG, a] * _AXLES, line, k.was[CAME, a], k.before[a, 1], s_old, d_old
+            )
+        else:
+            x, y, yaw = stretched(
+                m, f[LONG, a] * _AXLES, here, now[CAME, a], k.window[a, 1], s, d_old
+            )
+        if f[WIDE, a] < f[LONG, a]:
+            drift = (d_old - f[D, a]) / (dt * max(abs(f[V, a]), 1.0))
+            if f[V, a] < 0.0:
+                drift = -drift
+            slant = min(_SWING_M / f[LONG, a], _SLANT)
+            yaw = yaw + clamp(drift, -slant, slant)
+        g[PX, a], g[PY, a], g[YAWS, a] = x, y, yaw
+        g[V, a], g[A, a], g[STEER, a] = t[GO_V, a], t[GO_A, a], 0.0
+    if changed:
+        now[CHANGED, a] = tick
+        g[TARGET, a] = 0.0
+    d = d_old
+    if not (rail and not changed):
+        cx = g[PX, a] + g[OFFSET, a] * math.cos(g[YAWS, a])
+        cy = g[PY, a] + g[OFFSET, a] * math.sin(g[YAWS, a])
+        s, d = track(m, here, cx, cy, s)
+    along = f[ROUTE_S, a] + (0.0 if other else ahead)
+    if m.routes.shape[0] and route >= 0:
+        at = now[ROUTE_AT, a]
+        if on_route(m, route, at) == here:
+            along = m.route_start[route, at] + s
+    g[S, a], g[D, a], g[ROUTE_S, a] = s, d, along
+    if mode == _COMMAND:
+        g[TARGET, a] = d
+
+
+@part
+def enter_and_leave(m: Map, k: Desk, tick: int, seed: int) -> None:
+    """`entries.enter_and_leave` of one world, in place; `tick` is the state's after the step."""
+    g, now, agents = k.new, k.now, k.new.shape[1]
+    some = m.entries.shape[0] if m.returns else 0
+    ego = now[ACTIVE, EGO] != 0 and now[MODE, EGO] == _COMMAND
+    first = agents
+    for a in range(agents):
+        here = k.window[a, 0]
+        if now[MODE, a] != _RAIL or here < 0 or now[CLASS, a] == _WALKER:
+            continue
+        wanders = now[ROUTE, a] < 0 and k.was[PLAYS, a] != 2 and now[LOG, a] < 0
+        if now[ACTIVE, a] == 0:
+            if some and wanders and first == agents:
+                first = a
+            continue
+        end = k.window[a, 1] < 0 and m.whole[here, CHOICES] == 0
+        done = end and g[S, a] + g[LONG, a] / 2 > m.real[here, LINE_M]
+        if some and not done and wanders and g[STANDING, a] > _STUCK_S and g[CAP, a] > 0.0:
+            dx, dy = g[PX, a] - g[PX, EGO], g[PY, a] - g[PY, EGO]
+            done = not ego or dx * dx + dy * dy > _UNSEEN_M * _UNSEEN_M
+        if done:
+            now[ACTIVE, a] = 0
+            g[V, a] = 0.0
+    if first == agents:
+        return
+    entry = m.entries[luck(seed, first, tick, 0, 3) % some]
+    half = g[LONG, first] / 2
+    ex, ey = point(m, entry, half + 0.5, 0.0)
+    for a in range(agents):
+        dx, dy = g[PX, a] - ex, g[PY, a] - ey
+        gap = dx * dx + dy * dy + (FAR_M * FAR_M if now[ACTIVE, a] == 0 else 0.0)
+        if not gap > _CLEAR_M * _CLEAR_M:
+            return
+        if a == EGO and ego and not gap > _UNSEEN_M * _UNSEEN_M:
+            return
+    a = first
+    yaw, speed = heading(m, entry, half + 0.5)
+    now[ACTIVE, a], now[CAME, a], now[ROUTE_AT, a], now[HELD, a], now[WISH, a] = 1, -1, 0, -1, 0
+    now[GENERATION, a] += 1
+    k.window[a, 0] = entry
+    for r in range(1, WINDOW):
+        k.window[a, r] = -1
+    g[ROUTE_S, a], g[D, a], g[TARGET, a], g[A, a], g[STANDING, a] = 0.0, 0.0, 0.0, 0.0, 0.0
+    g[PX, a], g[PY, a], g[YAWS, a], g[S, a] = ex, ey, yaw, half + 0.5
+    g[V, a] = min(speed * g[FACTOR, a], g[CAP, a]) * 0.7
