@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, leading, pick, pick_rows, to
+from whyway.worlds.sim.arrays import clamp, leading, none, pick, pick_quads, to
 from whyway.worlds.sim.state import FAR_M, WINDOW, State
-from whyway.worlds.sim.table import UX, UY, LaneTable, X, Y
+from whyway.worlds.sim.table import LaneTable
 
 Array = Any
 
@@ -20,6 +20,8 @@ _BEHIND = (2.5, 0.5)
 _SAMPLES_AHEAD, _SAMPLES_BEHIND = 26, 5
 SAMPLES = _SAMPLES_BEHIND + 1 + _SAMPLES_AHEAD
 """P: from 25 m behind to 80 m ahead; straight on from there."""
+_EXACT_ROWS = 1 << 24
+"""Whole numbers below this are exact in single precision."""
 _STEPS = 3
 """Newton steps of a projection: one is exact on a straight way, the others follow it round a bend."""
 
@@ -98,22 +100,28 @@ def arc_of_samples(xp: Any, like: Array) -> Array:
 def sample_way(xp: Any, lines: Lines, table: LaneTable, at_m: Array) -> Way:
     """The way of each agent at arc lengths `[P]` from its centre."""
     f = at_m[:, None, None]
-    n, (worlds, agents) = at_m.shape[0], lines.line.shape[1:]
-    slot = to(f >= lines.begins_m[1], xp.int8)
+    (worlds, agents), begins = lines.line.shape[1:], lines.begins_m
+    slot = (f >= begins[1]).view(xp.int8)
+    furthest = at_m[-1]
     for r in range(2, WINDOW + 1):
-        slot = slot + to(f >= lines.begins_m[r], xp.int8)
-    flat = to(slot, xp.int64) * (worlds * agents) + _cells(xp, worlds, agents, at_m)
-    along = f - pick(lines.begins_m, flat)
-    line = pick(lines.line, flat)
-    step = pick(table.step_m, line)
-    k = clamp(xp.floor(along / step), 0.0, None)
-    last = pick(table.last, line)
-    index = xp.minimum(to(k, last.dtype), last)
-    row = pick_rows(table.rows, pick(table.first, line) + index)
-    rest = along - to(index, step.dtype) * step
-    ux, uy = row[..., UX] * 1.0, row[..., UY] * 1.0
-    assert row.shape[0] == n
-    return Way(row[..., X] + rest * ux, row[..., Y] + rest * uy, ux, uy, f)
+        if none(begins[r] <= furthest):
+            break  # further lines begin further away
+        slot += (f >= begins[r]).view(xp.int8)
+    flat = to(slot, xp.int64)
+    flat *= worlds * agents
+    flat += _cells(xp, worlds, agents, at_m)
+    # lines' own values ride along with their begins, as floats: so long as a map's rows are few enough to be counted in floats
+    step, last, first = (pick(v, lines.line) for v in (table.step_m, table.last, table.first))
+    counted = table.rows.shape[0] < _EXACT_ROWS
+    floats = [begins, step, *(to(v, begins.dtype) for v in (last, first))]
+    every = xp.reshape(xp.stack(floats, axis=-1), (-1, 4))
+    begin, step, last, start = pick_quads(every, flat)
+    along = f - begin
+    index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
+    rest = along - index * step
+    at = to(index + start, xp.int64) if counted else to(index, xp.int64) + pick(first, flat)
+    x, y, ux, uy = pick_quads(table.rows, at)
+    return Way(x + rest * ux, y + rest * uy, ux, uy, f)
 
 
 def _cells(xp: Any, worlds: int, agents: int, like: Array) -> Array:

@@ -6,6 +6,7 @@ shape `[K, W, A]`: the short axis first, so that reductions over it run along me
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,93 @@ def pick_rows(array: Array, index: Array) -> Array:
     if isinstance(array, np.ndarray):
         return array.take(index, axis=0)
     return array.index_select(0, index.reshape(-1)).reshape(*index.shape, array.shape[-1])
+
+
+def pick_quads(array: Array, index: Array) -> list[Array]:
+    """The first four columns of a matrix's rows by index, each in the index's shape.
+
+    On numpy the four go as one item, which is as quick as one column; the matrix has 4, 8, ... columns.
+    """
+    if not isinstance(array, np.ndarray):
+        rows = pick_rows(array, index)
+        return [rows[..., k] for k in range(4)]
+    items = array.reshape(-1, 4).view(np.dtype((np.void, 4 * array.itemsize))).reshape(-1)
+    wide = array.shape[1] // 4
+    found = items.take(index if wide == 1 else index * wide)
+    rows = found.view(array.dtype).reshape(*index.shape, 4)
+    return [np.ascontiguousarray(rows[..., k]) for k in range(4)]
+
+
+def few(mask: Array) -> Array | None:
+    """Flat indices where a mask holds, if that is worth it: less than half of all; on torch, whose shapes stay as they are, never."""
+    if not isinstance(mask, np.ndarray):
+        return None
+    found = np.flatnonzero(mask)
+    return found if 2 * found.size < mask.size else None
+
+
+def none(mask: Array) -> bool:
+    """Whether a mask holds nowhere, and that can be told at once: on numpy."""
+    return isinstance(mask, np.ndarray) and not mask.any()
+
+
+def put_in(array: Array, index: Array, values: Array) -> Array:
+    """A copy with other elements at flat indices (numpy)."""
+    array = array.copy()
+    array.reshape(-1)[index] = values
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of an agent and a neighbour that a computation is about: all `[K, W, A]`, or on numpy the few that matter `[n]`.
+
+    What is computed of a pair does not depend on which others are there.
+    """
+
+    theirs: Array
+    """Flat index of the neighbour in `[W, A]`."""
+    at: Array | None = None
+    """Flat indices of the pairs in `[K, W, A]`, None for all of them..."""
+    mine: Array | None = None
+    """...and of their agents in `[W, A]`."""
+    shape: tuple[int, ...] = ()
+
+    def own(self, values: Array) -> Array:
+        """Of the agents, from values `[W, A]`."""
+        return values if self.mine is None else pick(values, self.mine)
+
+    def others(self, values: Array) -> Array:
+        """Of the neighbours, from values `[W, A]`."""
+        return pick(values, self.theirs)
+
+    def of(self, values: Array) -> Array:
+        """Of the pairs, from values `[K, W, A]`."""
+        return values if self.at is None else pick(values, self.at)
+
+    def spread(self, values: Array, otherwise: float | bool) -> Array:
+        """Values of the pairs as `[K, W, A]`, with another one elsewhere."""
+        if self.at is None:
+            return values
+        full = np.full(self.shape, otherwise, dtype=values.dtype)
+        full.reshape(-1)[self.at] = values
+        return full
+
+    def least(self, xp: Any, values: Array, otherwise: float) -> Array:
+        """The least one of each agent `[W, A]`; what is left out counts `otherwise`."""
+        return xp.min(self.spread(values, otherwise), axis=0)
+
+    def any(self, xp: Any, mask: Array) -> Array:
+        """Whether it holds for any pair of each agent `[W, A]`."""
+        return xp.any(self.spread(mask, False), axis=0)
+
+
+def pairs(flat: Array, mask: Array) -> Pairs:
+    """The pairs for which a mask `[K, W, A]` holds, and maybe others; `flat` tells the neighbours (`Others.flat`)."""
+    at = few(mask)
+    if at is None:
+        return Pairs(flat)
+    return Pairs(pick(flat, at), at, at % (mask.shape[1] * mask.shape[2]), mask.shape)
 
 
 def leading(array: Array) -> Array:

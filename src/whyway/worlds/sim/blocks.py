@@ -16,6 +16,7 @@ from whyway.types import InputError
 from whyway.worlds.sim.engine import advance, put, subset
 from whyway.worlds.sim.observe import look_around
 from whyway.worlds.sim.reward import Weights, terms
+from whyway.worlds.sim.seen import Seen, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
 
@@ -31,13 +32,18 @@ def whole_step(
     sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, weights: Weights = Weights()  # noqa: B008
 ) -> tuple[State, Array, Array]:  # fmt: skip
     """The next state, its observation `[W, A, F]` and what the step was worth `[W, A]`."""
+    return seeing_step(sim, state, acceleration_mps2, steer_rad, None, weights)[:3]
+
+
+def seeing_step(
+    sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, seen: Seen | None, weights: Weights = Weights()  # noqa: B008
+) -> tuple[State, Array, Array, Seen | None]:  # fmt: skip
+    """`whole_step` for whoever keeps what was seen of the state (None if nothing was) for the next step."""
     xp = array_namespace(state.x_m)
-    after = advance(xp, sim, state, acceleration_mps2, steer_rad)
-    return (
-        after,
-        look_around(xp, sim, after),
-        terms(xp, sim, state, after).total(weights),
-    )
+    after, boxes = advance(xp, sim, state, acceleration_mps2, steer_rad, seen)
+    now = None if sim.table is None else see(xp, sim, after, boxes)
+    worth = terms(xp, sim, state, after).total(weights)
+    return after, look_around(xp, sim, after, boxes, now), worth, now
 
 
 class Blocks:
@@ -47,11 +53,11 @@ class Blocks:
       sim: the map and the rules.
       state: the first state, from `begin`.
       block: worlds in a block; None for as many as fit the cache.
-      stepper: what does the step, e.g. a compiled `whole_step`.
+      stepper: what does the step, e.g. a compiled `whole_step`; None for `seeing_step`.
     """
 
     def __init__(
-        self, sim: Sim, state: State, block: int | None = None, stepper: Stepper = whole_step
+        self, sim: Sim, state: State, block: int | None = None, stepper: Stepper | None = None
     ) -> None:
         worlds, agents = state.x_m.shape
         size = max(1, BLOCK_AGENTS // max(agents, 1)) if block is None else block
@@ -61,6 +67,7 @@ class Blocks:
         self._step = stepper
         self._parts = [slice(a, min(a + size, worlds)) for a in range(0, worlds, size)]
         self._blocks = [subset(state, part) for part in self._parts]
+        self._seen: list[Seen | None] = [None] * len(self._parts)
 
     @property
     def state(self) -> State:
@@ -77,11 +84,17 @@ class Blocks:
         """Observations `[W, A, F]` and rewards `[W, A]` after a step of all worlds under commands `[W, A]`."""
         seen, worth = [], []
         for k, part in enumerate(self._parts):
-            self._blocks[k], observation, reward = self._step(
-                self.sim, self._blocks[k], acceleration_mps2[part], steer_rad[part]
-            )
+            block, a, steer = self._blocks[k], acceleration_mps2[part], steer_rad[part]
+            if self._step is None:
+                self._blocks[k], observation, reward, self._seen[k] = seeing_step(
+                    self.sim, block, a, steer, self._seen[k]
+                )
+            else:
+                self._blocks[k], observation, reward = self._step(self.sim, block, a, steer)
             seen.append(observation)
             worth.append(reward)
+        if len(seen) == 1:
+            return seen[0], worth[0]
         xp = array_namespace(acceleration_mps2)
         return xp.concat(seen, axis=0), xp.concat(worth, axis=0)
 
@@ -103,3 +116,4 @@ class Blocks:
                 self._blocks[k] = put(
                     self._blocks[k], which[here] - part.start, subset(state, here)
                 )
+                self._seen[k] = None

@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, smallest, to
+from whyway.worlds.sim.arrays import clamp, few, none, pairs, pick, put_in, smallest, to
 from whyway.worlds.sim.others import Others, look
+from whyway.worlds.sim.seen import Boxes, centers
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import Mode, State
 
@@ -23,10 +24,9 @@ _BEHIND_COS = math.cos(math.radians(150.0))
 """nuPlan's, as in the evaluation's metrics (a test compares them)."""
 
 
-def judge(xp: Any, sim: Sim, state: State) -> State:
-    """The state with its neighbours, collisions and corners off the road brought up to date."""
-    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
-    cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
+def judge(xp: Any, sim: Sim, state: State) -> tuple[State, Boxes]:
+    """The state with its neighbours, collisions and corners off the road brought up to date; and its boxes."""
+    cx, cy, c, s = centers(xp, state)
     table = sim.table
     deck = table.decks(state.window) if table is not None and table.has_bridges else None
     state = replace(state, near=neighbours(xp, state, cx, cy, c, s, deck))
@@ -35,10 +35,11 @@ def judge(xp: Any, sim: Sim, state: State) -> State:
     off = state.off_road
     if sim.surface is not None:
         driven = state.active & (state.mode == int(Mode.COMMAND))
-        off = driven & ~_on_road(xp, sim, state, cx, cy, c, s)
-    return replace(
+        off = driven & ~_on_road(xp, sim, state, driven, cx, cy, c, s)
+    state = replace(
         state, collided=touch & state.active, at_fault=fault & state.active, off_road=off
     )
+    return state, Boxes(cx, cy, c, s, others)
 
 
 def neighbours(
@@ -55,8 +56,9 @@ def neighbours(
     score = dx * dx + dy * dy - along * along * _STRETCH
     agents = x_m.shape[-1]
     itself = xp.eye(agents, dtype=x_m.dtype, device=x_m.device) * _NOWHERE
-    absent = to(~state.active, x_m.dtype) * _NOWHERE
-    score = clamp(score, 0.0, None) + itself[None] + absent[:, None, :]
+    score = clamp(score, 0.0, None) + itself[None]
+    if not none(~state.active):
+        score = score + (to(~state.active, x_m.dtype) * _NOWHERE)[:, None, :]
     if deck is not None:
         apart = (deck[:, :, None] == -deck[:, None, :]) & (deck[:, :, None] != 0)
         score = score + to(apart, x_m.dtype) * _NOWHERE
@@ -69,37 +71,50 @@ def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tu
     Blame is nuPlan's, without its cases of several lanes: who moves and hits with the front bumper, or hits one that stands, unless
     that one is behind.
     """
-    o, dtype = others, cos.dtype
+    o = others
     la, wa = state.length_m / 2, state.width_m / 2
-    c = xp.abs(o.cos * cos + o.sin * sin)
-    s = xp.abs(o.sin * cos - o.cos * sin)
-    ahead, left = o.dx_m * cos + o.dy_m * sin, o.dy_m * cos - o.dx_m * sin
-    along = c * o.half_length_m + s * o.half_width_m
-    across = xp.abs(left) - (wa + s * o.half_length_m + c * o.half_width_m)
-    forth, aside = o.dx_m * o.cos + o.dy_m * o.sin, o.dy_m * o.cos - o.dx_m * o.sin
-    their = o.half_length_m + s * wa, o.half_width_m + c * wa
+    # most are too far apart for any corner to reach
+    p = pairs(o.flat, (o.there > 0.0) & ~(o.far_m - o.span_m >= la + wa + 0.1))
+    dx, dy, their_cos, their_sin = (p.of(values) for values in (o.dx_m, o.dy_m, o.cos, o.sin))
+    half_length, half_width = p.of(o.half_length_m), p.of(o.half_width_m)
+    cos, sin, la, wa = (p.own(values) for values in (cos, sin, la, wa))
+    c = xp.abs(their_cos * cos + their_sin * sin)
+    s = xp.abs(their_sin * cos - their_cos * sin)
+    ahead, left = dx * cos + dy * sin, dy * cos - dx * sin
+    along = c * half_length + s * half_width
+    across = xp.abs(left) - (wa + s * half_length + c * half_width)
+    forth, aside = dx * their_cos + dy * their_sin, dy * their_cos - dx * their_sin
+    their = half_length + s * wa, half_width + c * wa
     apart = xp.maximum(xp.abs(ahead) - (la + along), across)
     apart = xp.maximum(apart, xp.abs(forth) - (their[0] + c * la))
     apart = xp.maximum(apart, xp.abs(aside) - (their[1] + s * la))
     # the same for the front edge alone, a box without length
-    front_c, front_s = la * (cos * o.cos + sin * o.sin), la * (sin * o.cos - cos * o.sin)
+    front_c = la * (cos * their_cos + sin * their_sin)
+    front_s = la * (sin * their_cos - cos * their_sin)
     edge = xp.maximum(xp.abs(ahead - la) - along, across)
     edge = xp.maximum(edge, xp.abs(forth - front_c) - their[0])
     edge = xp.maximum(edge, xp.abs(aside - front_s) - their[1])
-    touch = to(apart <= 0.0, dtype) * o.there
-    axle = ahead + state.offset_m
-    behind = to(axle < _BEHIND_COS * xp.sqrt(axle * axle + left * left), dtype)
-    hits = to((edge <= 0.0) | (xp.abs(o.v_mps) <= _STANDS_MPS), dtype) * (1.0 - behind)
+    touch = (apart <= 0.0) & (p.of(o.there) > 0.0)
+    axle = ahead + p.own(state.offset_m)
+    behind = axle < _BEHIND_COS * xp.sqrt(axle * axle + left * left)
+    hits = ((edge <= 0.0) | (xp.abs(p.of(o.v_mps)) <= _STANDS_MPS)) & ~behind
     moves = xp.abs(state.v_mps) > _EGO_STANDS_MPS
-    return xp.max(touch, axis=0) > 0.0, (xp.max(touch * hits, axis=0) > 0.0) & moves
+    return p.any(xp, touch), p.any(xp, touch & hits) & moves
 
 
 def _on_road(
-    xp: Any, sim: Sim, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array
+    xp: Any, sim: Sim, state: State, asked: Array, x_m: Array, y_m: Array, cos: Array, sin: Array
 ) -> Array:
+    """Whether all corners are on the drivable area; of those who are not `asked` about it may be anything."""
     assert sim.surface is not None
-    on = state.active
+    some = few(asked)
+    length, width = state.length_m, state.width_m
+    if some is not None:
+        x_m, y_m, cos, sin, length, width = (
+            pick(values, some) for values in (x_m, y_m, cos, sin, length, width)
+        )
+    on = x_m == x_m
     for along, across in ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)):
-        u, v = state.length_m * (0.5 * along), state.width_m * (0.5 * across)
+        u, v = length * (0.5 * along), width * (0.5 * across)
         on = on & sim.surface.drivable(x_m + u * cos - v * sin, y_m + u * sin + v * cos)
-    return on
+    return on if some is None else put_in(asked, some, on)

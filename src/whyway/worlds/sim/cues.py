@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, none, pick, to
 from whyway.worlds.sim.state import CUES, EGO, State, When
 
 Array = Any
@@ -45,6 +45,11 @@ def play(xp: Any, state: State, x_m: Array, y_m: Array, time_s: Array, dt_s: flo
       dt_s: of a step.
     """
     dtype = x_m.dtype
+    if none((state.cue_when[..., 0] != int(When.NEVER)) | (state.cue_next > 0)):
+        return Part(
+            state.cue_next, state.cue_tick, 0.0 * x_m + float("nan"), state.cue_rate_mps2[..., 0], state.cue_next > 0,
+            state.target_d_m, state.lateral_mps,
+        )  # fmt: skip
     cell = _cells(xp, state)
 
     def cue(values: Array, index: Array) -> Array:

@@ -14,14 +14,16 @@ from array_api_compat import array_namespace
 
 from whyway.motion import actuate, single_track
 from whyway.types import LightColor
-from whyway.worlds.sim.ahead import arc_of_samples, lines_ahead, next_merge, sample_way
-from whyway.worlds.sim.arrays import chosen, clamp, pick, to
+from whyway.worlds.sim.ahead import arc_of_samples, next_merge, sample_way
+from whyway.worlds.sim.arrays import chosen, clamp, few, pick, put_in, to
 from whyway.worlds.sim.bodies import judge
 from whyway.worlds.sim.change import Change, changes, needed, side_of
 from whyway.worlds.sim.cues import Part, play
 from whyway.worlds.sim.entries import enter_and_leave
-from whyway.worlds.sim.others import leads, look, threatened
-from whyway.worlds.sim.rights import Gate, next_gate, rights
+from whyway.worlds.sim.others import leads, threatened
+from whyway.worlds.sim.rights import Gate, rights
+from whyway.worlds.sim.seen import Boxes, Seen, centers, see
+from whyway.worlds.sim.seen import light_colors as light_colors
 from whyway.worlds.sim.sim import Sim as Sim
 from whyway.worlds.sim.sim import make_sim as make_sim
 from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
@@ -46,25 +48,18 @@ def seconds(sim: Sim, state: State) -> Array:
     return to(state.tick, state.phase_s.dtype) * sim.dt_s
 
 
-def light_colors(sim: Sim, state: State) -> Array:
-    """`LightColor` values `[W, N]` now."""
-    xp = array_namespace(state.x_m)
-    asked = xp.where(state.demand_tick < 0, 0 * state.tick, state.tick - state.demand_tick)
-    real = state.phase_s.dtype
-    return sim.signals.colors(
-        to(state.tick, real) * sim.dt_s + state.phase_s, to(asked, real) * sim.dt_s
-    )
-
-
 def step(sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> State:
     """The state after `dt_s`; commands `[W, A]` count for agents under command."""
-    return advance(array_namespace(state.x_m), sim, state, acceleration_mps2, steer_rad)
+    return advance(array_namespace(state.x_m), sim, state, acceleration_mps2, steer_rad)[0]
 
 
-def advance(xp: Any, sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> State:
-    """`step` for whoever has the namespace at hand."""
-    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
-    cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
+def advance(
+    xp: Any, sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, seen: Seen | None = None
+) -> tuple[State, Boxes]:  # fmt: skip
+    """`step` for whoever has the namespace at hand, and maybe what is `seen` of the state; tells the boxes of the next state, too."""
+    if seen is None and sim.table is not None:
+        seen = see(xp, sim, state)
+    cx, cy = centers(xp, state)[:2] if seen is None else (seen.boxes.x_m, seen.boxes.y_m)
     time = to(state.tick, state.phase_s.dtype) * sim.dt_s
     part = play(xp, state, cx, cy, time, sim.dt_s)
     driven = state.active & (state.mode == int(Mode.COMMAND))
@@ -89,7 +84,8 @@ def advance(xp: Any, sim: Sim, state: State, acceleration_mps2: Array, steer_rad
         cue_next=part.next, cue_tick=part.tick, target_d_m=part.target_d_m, lateral_mps=part.lateral_mps,
     )  # fmt: skip
     if sim.table is not None:
-        moved = _along_lines(xp, sim, sim.table, state, moved, part, (cx, cy, c, s))
+        assert seen is not None
+        moved = _along_lines(xp, sim, sim.table, state, moved, part, seen)
     elif sim.logs is not None:
         moved = _recorded(xp, sim, moved, state.tick + 1)
     standing = xp.where(
@@ -111,15 +107,12 @@ def _demand(xp: Any, sim: Sim, state: State, time_s: Array) -> Array:
 
 
 def _along_lines(
-    xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, part: Part, poses: tuple[Array, ...]
+    xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, part: Part, seen: Seen
 ) -> State:  # fmt: skip
     """Everything that has to do with lines: what traffic does, and where everybody is on them afterwards."""
-    cx, cy, c, s = poses
-    colors = light_colors(sim, state)
-    lines = lines_ahead(xp, state, table)
+    box, lines, gate, colors = seen.boxes, seen.lines, seen.gate, seen.colors
+    cx, cy, c, s, others = box.x_m, box.y_m, box.cos, box.sin, box.others
     way = sample_way(xp, lines, table, arc_of_samples(xp, cx))
-    others = look(xp, state, cx, cy, c, s)
-    gate = next_gate(xp, state, lines, table)
     side = side_of(xp, state, cx.dtype)
     joins, join_m = next_merge(xp, lines, sim.merges)
     merge = (joins, join_m, gate.distance_m + state.length_m / 2 > join_m)
@@ -225,11 +218,8 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     )  # fmt: skip
     if sim.logs is not None:
         moved = _recorded(xp, sim, moved, state.tick + 1)
-    cx = moved.x_m + moved.offset_m * xp.cos(moved.yaw_rad)
-    cy = moved.y_m + moved.offset_m * xp.sin(moved.yaw_rad)
-    found_s, found_d = track(xp, table, now, cx, cy, s)
-    keeps = rail & ~changed
-    s, d = xp.where(keeps, s, found_s), xp.where(keeps, d_old, found_d)
+    cx, cy, _, _ = centers(xp, moved)
+    s, d = _found(xp, table, rail & ~changed, now, cx, cy, s, d_old)
     gone = xp.where(other, 0.0 * ahead, ahead)
     along = state.route_s_m + gone
     if sim.routes is not None and sim.route_start_m is not None:
@@ -242,6 +232,18 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         moved,
         s_m=s, d_m=d, route_s_m=along, target_d_m=xp.where(driven, d, moved.target_d_m),
     )  # fmt: skip
+
+
+def _found(
+    xp: Any, table: LaneTable, keeps: Array, line: Array, x_m: Array, y_m: Array, s_m: Array, d_m: Array
+) -> tuple[Array, Array]:  # fmt: skip
+    """Place on the line: kept by those who follow it, found from the pose for the others."""
+    some = few(~keeps)
+    if some is None:
+        s, d = track(xp, table, line, x_m, y_m, s_m)
+        return xp.where(keeps, s_m, s), xp.where(keeps, d_m, d)
+    s, d = track(xp, table, *(pick(v, some) for v in (line, x_m, y_m, s_m)))
+    return put_in(s_m, some, s), put_in(d_m, some, d)
 
 
 def _stretched(
@@ -287,7 +289,7 @@ def begin(sim: Sim, state: State) -> State:
     if sim.logs is not None:
         state = _recorded(xp, sim, state, state.tick)
     if sim.table is None:
-        return judge(xp, sim, state)
+        return judge(xp, sim, state)[0]
     table, window = sim.table, state.window
     for _ in range(WINDOW - 1):
         window = extend(xp, state, window, state.route_at, table, sim.routes, state.route)
@@ -304,8 +306,7 @@ def begin(sim: Sim, state: State) -> State:
         y_m=xp.where(rail, y, state.y_m),
         yaw_rad=xp.where(rail, yaw, state.yaw_rad),
     )
-    cx = state.x_m + state.offset_m * xp.cos(state.yaw_rad)
-    cy = state.y_m + state.offset_m * xp.sin(state.yaw_rad)
+    cx, cy, _, _ = centers(xp, state)
     s, d = track(xp, table, line, cx, cy, _roughly(xp, table, line, cx, cy), steps=4)
     s, d = xp.where(rail, state.s_m, s), xp.where(rail, state.d_m, d)
     along = s
@@ -325,7 +326,7 @@ def begin(sim: Sim, state: State) -> State:
         route_s_m=xp.where(on_line, along, zero),
         target_d_m=xp.where(driven & on_line, d, state.target_d_m),
     )
-    return judge(xp, sim, state)
+    return judge(xp, sim, state)[0]
 
 
 def _roughly(xp: Any, table: LaneTable, line: Array, x_m: Array, y_m: Array) -> Array:

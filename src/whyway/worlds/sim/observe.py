@@ -9,11 +9,11 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from whyway.worlds.sim.ahead import Lines, lines_ahead, sample_way
+from whyway.worlds.sim.ahead import sample_way
 from whyway.worlds.sim.arrays import clamp, pick, to
-from whyway.worlds.sim.engine import light_colors
-from whyway.worlds.sim.others import Others, look
-from whyway.worlds.sim.rights import may_go, next_gate
+from whyway.worlds.sim.others import Others
+from whyway.worlds.sim.rights import may_go
+from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
 
@@ -33,23 +33,25 @@ _METRES, _SPEED = 1 / 50.0, 1 / 15.0
 
 def observe(sim: Sim, state: State) -> Array:
     """Observations `[W, A, FEATURES]`; others that are absent are zeros, and so is all of an inactive agent."""
-    return look_around(array_namespace(state.x_m), sim, state)
+    xp = array_namespace(state.x_m)
+    boxes = boxes_of(xp, state)
+    seen = None if sim.table is None else see(xp, sim, state, boxes)
+    return look_around(xp, sim, state, boxes, seen)
 
 
-def look_around(xp: Any, sim: Sim, state: State) -> Array:
-    """`observe` for whoever has the namespace at hand."""
-    c, s = xp.cos(state.yaw_rad), xp.sin(state.yaw_rad)
-    cx, cy = state.x_m + state.offset_m * c, state.y_m + state.offset_m * s
-    around = _others(xp, state, look(xp, state, cx, cy, c, s), c, s)
-    if sim.table is None:
+def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None) -> Array:
+    """`observe` for whoever knows what is `seen` of the state; None where there is no lane graph."""
+    cx, cy, c, s = boxes.x_m, boxes.y_m, boxes.cos, boxes.sin
+    around = _others(xp, state, boxes.others, c, s)
+    if sim.table is None or seen is None:
         nothing = 0.0 * cx
         columns = _own(xp, state, 6 * [nothing])
         columns += around + (2 * POINTS) * [nothing]
     else:
-        lines = lines_ahead(xp, state, sim.table)
+        lines = seen.lines
         every = xp.arange(1, POINTS + 1, device=cx.device) * POINT_EVERY_M
         way = sample_way(xp, lines, sim.table, to(every, cx.dtype))
-        columns = _own(xp, state, _road(xp, sim, state, lines, c, s)) + around
+        columns = _own(xp, state, _road(xp, sim, state, seen)) + around
         px, py = way.x_m - cx, way.y_m - cy
         known = to(lines.there[1], cx.dtype) * _METRES
         forth, left = (px * c + py * s) * known, (py * c - px * s) * known
@@ -68,11 +70,16 @@ def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:
     ]  # fmt: skip
 
 
-def _road(xp: Any, sim: Sim, state: State, lines: Lines, cos: Array, sin: Array) -> list[Array]:
+def _road(xp: Any, sim: Sim, state: State, seen: Seen) -> list[Array]:
     """Next gate, its light, the lane's heading and speed."""
     assert sim.table is not None
-    gate = next_gate(xp, state, lines, sim.table)
-    colors = light_colors(sim, state)
+    lines, gate, colors, cos, sin = (
+        seen.lines,
+        seen.gate,
+        seen.colors,
+        seen.boxes.cos,
+        seen.boxes.sin,
+    )
     dtype = cos.dtype
     lit = gate.light >= 0
     closed = lit & ~may_go(xp, colors, gate.light)

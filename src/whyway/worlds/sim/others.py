@@ -12,7 +12,7 @@ from typing import Any
 from whyway.config import IdmConfig
 from whyway.types import ObjectClass
 from whyway.worlds.sim.ahead import Way, project
-from whyway.worlds.sim.arrays import clamp, leading, pick, to
+from whyway.worlds.sim.arrays import clamp, leading, pairs, pick, to
 from whyway.worlds.sim.state import FAR_M, Mode, State
 
 Array = Any
@@ -52,6 +52,10 @@ class Others:
     v_mps: Array
     half_length_m: Array
     half_width_m: Array
+    far_m: Array
+    """From centre to centre."""
+    span_m: Array
+    """Half length and half width: no corner is further from its centre."""
     flat: Array
     """Flat index `[K, W, A]` into `[W, A]`."""
 
@@ -62,15 +66,19 @@ def look(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array) 
     worlds, agents = state.x_m.shape
     base = xp.arange(worlds, dtype=xp.int64, device=x_m.device)[:, None] * agents
     flat = clamp(near, 0, None) + base
+    dx, dy = pick(x_m, flat) - x_m, pick(y_m, flat) - y_m
+    half_length, half_width = pick(state.length_m / 2, flat), pick(state.width_m / 2, flat)
     return Others(
         there=to(near >= 0, x_m.dtype),
-        dx_m=pick(x_m, flat) - x_m,
-        dy_m=pick(y_m, flat) - y_m,
+        dx_m=dx,
+        dy_m=dy,
         cos=pick(cos, flat),
         sin=pick(sin, flat),
         v_mps=pick(state.v_mps, flat),
-        half_length_m=pick(state.length_m / 2, flat),
-        half_width_m=pick(state.width_m / 2, flat),
+        half_length_m=half_length,
+        half_width_m=half_width,
+        far_m=xp.sqrt(dx * dx + dy * dy),
+        span_m=half_length + half_width,
         flat=flat,
     )
 
@@ -130,91 +138,117 @@ def leads(
     """
     o, dtype = others, x_m.dtype
     ahead = o.dx_m * cos + o.dy_m * sin
-    far = xp.sqrt(o.dx_m * o.dx_m + o.dy_m * o.dy_m)
     f, aside, ux, uy = project(
-        xp, way, x_m + o.dx_m, y_m + o.dy_m, far * (to(ahead > 0.0, dtype) * 2.0 - 1.0)
+        xp, way, x_m + o.dx_m, y_m + o.dy_m, o.far_m * (to(ahead > 0.0, dtype) * 2.0 - 1.0)
     )
-    c, s = o.cos * ux + o.sin * uy, o.sin * ux - o.cos * uy
+    rest = state.d_m - state.target_d_m
+    p = pairs(o.flat, _in_reach(xp, state, o, f, aside, xp.abs(rest)))
+    f, aside, ux, uy = (p.of(values) for values in (f, aside, ux, uy))
+    their_cos, their_sin, their_v = p.of(o.cos), p.of(o.sin), p.of(o.v_mps)
+    half_length, half_width = p.of(o.half_length_m), p.of(o.half_width_m)
+    c, s = their_cos * ux + their_sin * uy, their_sin * ux - their_cos * uy
     ac, as_ = xp.abs(c), xp.abs(s)
-    long = ac * o.half_length_m + as_ * o.half_width_m
-    wide = as_ * o.half_length_m + ac * o.half_width_m
-    gap = xp.abs(f) - long - state.length_m / 2
-    u = o.v_mps * c
-    v = state.v_mps
+    long = ac * half_length + as_ * half_width
+    wide = as_ * half_length + ac * half_width
+    gap = xp.abs(f) - long - p.own(state.length_m / 2)
+    u = their_v * c
+    v = p.own(state.v_mps)
     closing = v - u
 
     # where they will be across: who changes lanes is on both; who has to is let in
     rail = to(state.mode == int(Mode.RAIL), dtype)
-    swing = c * pick((state.target_d_m - state.d_m) * rail, o.flat)
-    gentle = to(closing * closing < (2 * COURTESY_MPS2) * gap, dtype) * to(gap > 1.0, dtype)
-    swing = swing + (c * pick(to(state.wish, dtype) * LANE_M * rail, o.flat)) * gentle
+    swing = c * p.others((state.target_d_m - state.d_m) * rail)
+    gentle = to((closing * closing < (2 * COURTESY_MPS2) * gap) & (gap > 1.0), dtype)
+    swing = swing + (c * p.others(to(state.wish, dtype) * LANE_M * rail)) * gentle
     low = aside - wide + clamp(swing, None, 0.0)
     high = aside + wide + clamp(swing, 0.0, None)
 
     # where the agent is across by the time it gets there
-    rest = state.d_m - state.target_d_m
-    for_m = clamp(v, 1.0, None) * xp.abs(rest) / state.lateral_mps
-    share = clamp(1.0 - gap / clamp(for_m, 0.1, None), 0.0, 1.0)
+    for_m = clamp(state.v_mps, 1.0, None) * xp.abs(rest) / state.lateral_mps
+    share = clamp(1.0 - gap / p.own(clamp(for_m, 0.1, None)), 0.0, 1.0)
     half = state.width_m / 2
-    own_low = state.target_d_m - half + clamp(rest, None, 0.0) * share
-    own_high = state.target_d_m + half + clamp(rest, 0.0, None) * share
+    own_low = p.own(state.target_d_m - half) + p.own(clamp(rest, None, 0.0)) * share
+    own_high = p.own(state.target_d_m + half) + p.own(clamp(rest, 0.0, None)) * share
     clear = xp.maximum(low - own_high, own_low - high)
 
     # who walks towards the way is given way to, who walks beside it or away from it is not
-    across = o.v_mps * s
-    walker = to(state.object_class == int(ObjectClass.PEDESTRIAN), dtype)
-    towards = to((aside - state.d_m) * across < 0.0, dtype) * to(xp.abs(across) > 0.3, dtype)
-    stoppable = to(v * v < (2 * GIVE_WAY_MPS2) * gap, dtype)
+    across = their_v * s
+    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
+    towards = ((aside - p.own(state.d_m)) * across < 0.0) & (xp.abs(across) > 0.3)
+    stoppable = v * v < (2 * GIVE_WAY_MPS2) * gap
     squeezes = to(state.standing_s > SQUEEZE_AFTER_S, dtype)
-    margin = (MARGIN_M - squeezes * (MARGIN_M - SQUEEZE_M)) + (
-        pick(walker, o.flat) * towards * stoppable * (1.0 - walker)
-    ) * (WALKER_MARGIN_M - MARGIN_M)
+    minded = p.others(walker) & towards & stoppable & ~p.own(walker)
+    margin = p.own(MARGIN_M - squeezes * (MARGIN_M - SQUEEZE_M)) + to(minded, dtype) * (
+        WALKER_MARGIN_M - MARGIN_M
+    )
     # a walk folds back on itself, where Newton's method may land anywhere: no way to a place is shorter than the straight one
-    there = o.there * to(far < xp.abs(f) + xp.abs(aside) + 1.0, dtype)
-    before = to(f > 0.0, dtype) * there
-    in_way = to(clear < margin, dtype) * before * to(f < HORIZON_M, dtype)
+    there = (p.of(o.there) > 0.0) & (p.of(o.far_m) < xp.abs(f) + xp.abs(aside) + 1.0)
+    before = (f > 0.0) & there
+    on_way = clear < margin
+    in_way = on_way & before & (f < HORIZON_M)
 
     # IDM's interaction of the agent with each of them, and of each of them with the agent
     calm = 1.0 / (2.0 * xp.sqrt(state.a_max_mps2 * idm.b_mps2))
-    near = clamp(gap, _TOUCH_M, None)
-    wanted = state.s0_m + clamp(v * (state.headway_s + closing * calm), 0.0, None)
-    pull = wanted / near
-    pull = pull * pull * -state.a_max_mps2
-    behind = there * to(c > 0.3, dtype) - before
-    push = (state.s0_m + clamp(u * (state.headway_s - closing * calm), 0.0, None)) / near
-    push = push * push * -state.a_max_mps2
-
-    # of two whose ways join, the one who is nearer to that place leads, as if it were ahead on the same lane
-    joins, join_m, comes = merge
-    nearer = join_m - pick(join_m, o.flat)
-    both = to(pick(joins, o.flat) == joins, dtype) * to(joins >= 0, dtype) * o.there
-    leads_in = both * pick(to(comes, dtype), o.flat) * to(nearer > 0.0, dtype) * (1.0 - in_way)
-    join_gap = clamp(nearer - o.half_length_m - state.length_m / 2, _TOUCH_M, None)
-    joining = state.s0_m + clamp(v * (state.headway_s + (v - o.v_mps) * calm), 0.0, None)
-    joining = joining / join_gap
-    joining = clamp(joining * joining * -state.a_max_mps2, -JOIN_MPS2, None) * leads_in
+    s0, headway, most = (p.own(x) for x in (state.s0_m, state.headway_s, -state.a_max_mps2))
+    near, calms = clamp(gap, _TOUCH_M, None), closing * p.own(calm)
+    pull = (s0 + clamp(v * (headway + calms), 0.0, None)) / near
+    pull = pull * pull * most
+    followers = there & (c > 0.3) & ~before
+    push = (s0 + clamp(u * (headway - calms), 0.0, None)) / near
+    push = push * push * most
 
     middle = state.target_d_m + side * LANE_M
-    beside = to(xp.maximum(low - (middle + half), (middle - half) - high) < MARGIN_M, dtype)
-    followers = clamp(behind, 0.0, None)
-    gap_in_way = gap + (1.0 - in_way) * FAR_M
-    nearest = xp.min(gap_in_way, axis=0)
-    lead_v = xp.min(u + to(gap_in_way > nearest, dtype) * FAR_M, axis=0)
+    lower, upper = p.own(middle - half), p.own(middle + half)
+    beside = xp.maximum(low - upper, lower - high) < MARGIN_M
+    in_way_1 = to(in_way, dtype)
+    gap_in_way = gap + (1.0 - in_way_1) * FAR_M
+    nearest = p.least(xp, gap_in_way, 2 * FAR_M)
+    lead_v = p.least(xp, u + to(gap_in_way > p.own(nearest), dtype) * FAR_M, FAR_M)
     free = rail + to(state.mode == int(Mode.COMMAND), dtype)
-    slow = (
-        in_way * to(xp.abs(o.v_mps) < SLOW_MPS, dtype) * to(f - long < exit_m + state.s0_m, dtype)
-    )
-    own = pull * in_way
+    slow = in_way & (xp.abs(their_v) < SLOW_MPS) & (f - long < p.own(exit_m + state.s0_m))
+    own = pull * in_way_1
+    joining = _joining(xp, state, o, merge, p.spread(in_way, False), calm)
     return Leads(
-        pull=xp.min(xp.minimum(own, joining), axis=0),
-        pull_of_free=xp.min(own * pick(free, o.flat), axis=0),
+        pull=xp.minimum(p.least(xp, own, 0.0), joining),
+        pull_of_free=p.least(xp, own * p.others(free), 0.0),
         gap_m=clamp(nearest, None, FAR_M),
         v_mps=lead_v * to(nearest < FAR_M / 2, dtype),
-        exit_taken=xp.max(slow, axis=0) > 0.0,
-        pull_beside=xp.min(pull * beside * before, axis=0),
-        push=xp.min(push * followers * to(clear < margin, dtype), axis=0),
-        push_beside=xp.min(push * beside * followers, axis=0),
+        exit_taken=p.any(xp, slow),
+        pull_beside=p.least(xp, pull * to(beside & before, dtype), 0.0),
+        push=p.least(xp, push * to(followers & on_way, dtype), 0.0),
+        push_beside=p.least(xp, push * to(followers & beside, dtype), 0.0),
     )
+
+
+def _in_reach(xp: Any, state: State, o: Others, f: Array, aside: Array, rest: Array) -> Array:
+    """Pairs whose neighbour can be beside, in, or coming into the agent's way or the lanes next to it: a bound on the safe side."""
+    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
+    margin = MARGIN_M + xp.max(to(walker, rest.dtype)) * (WALKER_MARGIN_M - MARGIN_M)
+    swing = xp.max(rest) + xp.max(to(state.wish != 0, rest.dtype)) * LANE_M
+    reach = xp.abs(state.target_d_m) + rest + state.width_m / 2
+    reach = reach + (swing + margin + (LANE_M + 0.5))
+    # what is not a number is within reach of nothing but itself
+    away = (xp.abs(aside) - o.span_m >= reach) & (xp.abs(f) - o.span_m >= state.length_m / 2 + 1.0)
+    return ~away
+
+
+def _joining(
+    xp: Any, state: State, o: Others, merge: tuple[Array, Array, Array], in_way: Array, calm: Array
+) -> Array:
+    """The strongest pull of those whose ways join one's own and who are nearer to that place: they lead, as if on the same lane."""
+    joins, join_m, comes = merge
+    dtype = join_m.dtype
+    q = pairs(o.flat, (pick(joins, o.flat) == joins) & (joins >= 0) & (o.there > 0.0) & ~in_way)
+    both = (q.others(joins) == q.own(joins)) & (q.own(joins) >= 0) & (q.of(o.there) > 0.0)
+    nearer = q.own(join_m) - q.others(join_m)
+    first = both & q.others(comes) & (nearer > 0.0) & ~q.of(in_way)
+    v = q.own(state.v_mps)
+    gap = clamp(nearer - q.of(o.half_length_m) - q.own(state.length_m / 2), _TOUCH_M, None)
+    calms = (v - q.of(o.v_mps)) * q.own(calm)
+    wanted = q.own(state.s0_m) + clamp(v * (q.own(state.headway_s) + calms), 0.0, None)
+    pull = wanted / gap
+    pull = clamp(pull * pull * -q.own(state.a_max_mps2), -JOIN_MPS2, None)
+    return q.least(xp, pull * to(first, dtype), 0.0)
 
 
 def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> Array:
@@ -222,23 +256,24 @@ def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) ->
 
     Vehicles are taken to go straight on. Who is already in one's path does not wait there.
     """
-    o, dtype = others, cos.dtype
-    vehicle = to(state.object_class != int(ObjectClass.PEDESTRIAN), dtype)
+    o = others
+    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
+    p = pairs(o.flat, (o.there > 0.0) & walker)
+    dx, dy, c, s = (p.of(values) for values in (o.dx_m, o.dy_m, o.cos, o.sin))
+    half_length, their_v = p.of(o.half_length_m), p.of(o.v_mps)
     # where the walker is as the vehicle sees it
-    ahead = -(o.dx_m * o.cos + o.dy_m * o.sin)
-    aside = o.dx_m * o.sin - o.dy_m * o.cos
-    across = (sin * o.cos - cos * o.sin) * clamp(state.v_mps, _WALK_MPS, None)
-    flank = o.half_width_m + state.length_m / 2 + 0.4
+    ahead = -(dx * c + dy * s)
+    aside = dx * s - dy * c
+    across = (p.own(sin) * c - p.own(cos) * s) * p.own(clamp(state.v_mps, _WALK_MPS, None))
+    flank = p.of(o.half_width_m) + p.own(state.length_m / 2) + 0.4
     apart = xp.abs(aside) - flank
-    approaches = to(aside * across < 0.0, dtype) * to(apart > 0.0, dtype)
+    approaches = (aside * across < 0.0) & (apart > 0.0)
     speed = clamp(xp.abs(across), 0.1, None)
     begin, end = apart / speed, (apart + 2 * flank) / speed
-    v = clamp(o.v_mps, 0.1, None)
-    front = ahead - o.half_length_m
-    meets = to(front < v * (end + _PATIENCE_S), dtype) * to(
-        ahead + o.half_length_m > v * (begin - _PATIENCE_S), dtype
-    )
-    cannot_stop = to(v * v > (2 * _TRUST_MPS2) * clamp(front - 1.0, 0.0, None), dtype)
-    moves = to(o.v_mps > 0.5, dtype) * to(ahead > 0.0, dtype)
-    threat = approaches * meets * cannot_stop * moves * o.there * pick(vehicle, o.flat)
-    return xp.max(threat, axis=0) > 0.0
+    v = clamp(their_v, 0.1, None)
+    front = ahead - half_length
+    meets = (front < v * (end + _PATIENCE_S)) & (ahead + half_length > v * (begin - _PATIENCE_S))
+    cannot_stop = v * v > (2 * _TRUST_MPS2) * clamp(front - 1.0, 0.0, None)
+    moves = (their_v > 0.5) & (ahead > 0.0)
+    threat = approaches & meets & cannot_stop & moves & (p.of(o.there) > 0.0)
+    return p.any(xp, threat & ~p.others(walker)) & walker

@@ -12,7 +12,7 @@ from typing import Any
 
 from whyway.types import LightColor, ObjectClass
 from whyway.worlds.sim.ahead import Lines
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, few, none, pick, pick_rows, put_in, to
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode, State
 from whyway.worlds.sim.table import LaneTable
 
@@ -163,25 +163,39 @@ def rights(
     agents = standing.shape[-1]
     rank = rank + 1e-3 * xp.arange(agents, dtype=dtype, device=standing.device)
     ready = ((gate.priority == 0) | (d < DECIDE_M)) & (~gate.stops | at_line)
-    barred = _barred(xp, gate.way, held, claims, rank, table.conflict)
-    return xp.where(claims & rail & ready & ~barred, gate.way, held)
+    asks = claims & rail & ready
+    barred = _barred(xp, asks, gate.way, held, claims, rank, table.conflict)
+    return xp.where(asks & ~barred, gate.way, held)
 
 
-def _barred(xp: Any, way: Array, held: Array, claims: Array, rank: Array, conflict: Array) -> Array:
-    """Whether anybody holds a way that conflicts, or asks for one and ranks before."""
-    ways = conflict.shape[0]
+def _barred(
+    xp: Any, asks: Array, way: Array, held: Array, claims: Array, rank: Array, conflict: Array
+) -> Array:
+    """Of those who ask: whether anybody holds a way that conflicts, or claims one and ranks before."""
+    worlds, agents = way.shape
+    some = few(asks)
+    if some is None:
+        some = xp.arange(worlds * agents, dtype=xp.int64, device=way.device)
+
+    def mine(values: Array) -> Array:
+        return pick(values, some)[:, None]
 
     def others(values: Array) -> Array:
-        return xp.permute_dims(values, (1, 0))[:, :, None]
+        return pick_rows(values, some // agents)
 
-    mine = clamp(way, 0, None) * ways
-    holds = pick(conflict, mine + others(clamp(held, 0, None))) & others(held >= 0)
-    asks = pick(conflict, mine + others(clamp(way, 0, None))) & others(claims)
-    return xp.any(holds | (asks & (others(rank) < rank)), axis=0)
+    row = clamp(mine(way), 0, None) * conflict.shape[0]
+    holds = pick(conflict, row + others(clamp(held, 0, None))) & others(held >= 0)
+    claimed = pick(conflict, row + others(clamp(way, 0, None))) & others(claims)
+    barred = xp.any(holds | (claimed & (others(rank) < mine(rank))), axis=-1)
+    if some.shape[0] == worlds * agents:
+        return xp.reshape(barred, (worlds, agents))
+    return put_in(asks, some, barred)
 
 
 def _kept(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) -> Array:
     """The rights that are kept: not behind the junction, nor before it by one who does not come or whose light turned in time."""
+    if none(state.held >= 0):
+        return state.held
     half = state.length_m / 2
     inside = state.held < -1
     to_line = 0.0 * half - FAR_M

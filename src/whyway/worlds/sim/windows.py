@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, luck, pick, to
+from whyway.worlds.sim.arrays import clamp, few, luck, none, pick, pick_rows, to
 from whyway.worlds.sim.state import WINDOW, State
 from whyway.worlds.sim.table import SUCCESSORS, LaneTable
 
@@ -25,8 +25,9 @@ def enter_next(xp: Any, window: Array, came_from: Array, s_m: Array, at: Array, 
     line, following = window[..., 0], window[..., 1]
     long = pick(table.length_m, clamp(line, 0, None))
     passed = (line >= 0) & (following >= 0) & (s_m > long)
-    none = 0 * line[..., None] - 1
-    moved = xp.concat([window[..., 1:], none], axis=-1)
+    if none(passed):
+        return window, came_from, s_m, at
+    moved = xp.concat([window[..., 1:], 0 * line[..., None] - 1], axis=-1)
     window = xp.where(passed[..., None], moved, window)
     came_from = xp.where(passed, line, came_from)
     s_m = xp.where(passed, s_m - long, s_m)
@@ -48,15 +49,20 @@ def on_route(xp: Any, routes: Array, route: Array, at: Array) -> Array:
 def extend(xp: Any, state: State, window: Array, at: Array, table: LaneTable, routes: Array | None, route: Array) -> Array:  # fmt: skip
     """The window with one more line, where there is room and the way goes on."""
     worlds, agents = route.shape
-    known = xp.sum(to(window >= 0, xp.int64), axis=-1)
-    cell = xp.reshape(
-        xp.arange(worlds * agents, dtype=xp.int64, device=window.device) * WINDOW, (worlds, agents)
+    of_agents = xp.arange(worlds * agents, dtype=xp.int64, device=window.device)
+    some = few((window[..., WINDOW - 1] < 0) & (window[..., 0] >= 0))
+    if some is None:
+        some = of_agents
+    rows = pick_rows(xp.reshape(window, (-1, WINDOW)), some)
+    generation, length, at, route = (
+        pick(v, some) for v in (state.generation, state.length_m, at, route)
     )
-    last = clamp(pick(window, cell + clamp(known - 1, 0, None)), 0, None)
+    known = xp.sum(to(rows >= 0, xp.int64), axis=-1)
+    cell = of_agents[: some.shape[0]] * WINDOW
+    last = clamp(pick(rows, cell + clamp(known - 1, 0, None)), 0, None)
     choices = pick(table.successors, last)
-    agent = xp.arange(agents, dtype=xp.int64, device=window.device)[None, :]
-    drawn = luck(state.seed[:, None], agent, state.generation, at + known)
-    free = (route < 0) & (state.length_m < LONG_M)
+    drawn = luck(pick(state.seed, some // agents), some % agents, generation, at + known)
+    free = (route < 0) & (length < LONG_M)
     choice = xp.where(free, drawn % clamp(choices, 1, None), 0 * drawn)
     new = pick(table.successor, last * SUCCESSORS + choice)
     if routes is not None:
@@ -67,7 +73,12 @@ def extend(xp: Any, state: State, window: Array, at: Array, table: LaneTable, ro
         new = xp.where(follows, wanted, new)
     grows = (known > 0) & (choices > 0)
     place = xp.arange(WINDOW, dtype=xp.int64, device=window.device)
-    return xp.where((place == known[..., None]) & grows[..., None], new[..., None], window)
+    rows = xp.where((place == known[:, None]) & grows[:, None], new[:, None], rows)
+    if some is of_agents:
+        return xp.reshape(rows, window.shape)
+    window = window.copy()
+    window.reshape(-1, WINDOW)[some] = rows
+    return window
 
 
 def track(xp: Any, table: LaneTable, line: Array, x_m: Array, y_m: Array, guess_m: Array, steps: int = _TRACK) -> tuple[Array, Array]:  # fmt: skip
