@@ -7,10 +7,10 @@ import math
 from whyway.types import ObjectClass
 from whyway.worlds.sim import arrays, bodies, others
 from whyway.worlds.sim.compiled.jit import part
-from whyway.worlds.sim.compiled.lanes import clamp, project
+from whyway.worlds.sim.compiled.lanes import clamp, project, sample_way
 from whyway.worlds.sim.compiled.layout import (
-    A_MAX, ACTIVE, CENTER_X, CENTER_Y, CLASS, COLLIDED, COMES, COS, D, DECK, EXIT_M, EXIT_TAKEN, FAULT, GAP, GAP_V, HEADWAY,
-    JOIN_M, JOINS, LATERAL, LINE_DECK, LONG, MODE, OFF_ROAD, OFFSET, PULL, PULL_BESIDE, PUSH, PUSH_BESIDE, PX, PY, S0, SIN, STANDING, TARGET, V, WIDE,
+    A_MAX, ACTIVE, ALONG_X, ALONG_Y, ASIDE, CENTER_X, CENTER_Y, CLASS, COLLIDED, COMES, COS, D, DECK, EXIT_M, EXIT_TAKEN, F, FAULT, GAP, GAP_V, HEADWAY,
+    JOIN_M, JOINS, LATERAL, LINE_DECK, LONG, MODE, OFF_ROAD, OFFSET, POINT_X, POINT_Y, PULL, PULL_BESIDE, PUSH, PUSH_BESIDE, PX, PY, S0, SIN, STANDING, STRAIGHT, TARGET, V, WIDE,
     WISH, YAWS, Desk, Map,
 )  # fmt: skip
 from whyway.worlds.sim.state import FAR_M, Mode
@@ -29,6 +29,8 @@ _HORIZON_M = others.HORIZON_M
 _WALK_MPS, _PATIENCE_S, _TRUST = others._WALK_MPS, others._PATIENCE_S, others._TRUST_MPS2
 _STANDS, _EGO_STANDS, _BEHIND = bodies._STANDS_MPS, bodies._EGO_STANDS_MPS, bodies._BEHIND_COS
 _INF = math.inf
+_RANKED = 64
+"""Up to so many agents keys are counted, not sorted."""
 
 
 @part
@@ -52,29 +54,75 @@ def find_near(k: Desk, low: int, decks: int) -> None:
             for b in range(agents):
                 if mine != 0 and k.whole[DECK, b] == -mine:
                     k.keys[b] += _NOWHERE
-        have, worst = 0, limit
-        for b in range(agents):
-            key = (k.whole_keys[b] & ~low) | b
-            if key >= worst:
-                continue
-            at = have if have < count else count - 1
-            while at > 0 and k.best[at - 1] > key:
-                k.best[at] = k.best[at - 1]
-                at -= 1
-            k.best[at] = key
-            if have < count:
-                have += 1
-            if have == count:
-                worst = k.best[count - 1]
-        for j in range(count):
-            k.near[a, j] = k.best[j] & low if j < have else -1
+        if agents <= _RANKED:
+            _rank(k, a, limit, low)
+        else:
+            _insert(k, a, limit, low)
+
+
+@part
+def _rank(k: Desk, a: int, limit: int, low: int) -> None:
+    """The least keys of an agent by how many are less than each: no branch hangs on luck."""
+    agents, count = k.keys.shape[0], k.near.shape[1]
+    for b in range(agents):
+        k.whole_keys[b] = (k.whole_keys[b] & ~low) | b
+    for j in range(count):
+        k.ranks[j] = -1
+    for b in range(agents):
+        key, rank = k.whole_keys[b], 0
+        for c in range(agents):
+            rank += 1 if k.whole_keys[c] < key else 0
+        k.ranks[min(rank, count)] = b if key < limit else -1
+    for j in range(count):
+        k.near[a, j] = k.ranks[j]
+
+
+@part
+def _insert(k: Desk, a: int, limit: int, low: int) -> None:
+    """The same for many agents, by insertion."""
+    count = k.near.shape[1]
+    have, worst = 0, limit
+    for b in range(k.keys.shape[0]):
+        key = (k.whole_keys[b] & ~low) | b
+        if key >= worst:
+            continue
+        at = have if have < count else count - 1
+        while at > 0 and k.ranks[at - 1] > key:
+            k.ranks[at] = k.ranks[at - 1]
+            at -= 1
+        k.ranks[at] = key
+        if have < count:
+            have += 1
+        if have == count:
+            worst = k.ranks[count - 1]
+    for j in range(count):
+        k.near[a, j] = k.ranks[j] & low if j < have else -1
+
+
+@part
+def _look(m: Map, k: Desk, a: int) -> int:
+    """An agent's neighbours on its way, into `points`; how many. Of those that are not there one stands for all."""
+    f, p, count = k.old, k.points, 0
+    x, y, c, s = f[CENTER_X, a], f[CENTER_Y, a], f[COS, a], f[SIN, a]
+    for j in range(k.near.shape[1]):
+        b = max(k.near[a, j], 0)
+        dx, dy = f[CENTER_X, b] - x, f[CENTER_Y, b] - y
+        far = math.sqrt(dx * dx + dy * dy)
+        p[POINT_X, j], p[POINT_Y, j], p[STRAIGHT, j] = x + dx, y + dy, far
+        p[F, j] = far if dx * c + dy * s > 0.0 else -far
+        count += 1
+        if k.near[a, j] < 0:
+            break
+    sample_way(m, k, a)
+    project(m, k, count)
+    return count
 
 
 @part
 def lead(m: Map, k: Desk, a: int, side: float) -> None:
     """`others.leads` of one agent: what the others mean for it."""
     f_, t, u_ = k.old, k.real, k.whole
-    x, y, c0, s0 = f_[CENTER_X, a], f_[CENTER_Y, a], f_[COS, a], f_[SIN, a]
+    p, count = k.points, _look(m, k, a)
     v, half_long, half = f_[V, a], f_[LONG, a] / 2, f_[WIDE, a] / 2
     target, d, gap0, headway, a_max = f_[TARGET, a], f_[D, a], f_[S0, a], f_[HEADWAY, a], f_[A_MAX, a]
     on_foot = k.was[CLASS, a] == _WALKER
@@ -87,15 +135,12 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
     rail = k.was[MODE, a] == _RAIL
     pull_all, beside_all, push_all, push_beside_all = 0.0, 0.0, 0.0, 0.0
     nearest, nearest_v, taken = _INF, _INF, 0
-    for j in range(k.near.shape[1]):
+    for j in range(count):
         b = k.near[a, j]
         is_there = b >= 0
         if not is_there:
             b = 0
-        dx, dy = f_[CENTER_X, b] - x, f_[CENTER_Y, b] - y
-        far = math.sqrt(dx * dx + dy * dy)
-        guess = far if dx * c0 + dy * s0 > 0.0 else -far
-        f, aside, ux, uy = project(m, k, a, x + dx, y + dy, guess)
+        far, f, aside, ux, uy = p[STRAIGHT, j], p[F, j], p[ASIDE, j], p[ALONG_X, j], p[ALONG_Y, j]
         oc, os = f_[COS, b], f_[SIN, b]
         c, s = oc * ux + os * uy, os * ux - oc * uy
         ac, as_ = abs(c), abs(s)

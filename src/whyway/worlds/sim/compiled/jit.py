@@ -23,7 +23,7 @@ _HOW = {"nogil": True, "fastmath": False, "error_model": "numpy", "_nrt": False}
 
 def part(function: F) -> F:
     """A function that only compiled functions call."""
-    made: F = numba.njit(**_HOW)(function)
+    made: F = numba.njit(forceinline=True, **_HOW)(function)
     return made
 
 

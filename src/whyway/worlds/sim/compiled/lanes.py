@@ -8,7 +8,7 @@ from typing import Any
 from whyway.worlds.sim import ahead, windows
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.layout import (
-    BACK, CAME, CHOICES, FIRST, FOLLOWING, GENERATION, KNOWN, LAST, LINE_M, LONG, MERGES, ROUTE, ROUTE_AT, S, STEP, WAY, Desk, Map,
+    ALONG_X, ALONG_Y, ASIDE, BACK, CAME, CHOICES, F, FIRST, FOLLOWING, GENERATION, KNOWN, LAST, LINE_M, LONG, MERGES, POINT_X, POINT_Y, ROUTE, ROUTE_AT, S, STEP, WAY, Desk, Map,
 )  # fmt: skip
 from whyway.worlds.sim.lane_table import CURVATURE, SPEED, UX, UY, YAW, X, Y
 from whyway.worlds.sim.state import FAR_M, WINDOW
@@ -149,26 +149,34 @@ def slot_at(k: Desk, a: int, f: float) -> int:
 
 
 @part
-def project(m: Map, k: Desk, a: int, x_m: float, y_m: float, guess_m: float) -> tuple[float, float, float, float]:
-    """A point on an agent's way: arc length from its centre, offset to the left, the way's direction there."""
-    f, ux, uy, rx, ry = guess_m, 1.0, 0.0, 0.0, 0.0
-    for _ in range(_STEPS):
-        if f > 0.0:
-            i = (math.sqrt(f * (4 * _C) + _B * _B) - _B) * (0.5 / _C)
-        else:
-            i = 0.0 - (math.sqrt(f * (-4 * _BACK_C) + _BACK_B * _BACK_B) - _BACK_B) * (0.5 / _BACK_C)
-        i = i + _FIRST
-        j = 0
-        if i > 0.0:
-            j = int(min(i, _SAMPLES - 0.5))
-        if k.sampled[j] != a:
-            k.sampled[j] = a
-            at = m.at_m[j]
-            k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, at, slot_at(k, a, at))
-        ux, uy = k.way[j, 2], k.way[j, 3]
-        rx, ry = x_m - k.way[j, 0], y_m - k.way[j, 1]
-        f = m.at_m[j] + rx * ux + ry * uy
-    return f, ux * ry - uy * rx, ux, uy
+def sample_way(m: Map, k: Desk, a: int) -> None:
+    """The way of an agent into `way`."""
+    slot = 0
+    for j in range(_SAMPLES):
+        f = m.at_m[j]
+        while slot < WINDOW and f >= k.begins[a, slot + 1]:
+            slot += 1
+        k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, f, slot)
+
+
+@part
+def project(m: Map, k: Desk, count: int) -> None:
+    """The first `count` points of `points` onto the way: all of them a step at a time, so that no one waits for another's root."""
+    p = k.points
+    for step in range(_STEPS):
+        for n in range(count):
+            f = p[F, n]
+            forth = f > 0.0
+            b, c = (_B, _C) if forth else (_BACK_B, _BACK_C)
+            i = (math.sqrt(abs(f) * (4 * c) + b * b) - b) * (0.5 / c)
+            i = (i if forth else -i) + _FIRST
+            i = min(i, _SAMPLES - 0.5)
+            j = int(i if i > 0.0 else 0.0)
+            ux, uy = k.way[j, 2], k.way[j, 3]
+            rx, ry = p[POINT_X, n] - k.way[j, 0], p[POINT_Y, n] - k.way[j, 1]
+            p[F, n] = m.at_m[j] + rx * ux + ry * uy
+            if step == _STEPS - 1:
+                p[ASIDE, n], p[ALONG_X, n], p[ALONG_Y, n] = ux * ry - uy * rx, ux, uy
 
 
 # ---------------------------------------------------------------------------------------------------------- windows

@@ -63,6 +63,9 @@ CUES = (
 ) = range(15)  # fmt: skip
 """Rows of `Desk.whole`."""
 
+POINT_X, POINT_Y, F, ASIDE, ALONG_X, ALONG_Y, STRAIGHT = range(7)
+"""Rows of `Desk.points`: a neighbour, its arc length and offset on the way, the way's direction there, the distance to it."""
+
 
 class Desk(NamedTuple):
     """One world at work: as it was, as it will be, and what lies between."""
@@ -84,15 +87,14 @@ class Desk(NamedTuple):
     begins: NDArray[Any]
     ways: NDArray[Any]
     way: NDArray[Any]
-    """`[P, 4]` x, y, ux, uy of an agent's way, ..."""
-    sampled: NDArray[Any]
-    """... where it has been looked at."""
+    """`[P, 4]` x, y, ux, uy of an agent's way ..."""
+    points: NDArray[Any]
+    """... and its neighbours on it `[rows, K]`."""
+    ranks: NDArray[Any]
+    """`[K + 1]` neighbours in order, and room for one more."""
     keys: NDArray[Any]
     """`[A]` scores, as they are and as whole numbers."""
     whole_keys: NDArray[Any]
-    best: NDArray[Any]
-    seen: NDArray[Any]
-    """`[FEATURES]`."""
 
 
 def make_desk(agents: int, neighbours: int) -> Desk:
@@ -106,8 +108,8 @@ def make_desk(agents: int, neighbours: int) -> Desk:
         np.zeros((agents, neighbours), dtype=np.int64),
         np.zeros((agents, WINDOW + 1), dtype=np.int64), np.zeros((agents, WINDOW + 1)),
         np.zeros((agents, WINDOW + 1), dtype=np.int64),
-        np.zeros((SAMPLES, 4)), np.zeros(SAMPLES, dtype=np.int64),
-        keys, keys.view(np.int64), np.zeros(neighbours + 1, dtype=np.int64), np.zeros(FEATURES),
+        np.zeros((SAMPLES, 4)), np.zeros((7, neighbours)), np.zeros(neighbours + 1, dtype=np.int64),
+        keys, keys.view(np.int64),
     )  # fmt: skip
 
 

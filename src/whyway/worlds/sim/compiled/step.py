@@ -108,8 +108,6 @@ def _decide(m: Map, k: Desk, now: Before, w: int, acceleration: Any, steer: Any)
         k.whole[JOINS, a], k.real[JOIN_M, a] = joins, join_m
         k.whole[COMES, a] = 1 if k.real[GATE_M, a] + k.old[LONG, a] / 2 > join_m else 0
     for a in range(agents):
-        for j in range(k.sampled.shape[0]):
-            k.sampled[j] = -1
         lead(m, k, a, 1.0 if left else -1.0)
         k.new[LEAD_GAP, a], k.new[LEAD_V, a] = k.real[GAP, a], k.real[GAP_V, a]
         change_lanes(m, k, a, tick, left)
