@@ -24,7 +24,7 @@ from whyway.evaluate.family_table import (
 from whyway.evaluate.score import score
 from whyway.log import read_log
 from whyway.types import InputError
-from whyway.worlds.sim.family_read import family_names
+from whyway.worlds.scenes.family_read import family_names
 
 SUITE = Path(__file__).parents[2] / "src/whyway/evaluate/suites/families.yaml"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whyway.types import InputError
-from whyway.worlds.sim.expression import ExpressionError, evaluate
+from whyway.worlds.scenes.expression import ExpressionError, evaluate
 
 numbers = st.floats(min_value=0.001, max_value=1e3).map(lambda v: round(v, 3))
 trees = st.recursive(

@@ -16,12 +16,12 @@ from whyway.config import Config
 from whyway.maps.leaderboard import Place, Trigger
 from whyway.maps.road import Road
 from whyway.types import InputError, same
-from whyway.worlds.sim.family import FamilyError
-from whyway.worlds.sim.family_cast import draw
-from whyway.worlds.sim.family_read import FOLDER, family_names, find_family, read_family
-from whyway.worlds.sim.family_world import family_world
+from whyway.worlds.scenes.family import FamilyError
+from whyway.worlds.scenes.family_cast import draw
+from whyway.worlds.scenes.family_read import FOLDER, family_names, find_family, read_family
+from whyway.worlds.scenes.family_world import family_world
+from whyway.worlds.scenes.trigger_world import FAMILY_OF, UNPLAYED, trigger_world
 from whyway.worlds.sim.state import EGO, When
-from whyway.worlds.sim.trigger_world import FAMILY_OF, UNPLAYED, trigger_world
 
 CONFIG = Config()
 ASKED_FOR = [

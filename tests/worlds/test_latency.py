@@ -10,7 +10,7 @@ import pytest
 
 from whyway.config import Config, override
 from whyway.types import Command, same
-from whyway.worlds.sim.family_world import family_world
+from whyway.worlds.scenes.family_world import family_world
 
 
 def _world(latency_s: float):

@@ -19,8 +19,8 @@ from ride import ride
 from whyway.config import Config
 from whyway.maps.xmlfile import SceneError
 from whyway.types import InputError, same
-from whyway.worlds.sim.openscenario import read_scenario
-from whyway.worlds.sim.openscenario_world import scenario_world
+from whyway.worlds.scenes.openscenario import read_scenario
+from whyway.worlds.scenes.openscenario_world import scenario_world
 from whyway.worlds.sim.state import EGO
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared/data/osc_alks_mpl/logical_scenarios"

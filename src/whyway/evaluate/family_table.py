@@ -1,7 +1,7 @@
 """Drives of scenario families: did the ego pass, from its log alone; how many of each family did; suites of rows.
 
 A family says in the log's notes what passing takes beside the verdict ("goal stop_at_line limit_slack_mps=1"); see
-`worlds/sim/family.py`, `PassSpec`.
+`worlds/scenes/family.py`, `PassSpec`.
 """
 
 from __future__ import annotations

@@ -97,24 +97,24 @@ def make_world(spec: str, seed: int, config: Config, duration_s: float | None = 
         raise InputError(f"duration {duration_s} s: must be more than 0")
     path, number, _ = spec.rpartition("#")
     if spec == "town":
-        from whyway.worlds.sim.town_world import town_world
+        from whyway.worlds.scenes.town_world import town_world
 
         return town_world(seed, config, duration_s)
     if spec.startswith("family:"):
-        from whyway.worlds.sim.family_world import family_world
+        from whyway.worlds.scenes.family_world import family_world
 
         name, _, place = spec.removeprefix("family:").partition("@")
         return family_world(name, seed, config, duration_s, Path(place) if place else None)
     if number and path.endswith((".xml", ".xml.gz")):
-        from whyway.worlds.sim.route_world import route_world
+        from whyway.worlds.scenes.route_world import route_world
 
         return route_world(spec, seed, config, duration_s)
     if spec.endswith((".xosc", ".xosc.gz")):
-        from whyway.worlds.sim.openscenario_world import scenario_world
+        from whyway.worlds.scenes.openscenario_world import scenario_world
 
         return scenario_world(Path(spec), seed, config, duration_s)
     if spec.endswith((".xml", ".xml.gz")):
-        from whyway.worlds.sim.commonroad_world import commonroad_world
+        from whyway.worlds.scenes.commonroad_world import commonroad_world
 
         return commonroad_world(Path(spec), seed, config, duration_s)
     raise InputError(f"world {spec!r}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")

@@ -283,8 +283,8 @@ class SimWorld:
         if table is None or not table.has_bridges:
             return there
         deck = table.decks(state.window)[0]
-        there = there & ((deck != -deck[EGO]) | (deck == 0))
-        return there
+        near: np.ndarray[Any, np.dtype[np.bool_]] = there & ((deck != -deck[EGO]) | (deck == 0))
+        return near
 
     def _colors(self) -> Ints:
         colors: Ints = engine.light_colors(self._setting.sim, self._state)[0]

@@ -15,10 +15,10 @@ import numpy as np
 from whyway.maps.path import LanePath, join
 from whyway.maps.routes import make_route
 from whyway.types import InputError, Route
-from whyway.worlds.sim.family_junctions import junctions
-from whyway.worlds.sim.family_lanes import Lanes
-from whyway.worlds.sim.family_need import Found, Need
-from whyway.worlds.sim.family_roads import bends, ending, merges, narrow, rings, roads, zippers
+from whyway.worlds.scenes.family_junctions import junctions
+from whyway.worlds.scenes.family_lanes import Lanes
+from whyway.worlds.scenes.family_need import Found, Need
+from whyway.worlds.scenes.family_roads import bends, ending, merges, narrow, rings, roads, zippers
 
 
 class SiteError(InputError):

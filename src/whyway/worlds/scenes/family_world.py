@@ -23,13 +23,13 @@ from whyway.maps.pieces import Piece
 from whyway.maps.signalise import with_lights
 from whyway.maps.signals import SignalPlan
 from whyway.types import LaneMap
-from whyway.worlds.sim.cast import Part
-from whyway.worlds.sim.family import Family, FamilyError
-from whyway.worlds.sim.family_cast import Numbers, PlaceError, cast, draw, lights, needed, number
-from whyway.worlds.sim.family_lanes import Lanes
-from whyway.worlds.sim.family_read import find_family
-from whyway.worlds.sim.family_sites import Site, find_sites, no_site
-from whyway.worlds.sim.stage import Play, described, staged
+from whyway.worlds.scenes.cast import Part
+from whyway.worlds.scenes.family import Family, FamilyError
+from whyway.worlds.scenes.family_cast import Numbers, PlaceError, cast, draw, lights, needed, number
+from whyway.worlds.scenes.family_lanes import Lanes
+from whyway.worlds.scenes.family_read import find_family
+from whyway.worlds.scenes.family_sites import Site, find_sites, no_site
+from whyway.worlds.scenes.stage import Play, described, staged
 from whyway.worlds.sim.world import SimWorld
 
 PIECES: Mapping[str, Callable[..., Piece]] = {

@@ -21,9 +21,9 @@ from whyway.maps.path import join
 from whyway.maps.routes import make_route
 from whyway.maps.xmlfile import SceneError
 from whyway.types import LaneMap
-from whyway.worlds.sim.cast import Cue, Part, sized
-from whyway.worlds.sim.family_lanes import Lanes
-from whyway.worlds.sim.openscenario import (
+from whyway.worlds.scenes.cast import Cue, Part, sized
+from whyway.worlds.scenes.family_lanes import Lanes
+from whyway.worlds.scenes.openscenario import (
     EGO_NAME,
     Action,
     Event,
@@ -32,7 +32,7 @@ from whyway.worlds.sim.openscenario import (
     Trigger,
     read_scenario,
 )
-from whyway.worlds.sim.stage import Play, described, staged
+from whyway.worlds.scenes.stage import Play, described, staged
 from whyway.worlds.sim.state import CUES, When
 from whyway.worlds.sim.table import Line
 from whyway.worlds.sim.world import SimWorld

@@ -8,7 +8,7 @@ from pathlib import Path
 from whyway.config import Config
 from whyway.maps.leaderboard import Trigger
 from whyway.types import InputError
-from whyway.worlds.sim.family_world import family_world
+from whyway.worlds.scenes.family_world import family_world
 from whyway.worlds.sim.world import SimWorld
 
 FAMILY_OF: Mapping[str, str] = {

@@ -16,7 +16,7 @@ import numpy as np
 from lxml import etree
 
 from whyway.maps.xmlfile import SceneError, read_xml
-from whyway.worlds.sim.openscenario_values import Values, declared, drawn
+from whyway.worlds.scenes.openscenario_values import Values, declared, drawn
 
 EGO_NAME = "Ego"
 _MOST_ENTITIES, _MOST_EVENTS = 32, 64

@@ -17,7 +17,7 @@ from whyway.maps.lanes import RoadLane
 from whyway.maps.path import LanePath
 from whyway.maps.signals import SignalPlan
 from whyway.types import CYCLE_S, EgoState, InputError, LaneMap, Route
-from whyway.worlds.sim.cast import Part
+from whyway.worlds.scenes.cast import Part
 from whyway.worlds.sim.engine import begin
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.sim import make_sim

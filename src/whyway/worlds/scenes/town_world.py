@@ -18,12 +18,12 @@ from whyway.maps.routes import find_route, make_route
 from whyway.maps.town import AMBER_S, Town, light_id, make_town
 from whyway.maps.town_layout import Control
 from whyway.types import CYCLE_S, EgoState, Route
+from whyway.worlds.scenes.town_cast import Plan, background, cast, pavements, put
 from whyway.worlds.sim.engine import begin
 from whyway.worlds.sim.logs import Signals, build_signals
 from whyway.worlds.sim.sim import make_sim
 from whyway.worlds.sim.state import EGO, empty_state
 from whyway.worlds.sim.table import build_table, lines_of
-from whyway.worlds.sim.town_cast import Plan, background, cast, pavements, put
 from whyway.worlds.sim.world import Setting, SimWorld, ego_placed
 
 DURATION_S = 60.0

@@ -9,9 +9,9 @@ import numpy as np
 
 from whyway.geometry import wrap_angle
 from whyway.types import LaneKind
-from whyway.worlds.sim.family_junctions import way_of
-from whyway.worlds.sim.family_lanes import Lanes
-from whyway.worlds.sim.family_need import (
+from whyway.worlds.scenes.family_junctions import way_of
+from whyway.worlds.scenes.family_lanes import Lanes
+from whyway.worlds.scenes.family_need import (
     ONWARD_M,
     TURN_RAD,
     Found,

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from whyway.worlds.sim.family import Amount, DrawSpec, Family, FamilyError
+from whyway.worlds.scenes.family import Amount, DrawSpec, Family, FamilyError
 
-FOLDER = Path(__file__).resolve().parents[1] / "families"
+FOLDER = Path(__file__).resolve().parent / "families"
 
 _MAX_BYTES = 200_000
 

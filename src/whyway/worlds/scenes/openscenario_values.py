@@ -9,7 +9,7 @@ import numpy as np
 from lxml import etree
 
 from whyway.maps.xmlfile import MAX_NUMBER, SceneError
-from whyway.worlds.sim.expression import ExpressionError, evaluate
+from whyway.worlds.scenes.expression import ExpressionError, evaluate
 
 _TRIES = 200
 """Draws until one meets the constraints: the files' grids hold points that do not."""

@@ -13,9 +13,9 @@ import numpy as np
 from whyway.config import VehicleConfig
 from whyway.maps.signals import SignalPlan
 from whyway.types import LightColor
-from whyway.worlds.sim.cast import NAN, Cue, Part, sized
-from whyway.worlds.sim.expression import evaluate
-from whyway.worlds.sim.family import (
+from whyway.worlds.scenes.cast import NAN, Cue, Part, sized
+from whyway.worlds.scenes.expression import evaluate
+from whyway.worlds.scenes.family import (
     ActorSpec,
     Amount,
     ArmPlace,
@@ -26,9 +26,9 @@ from whyway.worlds.sim.family import (
     LightSpec,
     WalkPlace,
 )
-from whyway.worlds.sim.family_lanes import meeting
-from whyway.worlds.sim.family_need import Need
-from whyway.worlds.sim.family_sites import Site
+from whyway.worlds.scenes.family_lanes import meeting
+from whyway.worlds.scenes.family_need import Need
+from whyway.worlds.scenes.family_sites import Site
 from whyway.worlds.sim.state import When
 from whyway.worlds.sim.table import Line
 

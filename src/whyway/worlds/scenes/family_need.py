@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from whyway.worlds.sim.family import SiteSpec
-from whyway.worlds.sim.family_lanes import Lanes
+from whyway.worlds.scenes.family import SiteSpec
+from whyway.worlds.scenes.family_lanes import Lanes
 
 _LATERAL_MPS2 = 2.0
 """A road is straight where it may bend, but can be driven at the ego's speed with less than this to the side ..."""

@@ -11,7 +11,7 @@ from whyway.maps.road import LanePath, Road
 from whyway.maps.town import Town
 from whyway.maps.town_layout import LANE_WIDTH_M, Edge
 from whyway.types import ObjectClass
-from whyway.worlds.sim.cast import NAN, Cue, Part, sized
+from whyway.worlds.scenes.cast import NAN, Cue, Part, sized
 from whyway.worlds.sim.places import find_places
 from whyway.worlds.sim.populate import Traffic
 from whyway.worlds.sim.state import Mode, State, When

@@ -1,6 +1,6 @@
 """Scenario families as files: what they may say (frozen dataclasses) and how they are read. Unknown words are errors.
 
-A family is a small YAML file in `worlds/families`: where it can take place (`site`), what is drawn by luck (`parameters`), who
+A family is a small YAML file in `worlds/scenes/families`: where it can take place (`site`), what is drawn by luck (`parameters`), who
 takes part (`actors` with their place and their cues), and what else is special (lights, sensors, judgement). Every number may be an
 arithmetic text over the parameters (`$speed_mps * 2`). `family_world.py` makes worlds of it.
 """

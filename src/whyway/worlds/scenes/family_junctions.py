@@ -10,9 +10,9 @@ import numpy as np
 
 from whyway.geometry import wrap_angle
 from whyway.types import Floats, LaneKind
-from whyway.worlds.sim.family import TURNS
-from whyway.worlds.sim.family_lanes import Lanes, meeting
-from whyway.worlds.sim.family_need import TURN_RAD, Found, Need, fits_across, order
+from whyway.worlds.scenes.family import TURNS
+from whyway.worlds.scenes.family_lanes import Lanes, meeting
+from whyway.worlds.scenes.family_need import TURN_RAD, Found, Need, fits_across, order
 
 _ARM_RAD = math.radians(45.0)
 _ARM_ANGLES = {"right": math.pi / 2, "left": -math.pi / 2, "opposite": math.pi, "beside": 0.0}
