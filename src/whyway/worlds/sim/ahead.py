@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, leading, none, pick, pick_quads, to
+from whyway.worlds.sim.arrays import clamp, leading, none, pick, pick_quads, pick_rows, to
 from whyway.worlds.sim.state import FAR_M, WINDOW, State
 from whyway.worlds.sim.table import LaneTable
 
@@ -111,15 +111,20 @@ def sample_way(xp: Any, lines: Lines, table: LaneTable, at_m: Array) -> Way:
     flat *= worlds * agents
     flat += _cells(xp, worlds, agents, at_m)
     # lines' own values ride along with their begins, as floats: so long as a map's rows are few enough to be counted in floats
-    step, last, first = (pick(v, lines.line) for v in (table.step_m, table.last, table.first))
     counted = table.rows.shape[0] < _EXACT_ROWS
-    floats = [begins, step, *(to(v, begins.dtype) for v in (last, first))]
-    every = xp.reshape(xp.stack(floats, axis=-1), (-1, 4))
+    own = [0.0 * table.step_m, table.step_m, to(table.last, f.dtype), to(table.first, f.dtype)]
+    every = pick_rows(xp.stack(own, axis=-1), lines.line)
+    every[..., 0] = begins
+    every = xp.reshape(every, (-1, 4))
     begin, step, last, start = pick_quads(every, flat)
     along = f - begin
     index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
     rest = along - index * step
-    at = to(index + start, xp.int64) if counted else to(index, xp.int64) + pick(first, flat)
+    at = (
+        to(index + start, xp.int64)
+        if counted
+        else to(index, xp.int64) + pick(table.first, pick(lines.line, flat))
+    )
     x, y, ux, uy = pick_quads(table.rows, at)
     return Way(x + rest * ux, y + rest * uy, ux, uy, f)
 

@@ -22,6 +22,9 @@ _KEYS = {
 }
 """By size of a number: `NOBODY`'s bits read as an integer, and the largest integer."""
 
+_COLUMNS = 16
+"""So many columns are laid out at once: a cache line of them."""
+
 _EXTRACT_UP_TO = 64
 """Torch: so many candidates are searched by repeated minima, which is several times quicker than its `topk` on short rows."""
 
@@ -154,7 +157,9 @@ def pairs(flat: Array, mask: Array) -> Pairs:
     at = few(mask)
     if at is None:
         return Pairs(flat)
-    return Pairs(pick(flat, at), at, at % (mask.shape[1] * mask.shape[2]), mask.shape)
+    cells = np.arange(mask[0].size)
+    agents = np.broadcast_to(cells, (mask.shape[0], cells.size)).reshape(-1)
+    return Pairs(pick(flat, at), at, pick(agents, at), mask.shape)
 
 
 def leading(array: Array) -> Array:
@@ -167,7 +172,10 @@ def leading(array: Array) -> Array:
 def trailing(array: Array) -> Array:
     """`[K, W, A]` as `[W, A, K]`, laid out anew."""
     if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+        laid = np.empty((*array.shape[1:], array.shape[0]), dtype=array.dtype)
+        for k in range(0, array.shape[0], _COLUMNS):
+            laid[..., k : k + _COLUMNS] = np.moveaxis(array[k : k + _COLUMNS], 0, -1)
+        return laid
     return array.movedim(0, -1).contiguous()
 
 
@@ -182,7 +190,8 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
     limit = nobody & ~low
     integer = xp.int32 if score.itemsize == 4 else xp.int64
     index = xp.arange(candidates, dtype=integer, device=score.device)
-    key = (score.view(integer) & ~low) | index
+    key = score.view(integer) & ~low
+    key |= index
     if isinstance(score, np.ndarray):
         found = np.sort(key, axis=-1)[..., :count]
     elif candidates > _EXTRACT_UP_TO or score.is_cuda:

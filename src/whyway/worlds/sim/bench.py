@@ -7,7 +7,9 @@ road, and an observation and a reward for every agent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from whyway.worlds.sim.state import State
 
 INCLUDES = "vehicle model, IDM and MOBIL traffic, lights, right of way, collisions, off-road, observations, rewards"
 BACKENDS = ("numpy", "torch", "compiled")
+CONTROLS = ("one commanded", "all commanded")
 
 _WARM_UP = 5
 
@@ -33,9 +36,12 @@ def bench_sim(
     backend: str = "numpy",
     place: str = "town",
     device: str = "cpu",
+    control: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Time W worlds of A agents in a town: once with one agent of each under command, once with all.
+
+    Figures are given by the clock on the wall and by the processor's own; where other programs run too, only the latter means much.
 
     Args:
       worlds: how many at once.
@@ -45,6 +51,7 @@ def bench_sim(
       backend: one of `BACKENDS`.
       place: "town", or the file of a map.
       device: of the torch backends.
+      control: one of `CONTROLS`, None for all of them.
       progress: called with the number of steps done so far, for a bar.
 
     Returns:
@@ -57,8 +64,11 @@ def bench_sim(
         raise InputError(f"{worlds} worlds of {agents} agents: ask for at least one of each")
     if backend not in BACKENDS:
         raise InputError(f"backend {backend!r}: give one of {', '.join(BACKENDS)}")
+    if control is not None and control not in CONTROLS:
+        raise InputError(f"control {control!r}: give one of {', '.join(CONTROLS)}")
     rows = []
-    for number, (what, commanded) in enumerate((("one commanded", 1), ("all commanded", agents))):
+    for number, what in enumerate(CONTROLS if control is None else (control,)):
+        commanded = agents if what == "all commanded" else 1
         batch = make_batch(place, agents=agents, commanded=commanded, seed=seed)
         seeds = [seed * 1_000_003 + w for w in range(worlds)]
         blocks, array = _blocks(batch.sim, batch.begin(seeds), backend, device)
@@ -80,6 +90,8 @@ def bench_sim(
         rows.append(
             {
                 "backend": f"{backend} float32" + ("" if device == "cpu" else f" on {device}"),
+                "place": Path(place).name,
+                "lines": len(batch.sim.table.length_m) if batch.sim.table is not None else 0,
                 "worlds": worlds,
                 "agents": agents,
                 "control": what,
@@ -91,6 +103,50 @@ def bench_sim(
                 "includes": INCLUDES,
             }
         )
+    return rows
+
+
+def bench_scaling(
+    agents: int = 32,
+    steps: int = 20,
+    seed: int = 1,
+    worlds: Sequence[int] = (64, 4096),
+    places: Sequence[str] = ("town",),
+    backends: Sequence[str] = ("numpy", "torch"),
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """How the cost of an agent's step hangs on how many worlds there are and how large the map is: it should on neither.
+
+    Args:
+      agents: per world.
+      steps: to time of 4096 worlds; of fewer, as many more as take as long, up to ten times.
+      seed: see `bench_sim`.
+      worlds: numbers of worlds.
+      places: maps to compare, "town" or files.
+      backends: torch's are left out where it is not installed.
+      progress: called with the number of rows done so far.
+
+    Returns:
+      A row of `bench_sim` with one agent under command for each backend, place and number of worlds, and in it `cost_relative`: CPU
+      time of an agent's step by that of the backend's first row.
+
+    Raises:
+      InputError: as `bench_sim`.
+    """
+    rows: list[dict[str, Any]] = []
+    for backend in backends:
+        if backend != "numpy" and find_spec("torch") is None:
+            continue
+        first = 0.0
+        for place in places:
+            for count in worlds:
+                more = min(10, max(1, 4096 // max(count, 1)))
+                row = bench_sim(
+                    count, agents, steps * more, seed, backend, place, control=CONTROLS[0]
+                )[0]
+                first = first or row["agent_steps_per_cpu_s"]
+                rows.append({**row, "cost_relative": first / row["agent_steps_per_cpu_s"]})
+                progress(len(rows))
     return rows
 
 

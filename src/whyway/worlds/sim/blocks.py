@@ -24,7 +24,7 @@ Array = Any
 Stepper = Callable[[Sim, State, Array, Array], tuple[State, Array, Array]]
 """Simulator, state, accelerations, steering angles -> state, observation, reward."""
 
-BLOCK_AGENTS = 2048
+BLOCK_AGENTS = 3072
 """Road users in a block: what their step touches fits a second-level cache."""
 
 

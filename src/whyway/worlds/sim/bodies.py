@@ -52,11 +52,19 @@ def neighbours(
     ahead = _AHEAD_M + _AHEAD_S * state.v_mps
     px, py = x_m + ahead * cos, y_m + ahead * sin
     dx, dy = x_m[:, None, :] - px[:, :, None], y_m[:, None, :] - py[:, :, None]
-    along = dx * cos[:, :, None] + dy * sin[:, :, None]
-    score = dx * dx + dy * dy - along * along * _STRETCH
+    along = dx * cos[:, :, None]
+    along += dy * sin[:, :, None]
+    along *= along
+    along *= _STRETCH
+    dx *= dx
+    dy *= dy
+    score = dx
+    score += dy
+    score -= along
     agents = x_m.shape[-1]
     itself = xp.eye(agents, dtype=x_m.dtype, device=x_m.device) * _NOWHERE
-    score = clamp(score, 0.0, None) + itself[None]
+    score = clamp(score, 0.0, None)
+    score += itself[None]
     if not none(~state.active):
         score = score + (to(~state.active, x_m.dtype) * _NOWHERE)[:, None, :]
     if deck is not None:
@@ -113,8 +121,9 @@ def _on_road(
         x_m, y_m, cos, sin, length, width = (
             pick(values, some) for values in (x_m, y_m, cos, sin, length, width)
         )
-    on = x_m == x_m
-    for along, across in ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)):
-        u, v = length * (0.5 * along), width * (0.5 * across)
-        on = on & sim.surface.drivable(x_m + u * cos - v * sin, y_m + u * sin + v * cos)
+    corners = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))
+    ahead = [(length * (0.5 * u), width * (0.5 * v)) for u, v in corners]
+    x = xp.stack([x_m + u * cos - v * sin for u, v in ahead], axis=0)
+    y = xp.stack([y_m + u * sin + v * cos for u, v in ahead], axis=0)
+    on = xp.all(sim.surface.drivable(x, y), axis=0)
     return on if some is None else put_in(asked, some, on)

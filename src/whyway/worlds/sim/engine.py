@@ -63,26 +63,13 @@ def advance(
     time = to(state.tick, state.phase_s.dtype) * sim.dt_s
     part = play(xp, state, cx, cy, time, sim.dt_s)
     driven = state.active & (state.mode == int(Mode.COMMAND))
-    a, steer = actuate(
-        state.v_mps, state.steer_rad, acceleration_mps2, steer_rad, sim.vehicle, sim.dt_s
-    )
-    x, y, yaw, v = single_track(
-        state.x_m,
-        state.y_m,
-        state.yaw_rad,
-        state.v_mps,
-        a,
-        steer,
-        sim.vehicle.wheelbase_m,
-        sim.dt_s,
-    )
     moved = replace(
-        state,
-        x_m=chosen(driven, x, state.x_m), y_m=chosen(driven, y, state.y_m), yaw_rad=chosen(driven, yaw, state.yaw_rad),
-        v_mps=chosen(driven, clamp(v, 0.0, None), state.v_mps), a_mps2=chosen(driven, a, state.a_mps2),
-        steer_rad=chosen(driven, steer, state.steer_rad),
-        cue_next=part.next, cue_tick=part.tick, target_d_m=part.target_d_m, lateral_mps=part.lateral_mps,
-    )  # fmt: skip
+        _driven(sim, state, driven, acceleration_mps2, steer_rad),
+        cue_next=part.next,
+        cue_tick=part.tick,
+        target_d_m=part.target_d_m,
+        lateral_mps=part.lateral_mps,
+    )
     if sim.table is not None:
         assert seen is not None
         moved = _along_lines(xp, sim, sim.table, state, moved, part, seen)
@@ -97,6 +84,30 @@ def advance(
     if sim.table is not None:
         moved = enter_and_leave(xp, sim.table, moved, sim.returns)
     return judge(xp, sim, moved)
+
+
+def _driven(
+    sim: Sim, state: State, driven: Array, acceleration_mps2: Array, steer_rad: Array
+) -> State:
+    """The state after those under command have moved by the vehicle model."""
+    now = (state.x_m, state.y_m, state.yaw_rad, state.v_mps, state.a_mps2, state.steer_rad)
+    some = few(driven)
+    mine = (*now, acceleration_mps2, steer_rad)
+    if some is not None:
+        mine = tuple(pick(v, some) for v in mine)
+    x, y, yaw, v, _, steer, accelerate, turn = mine
+    a, steer = actuate(v, steer, accelerate, turn, sim.vehicle, sim.dt_s)
+    x, y, yaw, v = single_track(x, y, yaw, v, a, steer, sim.vehicle.wheelbase_m, sim.dt_s)
+    after = (x, y, yaw, clamp(v, 0.0, None), a, steer)
+    if some is None:
+        x, y, yaw, v, a, steer = (
+            chosen(driven, new, old) for new, old in zip(after, now, strict=True)
+        )
+    else:
+        x, y, yaw, v, a, steer = (
+            put_in(old, some, new) for new, old in zip(after, now, strict=True)
+        )
+    return replace(state, x_m=x, y_m=y, yaw_rad=yaw, v_mps=v, a_mps2=a, steer_rad=steer)
 
 
 def _demand(xp: Any, sim: Sim, state: State, time_s: Array) -> Array:

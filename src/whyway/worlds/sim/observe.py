@@ -10,7 +10,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from whyway.worlds.sim.ahead import sample_way
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, none, pick, to, trailing
 from whyway.worlds.sim.others import Others
 from whyway.worlds.sim.rights import may_go
 from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
@@ -57,8 +57,10 @@ def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None
         forth, left = (px * c + py * s) * known, (py * c - px * s) * known
         for k in range(POINTS):
             columns += [forth[k], left[k]]
-    out = xp.stack(columns, axis=-1)
-    return out * to(state.active, out.dtype)[..., None]
+    out = xp.stack(columns, axis=0)
+    if not none(~state.active):
+        out = out * to(state.active, out.dtype)
+    return trailing(out)
 
 
 def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:

@@ -12,7 +12,7 @@ from typing import Any
 from whyway.config import IdmConfig
 from whyway.types import ObjectClass
 from whyway.worlds.sim.ahead import Way, project
-from whyway.worlds.sim.arrays import clamp, leading, pairs, pick, to
+from whyway.worlds.sim.arrays import clamp, leading, none, pairs, pick, to
 from whyway.worlds.sim.state import FAR_M, Mode, State
 
 Array = Any
@@ -142,7 +142,7 @@ def leads(
         xp, way, x_m + o.dx_m, y_m + o.dy_m, o.far_m * (to(ahead > 0.0, dtype) * 2.0 - 1.0)
     )
     rest = state.d_m - state.target_d_m
-    p = pairs(o.flat, _in_reach(xp, state, o, f, aside, xp.abs(rest)))
+    p = pairs(o.flat, _in_reach(xp, state, o, f, aside, xp.abs(rest), side))
     f, aside, ux, uy = (p.of(values) for values in (f, aside, ux, uy))
     their_cos, their_sin, their_v = p.of(o.cos), p.of(o.sin), p.of(o.v_mps)
     half_length, half_width = p.of(o.half_length_m), p.of(o.half_width_m)
@@ -205,12 +205,14 @@ def leads(
     nearest = p.least(xp, gap_in_way, 2 * FAR_M)
     lead_v = p.least(xp, u + to(gap_in_way > p.own(nearest), dtype) * FAR_M, FAR_M)
     free = rail + to(state.mode == int(Mode.COMMAND), dtype)
+    all_free = none(free == 0.0)
     slow = in_way & (xp.abs(their_v) < SLOW_MPS) & (f - long < p.own(exit_m + state.s0_m))
     own = pull * in_way_1
+    strongest = p.least(xp, own, 0.0)
     joining = _joining(xp, state, o, merge, p.spread(in_way, False), calm)
     return Leads(
-        pull=xp.minimum(p.least(xp, own, 0.0), joining),
-        pull_of_free=p.least(xp, own * p.others(free), 0.0),
+        pull=xp.minimum(strongest, joining),
+        pull_of_free=strongest if all_free else p.least(xp, own * p.others(free), 0.0),
         gap_m=clamp(nearest, None, FAR_M),
         v_mps=lead_v * to(nearest < FAR_M / 2, dtype),
         exit_taken=p.any(xp, slow),
@@ -220,16 +222,19 @@ def leads(
     )
 
 
-def _in_reach(xp: Any, state: State, o: Others, f: Array, aside: Array, rest: Array) -> Array:
-    """Pairs whose neighbour can be beside, in, or coming into the agent's way or the lanes next to it: a bound on the safe side."""
+def _in_reach(
+    xp: Any, state: State, o: Others, f: Array, aside: Array, rest: Array, side: Array
+) -> Array:
+    """Pairs whose neighbour may be in the agent's way, come into it, or be on the lane at `side`: a bound on the safe side."""
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
     margin = MARGIN_M + xp.max(to(walker, rest.dtype)) * (WALKER_MARGIN_M - MARGIN_M)
-    swing = xp.max(rest) + xp.max(to(state.wish != 0, rest.dtype)) * LANE_M
-    reach = xp.abs(state.target_d_m) + rest + state.width_m / 2
-    reach = reach + (swing + margin + (LANE_M + 0.5))
-    # what is not a number is within reach of nothing but itself
-    away = (xp.abs(aside) - o.span_m >= reach) & (xp.abs(f) - o.span_m >= state.length_m / 2 + 1.0)
-    return ~away
+    half = state.width_m / 2 + (margin + 0.5)
+    highest = state.target_d_m + half + xp.maximum(rest, side * LANE_M)
+    lowest = state.target_d_m - half - xp.maximum(rest, -side * LANE_M)
+    span = o.span_m + pick(rest + to(state.wish != 0, rest.dtype) * LANE_M, o.flat)
+    # what is not a number is not away
+    away = (aside - span >= highest) | (aside + span <= lowest)
+    return ~(away & (xp.abs(f) - o.span_m >= state.length_m / 2 + 1.0))
 
 
 def _joining(
@@ -258,6 +263,8 @@ def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) ->
     """
     o = others
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
+    if none(walker):
+        return walker
     p = pairs(o.flat, (o.there > 0.0) & walker)
     dx, dy, c, s = (p.of(values) for values in (o.dx_m, o.dy_m, o.cos, o.sin))
     half_length, their_v = p.of(o.half_length_m), p.of(o.v_mps)
