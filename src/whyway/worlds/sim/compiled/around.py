@@ -9,9 +9,53 @@ from whyway.worlds.sim import arrays, bodies, others
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp, project, sample_way
 from whyway.worlds.sim.compiled.layout import (
-    A_MAX, ACTIVE, ALONG_X, ALONG_Y, ASIDE, CENTER_X, CENTER_Y, CLASS, COLLIDED, COMES, COS, D, DECK, EXIT_M, EXIT_TAKEN, F, FAULT, GAP, GAP_V, HEADWAY,
-    JOIN_M, JOINS, LATERAL, LINE_DECK, LONG, MODE, OFF_ROAD, OFFSET, POINT_X, POINT_Y, PULL, PULL_BESIDE, PUSH, PUSH_BESIDE, PX, PY, S0, SIN, STANDING, STRAIGHT, TARGET, V, WIDE,
-    WISH, YAWS, Desk, Map,
+    A_MAX,
+    ACTIVE,
+    ALONG_X,
+    ALONG_Y,
+    ASIDE,
+    CENTER_X,
+    CENTER_Y,
+    CLASS,
+    COLLIDED,
+    COMES,
+    COS,
+    DECK,
+    EXIT_M,
+    EXIT_TAKEN,
+    FAULT,
+    GAP,
+    GAP_V,
+    HEADWAY,
+    JOIN_M,
+    JOINS,
+    LATERAL,
+    LINE_DECK,
+    LONG,
+    MODE,
+    OFF_ROAD,
+    OFFSET,
+    POINT_X,
+    POINT_Y,
+    PULL,
+    PULL_BESIDE,
+    PUSH,
+    PUSH_BESIDE,
+    PX,
+    PY,
+    S0,
+    SIN,
+    STANDING,
+    STRAIGHT,
+    TARGET,
+    WIDE,
+    WISH,
+    YAWS,
+    D,
+    Desk,
+    F,
+    Map,
+    V,
 )  # fmt: skip
 from whyway.worlds.sim.state import FAR_M, Mode
 
@@ -36,7 +80,7 @@ _RANKED = 64
 @part
 def find_near(k: Desk, low: int, decks: int) -> None:
     """`bodies.neighbours` of all agents into `near`, from the new poses; `low` masks the keys' bits that carry the index."""
-    g, agents, count = k.new, k.new.shape[1], k.near.shape[1]
+    g, agents = k.new, k.new.shape[1]
     limit = _NOBODY_KEY & ~low
     for a in range(agents):
         c, s = g[COS, a], g[SIN, a]

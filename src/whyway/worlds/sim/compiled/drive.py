@@ -10,10 +10,68 @@ from whyway.worlds.sim.compiled.around import threatened
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp, segment
 from whyway.worlds.sim.compiled.layout import (
-    A, A_MAX, ACTIVE, CAP, CENTER_X, CENTER_Y, CHANGED, CHOICES, CLASS, CUE_NEXT, CUE_TICK, D, END_M, ENTRY, ESCAPE, FACTOR, FIRST,
-    GATE_LIGHT, GATE_M, GATE_WAY, GIVES_UP, GO_A, GO_D, GO_M, GO_V, HEADWAY, HELD, IN_JUNCTION, KNOWN, LATERAL, LEFT, LINE_M, LONG,
-    MODE, NEW_LINE, PLAYS, POLITE, PULL, PULL_BESIDE, PUSH, PUSH_BESIDE, PX, PY, RAN_RED, RATE, RECKLESS, RIGHT, ROUTE, ROUTE_AT,
-    ROUTE_S, S, S0, STANDING, STEER, TARGET, TOLD_V, V, WISH, YAWS, Before, Desk, Map,
+    A_MAX,
+    ACTIVE,
+    CAP,
+    CENTER_X,
+    CENTER_Y,
+    CHANGED,
+    CHOICES,
+    CLASS,
+    CUE_NEXT,
+    CUE_TICK,
+    END_M,
+    ENTRY,
+    ESCAPE,
+    FACTOR,
+    FIRST,
+    GATE_LIGHT,
+    GATE_M,
+    GATE_WAY,
+    GIVES_UP,
+    GO_A,
+    GO_D,
+    GO_M,
+    GO_V,
+    HEADWAY,
+    HELD,
+    IN_JUNCTION,
+    KNOWN,
+    LATERAL,
+    LEFT,
+    LINE_M,
+    LONG,
+    MODE,
+    NEW_LINE,
+    PLAYS,
+    POLITE,
+    PULL,
+    PULL_BESIDE,
+    PUSH,
+    PUSH_BESIDE,
+    PX,
+    PY,
+    RAN_RED,
+    RATE,
+    RECKLESS,
+    RIGHT,
+    ROUTE,
+    ROUTE_AT,
+    ROUTE_S,
+    S0,
+    STANDING,
+    STEER,
+    TARGET,
+    TOLD_V,
+    WISH,
+    YAWS,
+    A,
+    Before,
+    D,
+    Desk,
+    Map,
+    S,
+    V,
 )  # fmt: skip
 from whyway.worlds.sim.compiled.rights import color, in_time, may_go
 from whyway.worlds.sim.lane_table import SPEED
@@ -146,7 +204,7 @@ def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool) -> None:
     u[NEW_LINE, a], u[GIVES_UP, a], t[END_M, a], k.now[WISH, a] = -1, 0, FAR_M, 0
     kind = k.was[CLASS, a]
     drives = k.was[ACTIVE, a] != 0 and u[KNOWN, a] > 0 and k.was[MODE, a] == _RAIL
-    if not drives or kind == _WALKER or kind == _BICYCLE or k.was[PLAYS, a] == 2:
+    if not drives or kind in (_WALKER, _BICYCLE) or k.was[PLAYS, a] == 2:
         return
     line, v, standing = k.line[a, 1], f[V, a], f[STANDING, a]
     rest = k.begins[a, 2] - f[LONG, a] / 2

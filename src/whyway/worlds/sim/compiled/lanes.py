@@ -8,15 +8,37 @@ from typing import Any
 from whyway.worlds.sim import ahead, windows
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.layout import (
-    ALONG_X, ALONG_Y, ASIDE, BACK, CAME, CHOICES, F, FIRST, FOLLOWING, GENERATION, KNOWN, LAST, LINE_M, LONG, MERGES, POINT_X, POINT_Y, ROUTE, ROUTE_AT, S, STEP, WAY, Desk, Map,
+    ALONG_X,
+    ALONG_Y,
+    ASIDE,
+    BACK,
+    BIN_M,
+    BINS_FROM_M,
+    CAME,
+    CHOICES,
+    FIRST,
+    FOLLOWING,
+    GENERATION,
+    KNOWN,
+    LAST,
+    LINE_M,
+    LONG,
+    MERGES,
+    POINT_X,
+    POINT_Y,
+    ROUTE,
+    ROUTE_AT,
+    STEP,
+    WAY,
+    Desk,
+    F,
+    Map,
+    S,
 )  # fmt: skip
 from whyway.worlds.sim.lane_table import CURVATURE, SPEED, UX, UY, YAW, X, Y
 from whyway.worlds.sim.state import FAR_M, WINDOW
 from whyway.worlds.sim.table import SUCCESSORS
 
-_B, _C = ahead._AHEAD
-_BACK_B, _BACK_C = ahead._BEHIND
-_FIRST = float(ahead._SAMPLES_BEHIND) + 0.5
 _STEPS, _SAMPLES = ahead._STEPS, ahead.SAMPLES
 _TRACK, _LONG_M = windows._TRACK, windows.LONG_M
 
@@ -162,16 +184,14 @@ def sample_way(m: Map, k: Desk, a: int) -> None:
 @part
 def project(m: Map, k: Desk, count: int) -> None:
     """The first `count` points of `points` onto the way: all of them a step at a time, so that no one waits for another's root."""
-    p = k.points
+    p, last = k.points, m.sample_at.shape[0] - 1.0
     for step in range(_STEPS):
         for n in range(count):
             f = p[F, n]
-            forth = f > 0.0
-            b, c = (_B, _C) if forth else (_BACK_B, _BACK_C)
-            i = (math.sqrt(abs(f) * (4 * c) + b * b) - b) * (0.5 / c)
-            i = (i if forth else -i) + _FIRST
-            i = min(i, _SAMPLES - 0.5)
-            j = int(i if i > 0.0 else 0.0)
+            q = (f - BINS_FROM_M) * (1.0 / BIN_M)
+            q = q if q < last else last
+            i = int(q if q > 0.0 else 0.0)
+            j = m.sample_at[i] + (1 if f >= m.next_at_m[i] else 0)
             ux, uy = k.way[j, 2], k.way[j, 3]
             rx, ry = p[POINT_X, n] - k.way[j, 0], p[POINT_Y, n] - k.way[j, 1]
             p[F, n] = m.at_m[j] + rx * ux + ry * uy

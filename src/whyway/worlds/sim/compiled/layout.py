@@ -9,11 +9,13 @@ import dataclasses
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
 from whyway.types import InputError
-from whyway.worlds.sim.ahead import SAMPLES
+from whyway.worlds.sim import ahead
+from whyway.worlds.sim.ahead import SAMPLES, arc_of_samples
 from whyway.worlds.sim.observe import FEATURES
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import WINDOW, State
@@ -122,6 +124,9 @@ STEP, LINE_M, ENTRY, GATE_S = range(4)
 ) = range(13)  # fmt: skip
 """Columns of `Map.whole`; the successors stand from the last one on."""
 
+BIN_M, BINS_FROM_M = 0.5, -32.0
+"""See `Map.sample_at`."""
+
 
 class Map(NamedTuple):
     """The lane graph, one line in a row; the lights; the drivable area; and the dials."""
@@ -145,6 +150,10 @@ class Map(NamedTuple):
     """Empty where there is no drivable area."""
     at_m: NDArray[Any]
     """`[P]` arc lengths of a way's samples."""
+    sample_at: NDArray[Any]
+    """`[B]` the sample for the beginning of each bin of arc length (`BIN_M` wide, from `BINS_FROM_M` on), ..."""
+    next_at_m: NDArray[Any]
+    """... and the arc length from which the next one is meant, at most one in a bin."""
     dwell_s: float
     dt_s: float
     b_mps2: float
@@ -169,8 +178,6 @@ class Map(NamedTuple):
 @lru_cache(maxsize=8)
 def lay_out(sim: Sim) -> Map:
     """The map of a simulator in numpy; kept for the last few."""
-    from whyway.worlds.sim.ahead import arc_of_samples
-
     table, signals, surface, car = sim.table, sim.signals, sim.surface, sim.vehicle
     if table is None or not isinstance(table.rows, np.ndarray):
         raise InputError("the compiled step needs a lane table of numpy arrays: give `Sim` as `make_sim` made it")
@@ -181,8 +188,7 @@ def lay_out(sim: Sim) -> Map:
     )  # fmt: skip
     whole = np.concatenate([np.stack(columns, axis=1), table.successor], axis=1)
     none = np.zeros((0, 1))
-    import array_api_compat.numpy as xp
-
+    sample_at, next_at_m = _bins()
     return Map(
         rows=np.ascontiguousarray(table.rows), real=real.astype(np.float64), whole=whole.astype(np.int32),
         entries=_ints(table.entries), priority=_ints(table.way_priority), conflict=np.ascontiguousarray(table.conflict),
@@ -191,7 +197,7 @@ def lay_out(sim: Sim) -> Map:
         period=_reals(signals.period_s), offset=_reals(signals.offset_s), until=_reals(signals.until_s),
         color=_ints(signals.color), waits=np.ascontiguousarray(signals.waits, dtype=bool),
         cells=np.zeros(0, dtype=bool) if surface is None else np.ascontiguousarray(surface.cells),
-        at_m=arc_of_samples(xp, np.zeros(1)), dwell_s=float(signals.dwell_s), dt_s=float(sim.dt_s),
+        at_m=arc_of_samples(xp, np.zeros(1)), sample_at=sample_at, next_at_m=next_at_m, dwell_s=float(signals.dwell_s), dt_s=float(sim.dt_s),
         b_mps2=float(sim.traffic.idm.b_mps2), free_mps2=float(sim.traffic.idm.a_mps2),
         origin_x_m=0.0 if surface is None else float(surface.origin_x_m),
         origin_y_m=0.0 if surface is None else float(surface.origin_y_m),
@@ -202,6 +208,16 @@ def lay_out(sim: Sim) -> Map:
         steer_rate_max_rps=float(car.steer_rate_max_rps), car_a_max_mps2=float(car.a_max_mps2),
         v_switch_mps=float(car.v_switch_mps), v_max_mps=float(car.v_max_mps),
     )  # fmt: skip
+
+
+def _bins() -> tuple[NDArray[Any], NDArray[Any]]:
+    """`ahead.project` finds samples by a root; here by bins, without one."""
+    (b, c), (d, e) = ahead._AHEAD, ahead._BEHIND
+    i = np.arange(SAMPLES) - ahead._SAMPLES_BEHIND - 0.5
+    starts = np.where(i > 0, b * i + c * i * i, d * i - e * i * i)  # of each sample's range
+    edges = np.arange(BINS_FROM_M, float(starts[-1]) + BIN_M, BIN_M)
+    at = np.clip(np.searchsorted(starts, edges, side="right") - 1, 0, SAMPLES - 1)
+    return at, np.append(starts, np.inf)[at + 1]
 
 
 def _ints(values: Array) -> NDArray[Any]:

@@ -9,8 +9,33 @@ from whyway.worlds.sim import observe, reward
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp, heading, sample, slot_at
 from whyway.worlds.sim.compiled.layout import (
-    A, ACTIVE, CENTER_X, CENTER_Y, CLASS, COS, D, FAULT, FIRST, GATE_LIGHT, GATE_M, GENERATION, KNOWN, LEAD_GAP, LEAD_V, LEFT, LONG,
-    OFF_ROAD, RAN_RED, ROUTE_S, S, SIN, STEER, V, WIDE, Desk, Map,
+    ACTIVE,
+    CENTER_X,
+    CENTER_Y,
+    CLASS,
+    COS,
+    FAULT,
+    FIRST,
+    GATE_LIGHT,
+    GATE_M,
+    GENERATION,
+    KNOWN,
+    LEAD_GAP,
+    LEAD_V,
+    LEFT,
+    LONG,
+    OFF_ROAD,
+    RAN_RED,
+    ROUTE_S,
+    SIN,
+    STEER,
+    WIDE,
+    A,
+    D,
+    Desk,
+    Map,
+    S,
+    V,
 )  # fmt: skip
 from whyway.worlds.sim.compiled.rights import may_go
 from whyway.worlds.sim.lane_table import HALF_WIDTH

@@ -9,8 +9,34 @@ from whyway.worlds.sim import rights
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp
 from whyway.worlds.sim.compiled.layout import (
-    ACTIVE, BACK, CLAIMS, EXIT_M, EXIT_TAKEN, GAP, GATE_LIGHT, GATE_M, GATE_RANK, GATE_S, GATE_STOPS, GATE_WAY, HELD, KNOWN, LIGHT,
-    LINE_M, LONG, MODE, POLITE, RANK, READY, RECKLESS, S, STANDING, STOPS, V, Desk, Map,
+    ACTIVE,
+    BACK,
+    CLAIMS,
+    EXIT_M,
+    EXIT_TAKEN,
+    GAP,
+    GATE_LIGHT,
+    GATE_M,
+    GATE_RANK,
+    GATE_S,
+    GATE_STOPS,
+    GATE_WAY,
+    HELD,
+    KNOWN,
+    LIGHT,
+    LINE_M,
+    LONG,
+    MODE,
+    POLITE,
+    RANK,
+    READY,
+    RECKLESS,
+    STANDING,
+    STOPS,
+    Desk,
+    Map,
+    S,
+    V,
 )  # fmt: skip
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode
 
