@@ -15,7 +15,7 @@ from array_api_compat import array_namespace
 from whyway.motion import actuate, single_track
 from whyway.types import LightColor
 from whyway.worlds.sim.ahead import arc_of_samples, next_merge, sample_way
-from whyway.worlds.sim.arrays import chosen, clamp, few, pick, put_in, to
+from whyway.worlds.sim.arrays import chosen, clamp, few, none, pick, put_in, to
 from whyway.worlds.sim.bodies import judge
 from whyway.worlds.sim.change import Change, changes, needed, side_of
 from whyway.worlds.sim.cues import Part, play
@@ -190,10 +190,12 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     other = changed | strays
     scale = pick(table.length_m, new_line) / pick(table.length_m, line)
     s = xp.where(other, s_old * scale, s_old)
-    slot = xp.arange(WINDOW, dtype=xp.int64, device=line.device)
-    reset = xp.where(slot == 0, new_line[..., None], -1 + 0 * state.window)
-    window = xp.where(other[..., None], reset, state.window)
-    came_from = xp.where(other, 0 * line - 1, state.came_from)
+    window, came_from = state.window, state.came_from
+    if not none(other):
+        slot = xp.arange(WINDOW, dtype=xp.int64, device=line.device)
+        reset = xp.where(slot == 0, new_line[..., None], -1 + 0 * window)
+        window = xp.where(other[..., None], reset, window)
+        came_from = xp.where(other, 0 * line - 1, came_from)
     at, route = state.route_at, xp.where(change.gives_up, 0 * state.route - 1, state.route)
     if sim.routes is not None:
         for away in (1, -1):

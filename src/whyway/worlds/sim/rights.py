@@ -60,16 +60,19 @@ class Gate:
 
 def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable) -> Gate:
     """The next gate of each agent."""
-    gate_s = pick(table.gate_s_m, lines.line[1:])
     half = state.length_m / 2
     far = 0.0 * half + FAR_M
     best, slot = far, 0 * state.held
+    distances = lines.begins_m[1:] + pick(table.gate_s_m, lines.line[1:]) - half
+    ahead = (distances > -_PASSED_M) & (distances < FAR_M) & lines.there[1:]
+    holds = state.held >= 0
     for r in range(WINDOW):
-        distance = lines.begins_m[r + 1] + gate_s[r] - half
-        into = lines.way[r + 2] if r + 1 < WINDOW else 0 * state.held - 1
-        mine = (state.held >= 0) & (into == state.held)
-        met = (distance > -_PASSED_M) & (distance < best) & ~mine & lines.there[r + 1]
-        best, slot = xp.where(met, distance, best), xp.where(met, r + 0 * slot, slot)
+        if none(ahead[r]):
+            continue
+        met = ahead[r] & (distances[r] < best)
+        if r + 1 < WINDOW:
+            met = met & ~(holds & (lines.way[r + 2] == state.held))
+        best, slot = xp.where(met, distances[r], best), xp.where(met, r + 0 * slot, slot)
     worlds, agents = half.shape
     cell = xp.reshape(
         xp.arange(worlds * agents, dtype=xp.int64, device=half.device), (worlds, agents)
