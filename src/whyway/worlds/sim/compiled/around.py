@@ -168,7 +168,13 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
     f_, t, u_ = k.old, k.real, k.whole
     p, count = k.points, _look(m, k, a)
     v, half_long, half = f_[V, a], f_[LONG, a] / 2, f_[WIDE, a] / 2
-    target, d, gap0, headway, a_max = f_[TARGET, a], f_[D, a], f_[S0, a], f_[HEADWAY, a], f_[A_MAX, a]
+    target, d, gap0, headway, a_max = (
+        f_[TARGET, a],
+        f_[D, a],
+        f_[S0, a],
+        f_[HEADWAY, a],
+        f_[A_MAX, a],
+    )
     on_foot = k.was[CLASS, a] == _WALKER
     squeezes = 1.0 if f_[STANDING, a] > _SQUEEZE_S else 0.0
     calm = 1.0 / (2.0 * math.sqrt(a_max * m.b_mps2))

@@ -260,8 +260,8 @@ def _free_road(v: float, desired: float, a_max: float, b: float) -> float:
     ratio = v / max(desired, 0.1)
     if ratio <= 1.0:
         squared = ratio * ratio
-        return a_max * (1.0 - squared * squared)
-    return -b * (1.0 - ratio ** (a_max * (-4.0 / b)))
+        return float(a_max * (1.0 - squared * squared))
+    return float(-b * (1.0 - ratio ** (a_max * (-4.0 / b))))
 
 
 @part
@@ -324,4 +324,3 @@ def note_red(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
         way = (k.old[V, a] + k.new[V, a]) * 0.5
     if d > 0.0 and d <= way * 0.1 and color(m, light, clock_s, asked_s) == _RED:
         k.now[RAN_RED, a] = 1
-

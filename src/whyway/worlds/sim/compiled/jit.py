@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from whyway.types import InputError
 
 try:
-    import numba
+    _njit: Any = importlib.import_module("numba").njit
 except ImportError as error:  # pragma: no cover
     raise InputError("the compiled simulator needs numba: pip install 'whyway[sim]'") from error
 
@@ -23,7 +24,7 @@ _HOW = {"nogil": True, "fastmath": False, "error_model": "numpy", "_nrt": False}
 
 def part(function: F) -> F:
     """A function that only compiled functions call."""
-    made: F = numba.njit(forceinline=True, **_HOW)(function)
+    made: F = _njit(forceinline=True, **_HOW)(function)
     return made
 
 
@@ -34,9 +35,9 @@ def entry(function: F) -> F:
     too: so an entry must close over `sources()`.
     """
     try:
-        made: F = numba.njit(cache=True, **_HOW)(function)
+        made: F = _njit(cache=True, **_HOW)(function)
     except RuntimeError:  # nowhere to keep it: a read-only installation without a home
-        made = numba.njit(**_HOW)(function)
+        made = _njit(**_HOW)(function)
     return made
 
 

@@ -229,7 +229,7 @@ def enter_next(m: Map, k: Desk, a: int, s_m: float) -> float:
     at = now[ROUTE_AT, a]
     if m.routes.shape[0] == 0 or route < 0 or on_route(m, route, at + 1) == following:
         now[ROUTE_AT, a] = at + 1
-    return s_m - long
+    return float(s_m - long)
 
 
 @part

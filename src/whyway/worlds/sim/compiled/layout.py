@@ -180,7 +180,9 @@ def lay_out(sim: Sim) -> Map:
     """The map of a simulator in numpy; kept for the last few."""
     table, signals, surface, car = sim.table, sim.signals, sim.surface, sim.vehicle
     if table is None or not isinstance(table.rows, np.ndarray):
-        raise InputError("the compiled step needs a lane table of numpy arrays: give `Sim` as `make_sim` made it")
+        raise InputError(
+            "the compiled step needs a lane table of numpy arrays: give `Sim` as `make_sim` made it"
+        )
     real = np.stack([table.step_m, table.length_m, table.entry_mps, table.gate_s_m], axis=1)
     columns = (
         table.first, table.last, table.successors, table.in_junction, table.left, table.right, table.gate_light, table.gate_stops,

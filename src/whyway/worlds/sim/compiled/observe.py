@@ -51,7 +51,9 @@ _TURN, _TURN_RATE = reward.YAW_RATE_RPS, reward.YAW_ACCELERATION_RPS2
 
 
 @part
-def look_around(m: Map, k: Desk, a: int, clock_s: float, asked_s: float, yaw: float, speed: float, out: Any) -> None:
+def look_around(
+    m: Map, k: Desk, a: int, clock_s: float, asked_s: float, yaw: float, speed: float, out: Any
+) -> None:
     """`observe.look_around` of one agent into a row; `yaw` and `speed` are its lane's."""
     g = k.new
     if k.now[ACTIVE, a] == 0:
@@ -101,7 +103,11 @@ def look_around(m: Map, k: Desk, a: int, clock_s: float, asked_s: float, yaw: fl
 def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> float:
     """`reward.terms` of one agent, weighted as `reward.Terms.total` does; `yaw` and `allowed` speed are its lane's."""
     f, g, dt = k.old, k.new, m.dt_s
-    if k.was[ACTIVE, a] == 0 or k.now[ACTIVE, a] == 0 or k.was[GENERATION, a] != k.now[GENERATION, a]:
+    if (
+        k.was[ACTIVE, a] == 0
+        or k.now[ACTIVE, a] == 0
+        or k.was[GENERATION, a] != k.now[GENERATION, a]
+    ):
         return 0.0
     v = g[V, a]
     closing, gap = v - g[LEAD_V, a], g[LEAD_GAP, a]

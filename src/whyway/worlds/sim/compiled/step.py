@@ -209,7 +209,9 @@ def compiled_step(
     commands = []
     for command in (acceleration_mps2, steer_rad):
         if command.shape != (worlds, agents):
-            raise InputError(f"commands of shape {command.shape} for {worlds} worlds of {agents} agents")
+            raise InputError(
+                f"commands of shape {command.shape} for {worlds} worlds of {agents} agents"
+            )
         commands.append(np.require(command, real, ["C", "W"]))
     after = blank(state)
     low = (1 << max(1, (agents - 1).bit_length())) - 1
