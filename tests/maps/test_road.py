@@ -253,6 +253,46 @@ def test_a_needed_lane_change_is_told_with_how_far_it_may_wait() -> None:
     assert exit_route.next_route_lane_change(2) == (Direction.RIGHT, pytest.approx(100.0))
 
 
+def test_lane_changes_due_at_one_place_are_counted():
+    ids, straight = roads.ids, roads.straight
+    lanes = [
+        straight(1, 0, 100, 0.0, left_id=2),
+        straight(2, 0, 100, 3.5, left_id=3, right_id=1),
+        straight(3, 0, 100, 7.0, right_id=2, successor_ids=ids(4)),
+        straight(4, 100, 200, 7.0, left_id=5),
+        straight(5, 100, 200, 10.5, right_id=4),
+    ]
+    road = roads.road(lanes, [1, 2, 3, 4, 5])
+    # the one to lane 5 comes later
+    assert [road.route_lane_changes(i) for i in (1, 2, 3, 4, 5)] == [2, 1, 0, 1, 0]
+
+
+def test_a_lane_beside_the_route_is_not_the_later_place_where_the_route_is_on_it():
+    """Twice down a road of two lanes: on the first by way of the right one, on the second by way of the left one."""
+    half = math.pi
+    ids, straight = roads.ids, roads.straight
+    lanes = [
+        straight(1, 0, 100, 0.0, left_id=2, successor_ids=ids(3)),
+        straight(2, 0, 100, 3.5, right_id=1, successor_ids=ids(6)),
+        roads.arc(3, 20.0, half, 100.0, 0.0, successor_ids=ids(4)),
+        straight(4, 100, 0, 40.0, successor_ids=ids(5)),
+        roads.lane(
+            5,
+            -20.0 * np.sin(np.linspace(0.0, half, 30)),
+            21.75 + 18.25 * np.cos(np.linspace(0.0, half, 30)),
+            successor_ids=ids(2),
+        ),
+        straight(6, 100, 200, 3.5),
+    ]
+    road = roads.road(lanes, [1, 3, 4, 5, 2, 6])
+    assert road.locate_ego(50.0, 3.5, 0.0) is not None
+    assert road.next_route_lane_change(2) == (Direction.RIGHT, pytest.approx(100.0))
+    for pose in ((120.0, 20.0, half / 2), (50.0, 40.0, half), (-20.0, 21.75, -half / 2)):
+        road.locate_ego(*pose)
+    assert road.locate_ego(50.0, 3.5, 0.0) is not None
+    assert road.next_route_lane_change(2) is None
+
+
 def test_a_change_to_the_goals_lane_is_over_before_the_goal() -> None:
     lanes = two_lane_map()
     road = Road(lanes, make_route(lanes, [1, 2], (60.0, 3.5)))

@@ -31,8 +31,14 @@ _ROUND_UP_M = 25.0
 
 _ROUTE_BONUS_M = 0.5
 
+_SAME_PLACE_M = 30.0
+"""Lane changes that are due within so much of each other have to be made one right after the other."""
+
 _BACK = 2
 """So many lanes back on the route, an ego is still on the same leg of it: between two lanes it may be seen on either."""
+
+_ON = 4
+"""... and so many lanes on, it may be seen on the way through a junction that the route takes next."""
 
 P = TypeVar("P", StopLine, Crossing)
 
@@ -59,6 +65,7 @@ class Road:
             )
             raise InputError(f"the route {what}; make it with maps.routes.find_route on this map")
         self._legs = _legs(self.route_ids, self.lanes)
+        self._passes = _passes(self.route_ids, self.lanes) if len(self._legs) > 1 else {}
         self._position = 0
         self._on_leg(0)
         self._grid = graph.grid
@@ -111,14 +118,19 @@ class Road:
         """As `locate`, for the ego: answers about the route are from now on about the leg of it that the ego is on.
 
         Only a route that comes to the same road twice has more than one leg; of two possible places on it, the next one ahead is taken,
-        the first one if there is none.
+        the first one if there is none. Who is on a lane beside the route is where the route passes beside it, even if the route comes
+        to that very lane later.
         """
         found = self.locate(x_m, y_m, yaw_rad)
         if found is not None and len(self._legs) > 1:
-            here = [i for i, lane in enumerate(self.route_ids) if lane == found[0]]
+            here = self._passes.get(found[0], ())
             if here:
-                ahead = [i for i in here if i >= self._position - _BACK]
-                self._position = ahead[0] if ahead else here[0]
+                ahead = [i for i in here if i >= self._position - _BACK] or list(here)
+                # ways through a junction overlap: another one's lane is not yet another place of the route
+                if self.lanes[found[0]].lane.in_junction and ahead[0] > self._position + _ON:
+                    return found
+                run = [i for k, i in enumerate(ahead) if i == ahead[0] + k]
+                self._position = next((i for i in run if self.route_ids[i] == found[0]), run[0])
                 leg = bisect.bisect_right([a for a, _ in self._legs], self._position) - 1
                 self._on_leg(leg)
         return found
@@ -181,6 +193,18 @@ class Road:
         if key not in self._changes:
             self._changes[key] = self._find_change(lane_id)
         return self._changes[key]
+
+    def route_lane_changes(self, lane_id: int) -> int:
+        """How many lane changes in a row, to the same side and by about the same place, the route needs from a lane."""
+        first = wish = self.next_route_lane_change(lane_id)
+        count, current = 0, lane_id
+        while first is not None and wish is not None and count < len(self.lanes):
+            if wish[0] is not first[0] or wish[1] > first[1] + _SAME_PLACE_M:
+                break
+            count += 1
+            current = self.neighbours(current)[0 if wish[0] is Direction.LEFT else 1]
+            wish = self.next_route_lane_change(current) if current in self.lanes else None
+        return count
 
     def _find_change(self, lane_id: int) -> tuple[Direction, float] | None:
         distance, current = 0.0, lane_id
@@ -399,6 +423,15 @@ def _legs(ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> list[tuple[int, 
         if again < 0:
             return legs
         start = again + 1
+
+
+def _passes(ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> dict[int, tuple[int, ...]]:
+    """Where in a route each lane on or beside it is passed, in order."""
+    found: dict[int, list[int]] = {}
+    for i, lane_id in enumerate(ids):
+        for beside in _side_by_side(lane_id, lanes):
+            found.setdefault(beside, []).append(i)
+    return {lane_id: tuple(at) for lane_id, at in found.items()}
 
 
 def _side_by_side(lane_id: int, lanes: Mapping[int, RoadLane]) -> frozenset[int]:
