@@ -25,7 +25,7 @@ from made_scenes import (
     without,
     without_cause,
 )
-from roads import road, straight
+from roads import ids, road, straight
 
 from whyway.config import Config
 from whyway.reason import RuleReasoner
@@ -263,6 +263,37 @@ def test_where_the_route_asks_for_it_it_changes_because_of_the_route():
     assert trace.perception.command == NavCommand.CHANGE_LEFT
     (cause,) = (c for c in trace.planning.causes if c.kind == CauseKind.ROUTE)
     assert declared(cause)[1] == Lateral.KEEP_LANE
+
+
+def test_for_more_lane_changes_than_fit_in_at_its_speed_it_slows_down_because_of_the_route():
+    lanes = [
+        straight(1, 0, 100, 3.5, left_id=2),
+        straight(2, 0, 100, 7.0, left_id=3, right_id=1),
+        straight(3, 0, 100, 10.5, left_id=4, right_id=2),
+        straight(4, 0, 100, 14.0, right_id=3, successor_ids=ids(9)),
+        straight(9, 100, 300, 14.0),
+    ]
+    trace = say(road(lanes, [1, 2, 3, 4, 9]), scene(ego(x=5.0, y=3.5, v=12.0)))
+    assert trace.planning.longitudinal == Longitudinal.ADAPT_SPEED
+    assert trace.planning.target_speed_mps < 7.0
+    assert causes(trace) == {(CauseKind.ROUTE, 0)}
+    one = say(road(lanes, [3, 4, 9]), scene(ego(x=5.0, y=10.5, v=12.0)))
+    assert one.planning.longitudinal == Longitudinal.RESUME_SPEED
+
+
+@pytest.mark.parametrize("x, changes", [(60.0, False), (150.0, True)])
+def test_a_change_that_can_wait_until_behind_a_junction_is_not_made_inside_it(x, changes):
+    lanes = [
+        straight(1, 0, 70, 0.0, left_id=2, successor_ids=ids(3)),
+        straight(2, 0, 70, 3.5, right_id=1, successor_ids=ids(4)),
+        straight(3, 70, 100, 0.0, left_id=4, in_junction=True, successor_ids=ids(5)),
+        straight(4, 70, 100, 3.5, right_id=3, in_junction=True, successor_ids=ids(6)),
+        straight(5, 100, 300, 0.0, left_id=6),
+        straight(6, 100, 300, 3.5, right_id=5, successor_ids=ids(7)),
+        straight(7, 300, 500, 3.5),
+    ]
+    trace = say(road(lanes, [1, 3, 5, 6, 7]), scene(ego(x=x, v=8.0)))
+    assert (decision(trace)[1] == Lateral.LANE_CHANGE) == changes
 
 
 # ------------------------------------------------------------------------------------------------ curves and turns

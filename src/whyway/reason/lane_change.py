@@ -15,6 +15,7 @@ from whyway.config import Config
 from whyway.maps.manoeuvre import (
     CENTRED,
     REACH_M,
+    Manoeuvre,
     change_time_s,
 )
 from whyway.maps.road import Road
@@ -25,6 +26,7 @@ from whyway.types import (
     CauseKind,
     Direction,
     EgoState,
+    Lateral,
     MarkingKind,
     Risk,
 )
@@ -54,6 +56,15 @@ SEARCH_MPS = 4.0
 """Not slower, looking for a gap, while there is way left."""
 LAST_M = 12.0
 """Length a change takes at walking pace."""
+BEHIND_M = 40.0
+"""With so much way left behind a junction, no lanes are changed inside it."""
+WAITS_S = 150.0
+"""So long the ego waits for a gap at the end of a lane that leads away from its route: there may be no other way back to it."""
+LANE_M = 3.5
+LEAST_MPS = 3.0
+"""Not slower, to have the time for all changes that are due."""
+BETWEEN_S = 1.0
+"""From one change to the next, beside what the changes take themselves."""
 
 
 class LaneChanges:
@@ -100,11 +111,20 @@ class LaneChanges:
             return o
         asked = wish is not None and wish[0] == m.direction
         lane = self._road.lanes[facts.place.lane_id].lane
+        half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
+        committed = abs(facts.place.d_m) > COMMITTED * half
+        if under_way and not (asked or committed) and (wish is not None or lane.in_junction):
+            return against(o, Risk.PROGRESS, math.inf)  # what it was begun for is missed
         border = lane.left_marking if m.direction == Direction.LEFT else lane.right_marking
         change_m = facts.ego.v_mps * change_time_s(m.d_m, self._config.driving)
         if not under_way:
             if border == MarkingKind.SOLID or lane.in_junction:
                 return against(o, Risk.RULE, 0.0)
+            if asked and any(
+                0.0 < a - m.s_m < min(max(change_m, LAST_M), left_m - BEHIND_M)
+                for a, _ in m.path.junctions
+            ):
+                return against(o, Risk.PROGRESS, math.inf)  # behind the junction is soon enough
             away = self._road.next_route_lane_change(m.path.lane_ids[0])
             if not asked and (
                 any(a - m.s_m < change_m + 10.0 and b > m.s_m for a, b in m.path.junctions)
@@ -112,8 +132,7 @@ class LaneChanges:
                 or m.path.length_m - m.s_m < change_m + 20.0
             ):
                 return against(o, Risk.PROGRESS, math.inf)
-        half = float(self._road.lanes[facts.place.lane_id].width_at(facts.place.s_m)) / 2
-        if under_way and abs(facts.place.d_m) > COMMITTED * half:
+        if under_way and committed:
             return o  # half over: there is no better place to be than on the other side
         steepest = STEEPEST_1PM * (2.0 if under_way else 1.0)
         if m.shift is not None and m.shift.bend_1pm > steepest:
@@ -198,11 +217,36 @@ class LaneChanges:
 
     def last_chance(self, facts: Facts, left_m: float) -> Halt | None:
         """Where to wait for a gap at the latest, if the lane has to be left within `left_m`; nobody waits there for ever."""
-        if left_m > REACH_M or facts.waited_s > self._config.reason.patience_s * 2.0:
+        if left_m > REACH_M or facts.waited_s > WAITS_S:
             return None
-        ahead = left_m - LAST_M - self._front_m
-        possible = facts.ego.v_mps**2 < 2.0 * self._config.reason.safe_brake_mps2 * max(ahead, 0.1)
-        return Halt(ahead, (CauseKind.ROUTE, 0)) if ahead > 0.0 and possible else None
+        changes = self._road.route_lane_changes(facts.place.lane_id)
+        for room_m in (max(changes, 1) * LAST_M, LAST_M, 1.0):
+            ahead = left_m - room_m - self._front_m
+            brake = 2.0 * self._config.reason.safe_brake_mps2
+            if ahead > 0.0 and facts.ego.v_mps**2 < brake * max(ahead, 0.1):
+                return Halt(ahead, (CauseKind.ROUTE, 0))
+        return None
+
+    def in_time(self, m: Manoeuvre, left_m: float) -> float:
+        """The speed at which all lane changes that are due fit into the way that is left; inf where none is.
+
+        Args:
+          m: keeping the lane that has to be left, or the change of lanes.
+          left_m: the way left to the place where the ego's own lane has to be left.
+        """
+        lane_id = m.path.lane_ids[0]
+        wish, due = (
+            self._road.next_route_lane_change(lane_id),
+            float(self._road.route_lane_changes(lane_id)),
+        )
+        if wish is not None:
+            left_m = wish[1] - m.s_m
+        if m.lateral == Lateral.LANE_CHANGE:
+            due += min(abs(m.d_m) / LANE_M, 1.0)
+        if due <= 1.0:  # the last one is begun or waited for
+            return math.inf
+        each_s = self._config.driving.lane_change_s + BETWEEN_S
+        return max(left_m / (due * each_s), LEAST_MPS)
 
 
 def _urgency(facts: Facts, left_m: float) -> float:

@@ -80,6 +80,10 @@ class Decider:
         if wish is not None and chosen is keep:
             change = options[-1] if wanted and len(options) > len(ways) + 1 else None
             chosen = options[0] = self._searching(facts, keep, change, left, without)
+        elif wish is not None and chosen.manoeuvre.direction == wish[0]:
+            unhurried = self._in_time(facts, chosen, left)
+            options[options.index(chosen)] = unhurried
+            chosen = unhurried
         return self._wording.named(
             facts, chosen, tuple(o for o in options if o is not chosen), without, wanted, wish
         )
@@ -114,6 +118,7 @@ class Decider:
         """Keeping the lane that has to be left: at the speed of a gap beside it, and no farther than where it has to be left."""
         aim = self._changes.gap_speed(facts, change, left_m) if change is not None else None
         halt = self._changes.last_chance(facts, left_m)
+        keep = self._in_time(facts, keep, left_m)
         if aim is not None and aim[0] < keep.cap_mps and aim[1] not in without:
             keep = dataclasses.replace(keep, cap_mps=aim[0], capped_by=aim[1])
         elif halt is None:
@@ -122,6 +127,14 @@ class Decider:
             keep = dataclasses.replace(keep, halt=halt, yields_to=())
         go = self._roll(facts.ego, keep.profile, keep.cap_mps, keep.halt, keep.corridor)
         return dataclasses.replace(keep, rollout=go)
+
+    def _in_time(self, facts: Facts, o: Option, left_m: float) -> Option:
+        """The option, no faster than leaves time for all lane changes that the route asks for."""
+        cap = self._changes.in_time(o.manoeuvre, left_m)
+        if o.manoeuvre.lateral == Lateral.NUDGE or cap >= o.cap_mps:
+            return o
+        go = self._roll(facts.ego, o.profile, cap, o.halt, o.corridor)
+        return dataclasses.replace(o, cap_mps=cap, capped_by=(CauseKind.ROUTE, 0), rollout=go)
 
     # ------------------------------------------------------------------------------------------------- one option
 
