@@ -22,10 +22,13 @@ from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
 
 INCLUDES = "vehicle model, IDM and MOBIL traffic, lights, right of way, collisions, off-road, observations, rewards"
-BACKENDS = ("numpy", "torch", "compiled")
+BACKENDS = ("numpy", "compiled", "torch", "torch-compiled")
+"""The dense code on numpy; numba's machine code; the dense code on torch, as it is and by `torch.compile`."""
 CONTROLS = ("one commanded", "all commanded")
 
 _WARM_UP = 5
+_COMPILED_BLOCK_AGENTS = 16384
+"""Road users in a block of numba's: it works on one world at a time, and so nothing has to fit a cache."""
 
 
 def bench_sim(
@@ -123,7 +126,7 @@ def bench_scaling(
       seed: see `bench_sim`.
       worlds: numbers of worlds.
       places: maps to compare, "town" or files.
-      backends: torch's are left out where it is not installed.
+      backends: left out where torch or numba, which they need, is not installed.
       progress: called with the number of rows done so far.
 
     Returns:
@@ -135,7 +138,8 @@ def bench_scaling(
     """
     rows: list[dict[str, Any]] = []
     for backend in backends:
-        if backend != "numpy" and find_spec("torch") is None:
+        needs = {"numpy": "numpy", "compiled": "numba"}.get(backend, "torch")
+        if find_spec(needs) is None:
             continue
         first = 0.0
         for place in places:
@@ -160,10 +164,19 @@ def _blocks(
     sim: Sim, state: State, backend: str, device: str
 ) -> tuple[Blocks, Callable[[Any], Any]]:
     """The worlds on a backend, and what makes its arrays of numpy's."""
-    if backend == "numpy":
+    if backend in ("numpy", "compiled"):
         import array_api_compat.numpy as xp
 
-        return Blocks(sim.to(xp, np.float32), state.to(xp, np.float32)), lambda a: a
+        if device != "cpu":
+            raise InputError(
+                f"backend {backend!r} runs on a processor: leave out device {device!r}"
+            )
+        block, step = None, None
+        if backend == "compiled":
+            from whyway.worlds.sim.compiled.step import compiled_step
+
+            block, step = max(1, _COMPILED_BLOCK_AGENTS // state.x_m.shape[1]), compiled_step
+        return Blocks(sim.to(xp, np.float32), state.to(xp, np.float32), block, step), lambda a: a
     from whyway.worlds.sim.device import torch_blocks
 
-    return torch_blocks(sim, state, compiled=backend == "compiled", device=device)
+    return torch_blocks(sim, state, compiled=backend == "torch-compiled", device=device)
