@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whyway.geometry import points_in_polygon
+from whyway.maps.leaderboard import read_route
+from whyway.maps.load import load_map
 from whyway.maps.path import project_near
 from whyway.maps.road import Road
 from whyway.maps.routes import make_route
+from whyway.maps.snap import snap_route
 from whyway.maps.town import make_town
 from whyway.types import Crossing, Direction, LaneKind, StopLine
 
@@ -24,6 +27,8 @@ assert _spec is not None and _spec.loader is not None
 roads: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(roads)
 
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+LONGEST6 = DATA / "carla_routes_lb1_mit/leaderboard/data/longest6"
 TOWN = make_town(5)
 ROAD = Road(TOWN.lane_map, TOWN.default_route)
 lane_ids = st.sampled_from([lane.id for lane in TOWN.lane_map.lanes])
@@ -402,3 +407,24 @@ def test_a_change_is_wanted_only_from_where_the_next_lane_leads_along():
     assert straight_on.next_route_lane_change(2) is None
     assert straight_on.path_from(2, 200.0).lane_ids == (2, 9, 10)
     assert turning.next_route_lane_change(2) == (Direction.RIGHT, pytest.approx(100.0))
+
+
+@pytest.mark.parametrize("number", [8, 12])
+def test_an_ego_that_drives_along_a_route_is_on_the_lane_the_route_takes_there(number):
+    routes = LONGEST6 / "longest6.xml"
+    if not routes.exists():
+        pytest.skip(f"no CARLA routes at {LONGEST6}")
+    route = read_route(f"{routes}#{number}")
+    lane_map, _ = load_map(DATA / "carla_xodr_mit" / f"{route.town}.xodr.gz")
+    road = Road(lane_map, snap_route(lane_map, route.waypoints).route)
+    path = road.route_path
+    assert len(set(road.route_ids)) < len(road.route_ids)  # it comes to a place twice
+    astray = []
+    for s in np.arange(1.0, path.length_m - 1.0, 1.0):
+        x, y, yaw, _ = (float(v) for v in path.center.at(s))
+        found = road.locate_ego(x, y, yaw)
+        at = int(path.index_at(s))
+        # between two lanes either will do, and beside a change of lanes both of them
+        if found is None or found[0] not in path.lane_ids[max(at - 1, 0) : at + 2]:
+            astray.append((round(float(s)), found and found[0], path.lane_ids[at]))
+    assert not astray

@@ -17,7 +17,7 @@ from whyway.maps.grid import Bools
 from whyway.maps.lane_graph import graph_of
 from whyway.maps.lanes import RoadLane, bend
 from whyway.maps.path import LanePath, join, project_near
-from whyway.types import Crossing, Direction, InputError, LaneKind, LaneMap, Route, StopLine
+from whyway.types import Crossing, Direction, Floats, InputError, LaneKind, LaneMap, Route, StopLine
 
 __all__ = ["DRIVABLE", "LanePath", "Road", "RoadLane"]
 
@@ -78,7 +78,8 @@ class Road:
         self._in_junction: Bools = np.array([lane.in_junction for lane in lanes], dtype=np.bool_)[
             index
         ]
-        self._route_bonus = np.where(np.isin(self._ids, self.route_ids), _ROUTE_BONUS_M, 0.0)
+        self._bonus = lru_cache(maxsize=8)(self._bonus_of)
+        self._route_bonus = self._bonus(self.route_ids)
         self._stop_lines = _by_lane(lane_map.stop_lines)
         self._crossings = _by_lane(lane_map.crossings)
         self._changes: dict[tuple[int, int], tuple[Direction, float] | None] = {}
@@ -121,8 +122,12 @@ class Road:
         the first one if there is none. Who is on a lane beside the route is where the route passes beside it, even if the route comes
         to that very lane later.
         """
+        if len(self._legs) == 1:
+            return self.locate(x_m, y_m, yaw_rad)
+        low, high = self._position - _BACK, self._position + _ON + 1
+        self._route_bonus = self._bonus(self.route_ids[max(low, 0) : high])
         found = self.locate(x_m, y_m, yaw_rad)
-        if found is not None and len(self._legs) > 1:
+        if found is not None:
             here = self._passes.get(found[0], ())
             if here:
                 ahead = [i for i in here if i >= self._position - _BACK] or list(here)
@@ -134,6 +139,10 @@ class Road:
                 leg = bisect.bisect_right([a for a, _ in self._legs], self._position) - 1
                 self._on_leg(leg)
         return found
+
+    def _bonus_of(self, lane_ids: tuple[int, ...]) -> Floats:
+        """By how much the grid's pieces of some lanes are preferred: of ways that overlap, the one that the route takes here."""
+        return np.where(np.isin(self._ids, lane_ids), _ROUTE_BONUS_M, 0.0)
 
     def _on_leg(self, leg: int) -> None:
         """Answer for a leg of the route: no lane of it stands in it twice."""
