@@ -16,6 +16,8 @@ from whyway.maps.swerve import Shift, Swerve
 from whyway.motion import SpeedProfile, speed_profile
 from whyway.types import Direction, EgoState, Floats, Lateral
 
+TIGHT_1PM = 0.15
+"""Tighter than this even over 4 m (radius 7 m): a turn, not a kink."""
 REACH_M = 150.0
 """How far ahead of the ego paths are laid."""
 CENTRED = 0.4
@@ -135,7 +137,14 @@ def profile_along(
 
 
 def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:
-    # heading change over 4 m: kinks of hand-drawn maps are not curves
-    yaw = np.interp(np.stack([s_m - 2.0, s_m + 2.0]), line.s_m, line.yaw_rad)
-    change: Floats = (yaw[1] - yaw[0]) / 4.0
+    # heading change over 4 m: kinks of hand-drawn maps are not curves; but a turn this tight is one, and its apex counts
+    wide, apex = _bend(line, s_m, 4.0), _bend(line, s_m, 1.0)
+    tighter = (np.abs(wide) > TIGHT_1PM) & (np.abs(apex) > np.abs(wide))
+    return np.where(tighter, apex, wide)
+
+
+def _bend(line: Polyline, s_m: Floats, over_m: float) -> Floats:
+    ends = np.stack([s_m - over_m / 2, s_m + over_m / 2])
+    yaw = np.interp(ends, line.s_m, line.yaw_rad)
+    change: Floats = (yaw[1] - yaw[0]) / over_m
     return change
