@@ -61,6 +61,7 @@ BEHIND_M = 40.0
 WAITS_S = 150.0
 """So long the ego waits for a gap at the end of a lane that leads away from its route: there may be no other way back to it."""
 LANE_M = 3.5
+"""Width of a lane, to tell how much of a change is left."""
 LEAST_MPS = 3.0
 """Not slower, to have the time for all changes that are due."""
 BETWEEN_S = 1.0
