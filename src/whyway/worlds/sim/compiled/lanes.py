@@ -65,7 +65,7 @@ def luck(a: int, b: int, c: int, d: int, count: int) -> int:
 @part
 def segment(m: Map, line: int, s_m: float) -> int:
     """Which segment of a line a place is on; the first or the last beyond the ends."""
-    k = math.floor(s_m / m.real[line, STEP])
+    k = s_m / m.real[line, STEP]
     last = m.whole[line, LAST]
     if not k > 0.0:
         return 0
@@ -159,26 +159,35 @@ def sample(m: Map, k: Desk, a: int, f: float, slot: int) -> tuple[float, float, 
 
 
 @part
-def slot_at(k: Desk, a: int, f: float) -> int:
-    """Which line of the window an arc length is on."""
-    slot = 0
-    for r in range(1, WINDOW + 1):
-        if f >= k.begins[a, r]:
-            slot += 1
-        else:
-            break
+def slot_at(k: Desk, a: int, f: float, slot: int) -> int:
+    """Which line of the window an arc length is on, from `slot` on."""
+    while slot < WINDOW and f >= k.begins[a, slot + 1]:
+        slot += 1
     return slot
 
 
 @part
 def sample_way(m: Map, k: Desk, a: int) -> None:
     """The way of an agent into `way`."""
-    slot = 0
+    slot, ends = -1, -math.inf
+    begins, step, last, first = 0.0, 1.0, 0, 0
     for j in range(_SAMPLES):
         f = m.at_m[j]
-        while slot < WINDOW and f >= k.begins[a, slot + 1]:
-            slot += 1
-        k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, f, slot)
+        if slot < 0 or f >= ends:
+            slot = slot_at(k, a, f, max(slot, 0))
+            ends = k.begins[a, slot + 1] if slot < WINDOW else math.inf
+            line, begins = k.line[a, slot], k.begins[a, slot]
+            step, last, first = m.real[line, STEP], m.whole[line, LAST], m.whole[line, FIRST]
+        # `sample`, with what belongs to the line at hand
+        along = f - begins
+        q = along / step
+        q = q if q < last else float(last)
+        index = int(q if q > 0.0 else 0.0)
+        r, rest = first + index, along - index * step
+        ux, uy = float(m.rows[r, UX]), float(m.rows[r, UY])
+        k.way[j, 0] = float(m.rows[r, X]) + rest * ux
+        k.way[j, 1] = float(m.rows[r, Y]) + rest * uy
+        k.way[j, 2], k.way[j, 3] = ux, uy
 
 
 @part

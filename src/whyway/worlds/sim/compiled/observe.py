@@ -90,7 +90,7 @@ def look_around(
     for j in range(_POINTS):
         if on:
             f = (j + 1) * _EVERY_M
-            slot = slot_at(k, a, f)
+            slot = slot_at(k, a, f, slot)
             wx, wy, _ux, _uy = sample(m, k, a, f, slot)
             dx, dy = wx - x, wy - y
             out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
