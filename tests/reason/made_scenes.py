@@ -51,9 +51,9 @@ def _line(i, x, light_id=0, sign=False):
     return StopLine(i, np.array([x, x]), np.array([-1.75, 1.75]), ids(1), light_id, sign)
 
 
-def at_a_light(x=150.0):
-    """One lane with a stop line of a traffic light."""
-    light = TrafficLight(LIGHT, x + 5, 3.0, ids(1))
+def at_a_light(x=150.0, light_x=None):
+    """One lane with a stop line of a traffic light, which stands behind it or at `light_x`."""
+    light = TrafficLight(LIGHT, x + 5 if light_x is None else light_x, 3.0, ids(1))
     lanes = [straight(1, 0, 600)]
     return road(lanes, [1], stop_lines=(_line(9, x, LIGHT),), lights=(light,))
 

@@ -142,6 +142,16 @@ def test_at_a_red_light_it_stops_because_of_that_light():
     assert declared(trace.planning.causes[0])[0] == Longitudinal.RESUME_SPEED
 
 
+def test_at_a_light_on_this_side_of_its_line_it_stops_where_it_still_sees_it():
+    def stop_m(light_x):
+        return say(
+            at_a_light(light_x=light_x), scene(ego(x=110.0), lights=light(LightColor.RED))
+        ).planning.stop_distance_m
+
+    assert stop_m(144.0) == pytest.approx(144.0 - 2.0 - 110.0)
+    assert stop_m(144.0) < stop_m(155.0) == stop_m(170.0)
+
+
 def test_at_a_green_light_it_drives_on():
     trace = say(at_a_light(), scene(ego(x=110.0), lights=light(LightColor.GREEN)))
     assert trace.planning.longitudinal == Longitudinal.RESUME_SPEED

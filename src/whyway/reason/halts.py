@@ -21,6 +21,10 @@ from whyway.types import CauseKind, Floats, LightColor
 
 STOP_BEFORE_LINE_M = 1.0
 STOP_BEFORE_OBJECT_M = 2.0
+LIGHT_BEFORE_M, LIGHT_BEFORE_SHARE = 2.0, 0.6
+"""A light is to stay so far before `base_link`, and this share of its distance to the side (30 degrees off the side)."""
+LIGHT_BEFORE_LINE_M = 15.0
+"""A light so much before the line was put there carelessly: standing at it would be standing in the middle of the road."""
 HARDEST_STOP_MPS2 = 6.0
 """A halt that would need more braking than this is no longer possible."""
 AMBER_STOP_MPS2 = 3.0
@@ -41,6 +45,7 @@ class Halts:
     def __init__(self, config: Config, road: Road) -> None:
         self._config, self._road = config, road
         self._front_m, self._rear_m = config.vehicle.front_m, config.vehicle.rear_m
+        self._lights_at = {x.id: (x.x_m, x.y_m) for x in road.lane_map.lights}
 
     def can_stop(self, v_mps: float, ahead_m: float) -> bool:
         """Whether a halt is still possible."""
@@ -55,6 +60,7 @@ class Halts:
                 continue
             halt = max(to_line - STOP_BEFORE_LINE_M, 0.0)
             if line.light_id:
+                halt = self._in_sight(m, s, line.light_id, halt)
                 key = (CauseKind.TRAFFIC_LIGHT, line.light_id)
                 color = facts.lights.get(line.light_id, LightColor.UNKNOWN)
                 needs = v * v / (2.0 * max(to_line, 0.1))
@@ -71,6 +77,23 @@ class Halts:
         ends = not len(self._road.lanes[m.path.lane_ids[-1]].lane.successor_ids)
         key = (CauseKind.ROUTE, 0)
         return Halt(max(end, 0.0), key) if ends and end < REACH_M and key not in without else None
+
+    def _in_sight(self, m: Manoeuvre, line_s_m: float, light_id: int, halt_m: float) -> float:
+        """Where to stand for a light: no nearer than where it is seen, if it stands on this side of its line.
+
+        Who draws level with a light sees it no more, neither its red nor the green it waits for.
+        """
+        at = self._lights_at.get(light_id)
+        if at is None:
+            return halt_m
+        x, y, yaw, _ = (float(v[0]) for v in m.path.center.at(np.array([line_s_m])))
+        dx, dy = at[0] - x, at[1] - y
+        beyond = math.cos(yaw) * dx + math.sin(yaw) * dy
+        aside = math.cos(yaw) * dy - math.sin(yaw) * dx
+        if beyond < -LIGHT_BEFORE_LINE_M:
+            return halt_m  # not at this line at all
+        seen = line_s_m + beyond - m.s_m - max(LIGHT_BEFORE_M, LIGHT_BEFORE_SHARE * abs(aside))
+        return max(min(halt_m, seen), 0.0)
 
     # --------------------------------------------------------------------------------------------- crossing, joining
 
