@@ -206,12 +206,12 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
         wide = as_ * hl + ac * hw
         closing = v - u
         # where the other will be across
-        low, high = aside - wide, aside + wide
-        if k.was[MODE, b] == _RAIL:
-            swing = c * (f_[TARGET, b] - f_[D, b])
-            if closing * closing < (2 * _COURTESY) * gap and gap > 1.0:
-                swing = swing + c * (k.was[WISH, b] * _LANE_M)
-            low, high = low + min(swing, 0.0), high + max(swing, 0.0)
+        on_line = 1.0 if k.was[MODE, b] == _RAIL else 0.0
+        gentle = (closing * closing < (2 * _COURTESY) * gap) & (gap > 1.0)
+        swing = c * ((f_[TARGET, b] - f_[D, b]) * on_line)
+        swing = swing + (c * (k.was[WISH, b] * _LANE_M * on_line)) * (1.0 if gentle else 0.0)
+        low = aside - wide + (swing if swing < 0.0 else 0.0)
+        high = aside + wide + (swing if swing > 0.0 else 0.0)
         share = clamp(1.0 - gap / for_m, 0.0, 1.0)
         own_low = target - half + (0.0 if rest > 0.0 else rest) * share
         own_high = target + half + (0.0 if rest < 0.0 else rest) * share
@@ -223,42 +223,33 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
             if (aside - d) * across < 0.0 and abs(across) > 0.3 and v * v < (2 * _GIVE_WAY) * gap:
                 margin = margin + (_WALKER_M - _MARGIN_M)
         there = far < abs(f) + abs(aside) + 1.0
-        before = there and f > 0.0
+        before = there & (f > 0.0)
+        follows = there & (f <= 0.0) & (c > 0.3)
         blocks = clear < margin
-        in_way = blocks and before and f < _HORIZON_M
+        beside = max(low - (middle + half), (middle - half) - high) < _MARGIN_M
+        in_way = blocks & before & (f < _HORIZON_M)
+        reach = gap if in_way else gap + FAR_M
+        if reach <= nearest:
+            nearest_v = min(nearest_v, u) if reach == nearest else u
+            nearest = reach
         # interactions
         close = _TOUCH_M if gap < _TOUCH_M else gap
-        pull = 0.0
-        if in_way:
-            wanted = gap0 + max(v * (headway + closing * calm), 0.0)
-            pull = wanted / close
+        if in_way | (before & beside):
+            pull = (gap0 + max(v * (headway + closing * calm), 0.0)) / close
             pull = pull * pull * -a_max
-            pull_all = min(pull_all, pull)
-            if abs(f_[V, b]) < _SLOW_MPS and f - long < t[EXIT_M, a] + gap0:
-                taken = 1
-        reach = gap if in_way else gap + FAR_M
-        if reach < nearest:
-            nearest, nearest_v = reach, u
-        elif reach == nearest:
-            nearest_v = min(nearest_v, u)
+            if in_way:
+                pull_all = min(pull_all, pull)
+                if abs(f_[V, b]) < _SLOW_MPS and f - long < t[EXIT_M, a] + gap0:
+                    taken = 1
+            if beside:
+                beside_all = min(beside_all, pull)
         if not rail:
             continue
-        follows = there and not before and c > 0.3
-        if before or follows:
-            beside = max(low - (middle + half), (middle - half) - high) < _MARGIN_M
-            if beside and before:
-                if not in_way:
-                    wanted = gap0 + max(v * (headway + closing * calm), 0.0)
-                    pull = wanted / close
-                    pull = pull * pull * -a_max
-                beside_all = min(beside_all, pull)
-            if follows and (beside or blocks):
-                push = (gap0 + max(u * (headway - closing * calm), 0.0)) / close
-                push = push * push * -a_max
-                if blocks:
-                    push_all = min(push_all, push)
-                if beside:
-                    push_beside_all = min(push_beside_all, push)
+        if follows & (beside | blocks):
+            push = (gap0 + max(u * (headway - closing * calm), 0.0)) / close
+            push = push * push * -a_max
+            push_all = min(push_all, push) if blocks else push_all
+            push_beside_all = min(push_beside_all, push) if beside else push_beside_all
         # of two whose ways join, the one who is nearer to that place leads
         if not in_way and u_[JOINS, a] >= 0 and u_[JOINS, b] == u_[JOINS, a] and u_[COMES, b]:
             nearer = t[JOIN_M, a] - t[JOIN_M, b]
