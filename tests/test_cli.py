@@ -164,7 +164,7 @@ def test_the_doctor_says_what_there_is(capsys):
     assert all(what in told for what in ("whyway", "Python", "numpy", "ROS 2"))
 
 
-@pytest.mark.parametrize("command", ["", "drive", "evaluate", "bench", "messages", "doctor"])
+@pytest.mark.parametrize("command", ["", "drive", "evaluate", "map", "bench", "messages", "doctor"])
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])
@@ -227,9 +227,10 @@ def test_a_bench_prints_json_and_nothing_else(what, capsys, monkeypatch):
         bench, "bench_decide", lambda c, n, progress: decide(c, n, 5.0, progress=progress)
     )
     monkeypatch.setattr(
-        sim_bench, "bench_sim", lambda w, n, progress: sim(w, n, 5, progress=progress)
+        sim_bench, "bench_sim", lambda w, n, backend, progress: sim(w, n, 5, 1, backend)
     )
-    argv = ["--agents", "3"] if what == "decide" else ["--worlds", "4", "--agents", "4"]
+    few = ["--worlds", "4", "--agents", "4", "--backend", "numpy"]
+    argv = ["--agents", "3"] if what == "decide" else few
     assert main(["bench", what, "--json", *argv]) == OK
     (row, *_) = json.loads(capsys.readouterr().out)["results"]
     assert row["agents"] in (3, 4) and {"backend", "worlds"} <= row.keys()

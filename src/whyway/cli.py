@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -243,7 +244,11 @@ class Bench:
     worlds: int = 1024
     """sim: how many worlds at once."""
     agents: int | None = None
-    """Road users per world; 30 for decide, 16 for sim."""
+    """Road users per world; 30 for decide, 32 for sim."""
+    backend: tuple[Literal["numpy", "compiled", "torch", "torch-compiled"], ...] = ()
+    """sim: what steps the worlds; numpy, and compiled where numba is, if none is named."""
+    place: tuple[str, ...] = ()
+    """sim: maps to compare, town or files, with 64 and 4096 worlds on each."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Measure and print."""
@@ -251,14 +256,24 @@ class Bench:
             task = bar.add_task("", total=None, doing="measuring")
             if self.what == "sim":
                 from whyway.bench import bench_world
-                from whyway.worlds.sim.bench import bench_sim
+                from whyway.worlds.sim.bench import bench_scaling, bench_sim
 
                 _no_dials(overrides)
-                agents = 16 if self.agents is None else self.agents
-                results = bench_sim(
-                    self.worlds, agents, progress=lambda n: bar.update(task, completed=n)
-                )
-                results += bench_world(Config(), progress=lambda s: bar.update(task, completed=s))
+                agents = 32 if self.agents is None else self.agents
+                numba = find_spec("numba") is not None
+                backends = self.backend or (("numpy", "compiled") if numba else ("numpy",))
+                tell = partial(bar.update, task)
+                results = []
+                if self.place:
+                    results = bench_scaling(
+                        agents, 10, places=self.place, backends=backends, progress=lambda n: tell(completed=n)
+                    )  # fmt: skip
+                for backend in () if self.place else backends:
+                    results += bench_sim(
+                        self.worlds, agents, backend=backend, progress=lambda n: tell(completed=n)
+                    )
+                if not self.place:
+                    results += bench_world(Config(), progress=lambda s: tell(completed=s))
             else:
                 from whyway.bench import bench_decide
 
