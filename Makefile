@@ -13,7 +13,7 @@ NODES  := ros2_ws/src/whyway_nodes
 INSTALL := ./requirements/install $(BIN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drive test lint oracles bench lock clean
+.PHONY: help setup drive test lint oracles compare bench lock clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,9 @@ oracles: .venv-oracles/done  ## compare with independent implementations, in an 
 	PYTHONPATH=src .venv-oracles/bin/python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/oracles \
 		-p no:cacheprovider -ra tests/oracles $(ARGS)
 
+compare: .venv-compare/done  ## other simulators beside ours, in an environment of their own (1.2 GB)
+	PYTHONPATH=src .venv-compare/bin/python tools/compare_simulators.py $(ARGS)
+
 bench: setup  ## measure decisions and simulation
 	$(BIN)/whyway bench decide
 	$(BIN)/whyway bench sim
@@ -45,7 +48,7 @@ lock: setup  ## resolve requirements/*.txt anew from pyproject.toml
 	./requirements/lock $(BIN)/uv
 
 clean:  ## remove what was built, the environments included
-	rm -rf .venv .venv-oracles build out ros2_ws/build ros2_ws/install ros2_ws/log
+	rm -rf .venv .venv-oracles .venv-compare build out ros2_ws/build ros2_ws/install ros2_ws/log
 
 # ------------------------------------------------------------------------------------------------------------ steps
 # A stamp a step, inside the environment, so that deleting it deletes them.
@@ -74,6 +77,12 @@ $(DONE)/nodes: $(wildcard $(NODES)/setup.py $(NODES)/setup.cfg $(NODES)/package.
 
 $(DONE)/dev: requirements/dev.txt $(DONE)/packages
 	$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+.venv-compare/done: tools/requirements.txt $(DONE)/venv
+	$(BIN)/python -m venv --clear --without-pip .venv-compare
+	$(INSTALL) --python .venv-compare/bin/python -r requirements/setup.txt
+	$(INSTALL) --python .venv-compare/bin/python -r tools/requirements.txt
 	@touch $@
 
 $(DONE)/torch: requirements/torch $(DONE)/dev

@@ -32,6 +32,7 @@ from whyway.maps.signals import SignalPlan  # noqa: E402
 from whyway.maps.town import make_town  # noqa: E402
 from whyway.worlds.sim.batch import make_batch  # noqa: E402
 from whyway.worlds.sim.blocks import Blocks  # noqa: E402
+from whyway.worlds.sim.compiled.step import compiled_step  # noqa: E402
 
 CARS, TOWN_CARS = 51, 32
 LIMIT_MPS = 30.0
@@ -63,7 +64,7 @@ def highway_env() -> Run:
 
 
 def sumo_motorway(folder: Path) -> Run:
-    """libsumo on the same road."""
+    """Libsumo on the same road."""
     (folder / "m.nod.xml").write_text(
         '<nodes><node id="a" x="0" y="0"/><node id="b" x="5000" y="0"/></nodes>'
     )
@@ -79,7 +80,7 @@ def sumo_motorway(folder: Path) -> Run:
 
 
 def sumo_town(folder: Path) -> Run:
-    """libsumo on our town."""
+    """Libsumo on our town."""
     (folder / "t.xodr").write_text(write_opendrive(make_town(1)))
     _netconvert("--opendrive-files", folder / "t.xodr", "-o", folder / "t.net.xml")
     import sumolib
@@ -134,13 +135,7 @@ def whyway(place: object, agents: int, worlds: int, compiled: bool) -> Run:
     state = batch.begin(range(worlds), np.float32)
     sim = batch.sim.to(np, np.float32)
     zero = np.zeros((worlds, agents), dtype=np.float32)
-    if compiled:
-        from whyway.worlds.sim.device import torch_blocks
-
-        blocks, of = torch_blocks(sim, state, compiled=True)
-        zero = of(zero)
-    else:
-        blocks = Blocks(sim, state)
+    blocks = Blocks(sim, state, None, compiled_step) if compiled else Blocks(sim, state)
     there = int(state.active.sum())
 
     def run(steps: int) -> tuple[int, float]:
@@ -155,10 +150,11 @@ def whyway(place: object, agents: int, worlds: int, compiled: bool) -> Run:
 
 def main() -> None:
     """Run all of them in turn, and print the table."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     words.add_argument("--rounds", type=int, default=5)
     words.add_argument("--worlds", type=int, default=64, help="of ours at once")
-    words.add_argument("--compiled", action="store_true", help="ours by torch.compile, too")
     words.add_argument("--json", action="store_true")
     options = words.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -166,7 +162,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
         return
-    print(f"{'scene':10} {'simulator':38} {'agents':>8} {'agent-steps / CPU s':>20} {'least':>10} {'most':>10}")
+    print(
+        f"{'scene':10} {'simulator':38} {'agents':>8} {'agent-steps / CPU s':>20} {'least':>10} {'most':>10}"
+    )
     for row in rows:
         print(
             f"{row['scene']:10} {row['simulator']:38} {row['agents']:>8} {row['median']:>20,.0f} {row['least']:>10,.0f} {row['most']:>10,.0f}"
@@ -174,21 +172,22 @@ def main() -> None:
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> list[dict[str, object]]:
-    motorway = road(lanes=3, oncoming=0, length_m=5000.0, limit_mps=LIMIT_MPS).lane_map, SignalPlan()
+    motorway = (
+        road(lanes=3, oncoming=0, length_m=5000.0, limit_mps=LIMIT_MPS).lane_map,
+        SignalPlan(),
+    )
     worlds = options.worlds
     entries: list[tuple[str, str, str, Run, int]] = [
         ("motorway", "highway-env 1 world (decision, obs.)", f"{CARS}", highway_env(), 20),
         ("motorway", "SUMO 1 world (no observation)", f"{CARS}", sumo_motorway(folder), 600),
         ("motorway", "Whyway 1 world (obs., reward)", f"{CARS}", whyway(motorway, CARS, 1, False), 60),
         ("motorway", f"Whyway {worlds} worlds (obs., reward)", f"{CARS}x{worlds}", whyway(motorway, CARS, worlds, False), 10),
+        ("motorway", f"Whyway {worlds} worlds, compiled", f"{CARS}x{worlds}", whyway(motorway, CARS, worlds, True), 30),
         ("town", "SUMO 1 world (no observation)", f"{TOWN_CARS}", sumo_town(folder), 600),
         ("town", "Whyway 1 world (obs., reward)", f"{TOWN_CARS}", whyway("town", TOWN_CARS, 1, False), 60),
         ("town", f"Whyway {worlds} worlds (obs., reward)", f"{TOWN_CARS}x{worlds}", whyway("town", TOWN_CARS, worlds, False), 10),
+        ("town", f"Whyway {worlds} worlds, compiled", f"{TOWN_CARS}x{worlds}", whyway("town", TOWN_CARS, worlds, True), 30),
     ]  # fmt: skip
-    if options.compiled:
-        for scene, place, cars in (("motorway", motorway, CARS), ("town", "town", TOWN_CARS)):
-            run = whyway(place, cars, worlds, True)
-            entries.append((scene, f"Whyway {worlds} worlds, compiled", f"{cars}x{worlds}", run, 20))
     rates: list[list[float]] = [[] for _ in entries]
     for _ in range(options.rounds):
         for k, (*_, run, steps) in enumerate(entries):
