@@ -24,7 +24,9 @@ def test_opendrive_by_its_ending(tmp_path: Path, name: str) -> None:
     assert len(lane_map.lanes) == len(make_town(5).lane_map.lanes) and signals.cycles
 
 
-@pytest.mark.parametrize("pattern", ["lanelet2_bsd/**/mapping_example.osm*", "commonroad_bsd/*/*.xml.gz"])
+@pytest.mark.parametrize(
+    "pattern", ["lanelet2_bsd/**/mapping_example.osm*", "commonroad_bsd/*/*.xml.gz"]
+)
 def test_lanelet2_and_commonroad_by_theirs(pattern: str) -> None:
     path = next(iter(sorted(DATA.glob(pattern))), None)
     if path is None:

@@ -206,8 +206,7 @@ def test_hostile_numbers_are_refused_with_what_and_where(
 
 def test_more_points_than_the_limit_are_refused_before_they_are_made(tmp_path: Path) -> None:
     lanes = "".join(
-        LANE.replace('id="-1" type', f'id="{-n}" type').replace("3.5", "0.1")
-        for n in range(1, 200)
+        LANE.replace('id="-1" type', f'id="{-n}" type').replace("3.5", "0.1") for n in range(1, 200)
     )
     road = _road(
         plan=_plan(99_000, "<line/>"),

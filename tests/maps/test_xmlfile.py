@@ -51,7 +51,10 @@ def test_entity_bombs_do_not_go_off(tmp_path: Path, where: str) -> None:
     tracemalloc.start()
     start = time.process_time()
     _refused(path, "document type declaration|not well-formed")
-    assert time.process_time() - start < 5.0 and tracemalloc.get_traced_memory()[1] < 2 * xmlfile.MAX_BYTES
+    assert (
+        time.process_time() - start < 5.0
+        and tracemalloc.get_traced_memory()[1] < 2 * xmlfile.MAX_BYTES
+    )
     tracemalloc.stop()
 
 

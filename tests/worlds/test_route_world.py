@@ -21,8 +21,8 @@ from whyway.maps.road import Road
 from whyway.maps.town import make_town
 from whyway.types import InputError, same
 from whyway.worlds import make_world
+from whyway.worlds.scenes import route_world as module
 from whyway.worlds.scenes.route_world import route_world, town_map
-from whyway.worlds.sim import route_world as module
 
 LONGEST6 = (
     Path(__file__).parents[3]
