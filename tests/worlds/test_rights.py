@@ -9,6 +9,7 @@ from whyway.maps.pieces_junctions import junction
 from whyway.maps.pieces_roads import road
 from whyway.types import ObjectClass
 from whyway.worlds.sim.engine import light_colors, step
+from whyway.worlds.sim.state import Mode
 from whyway.worlds.sim.table import Line
 
 
@@ -135,3 +136,19 @@ def test_a_walker_on_the_road_is_given_way_to(cast, from_m):
     # one lets the other pass, and both get on
     assert states[-1].y_m[0, 1] > 4.0
     assert states[-1].x_m[0, 0] > 130.0
+
+
+@pytest.mark.parametrize(("aside_m", "holds"), [(0.0, True), (9.0, False)])
+def test_who_is_driven_far_beside_its_line_holds_no_way_through_a_junction(cast, aside_m, holds):
+    piece = junction(control="none")
+    lanes, table = approaches(piece, cast)
+    line = list(table.lane_id).index(lanes[0])
+    way = next(int(n) for n in table.successor[line] if n >= 0)
+    x, y, yaw, *_ = (
+        float(v[0]) for v in table.pose(np.array([way]), np.array([6.0]), np.array([aside_m]))
+    )
+    ego = {"lane": int(table.lane_id[way]), "s_m": 6.0, "mode": int(Mode.COMMAND)}
+    sim, state = cast(piece, [{**ego, "x_m": x, "y_m": y, "yaw_rad": yaw, "d_m": aside_m}])
+    none = np.zeros_like(state.x_m)
+    assert abs(float(state.d_m[0, 0]) - aside_m) < 0.5
+    assert bool(step(sim, state, none, none).held[0, 0] >= 0) is holds

@@ -27,6 +27,8 @@ DECIDE_M = 6.0
 """Whoever must give way decides so near the line, not from afar."""
 AMBER_MPS2 = 2.5
 """A light that changes is obeyed if this braking suffices, and 1.5 m/s2 more for the most polite."""
+LOST_M = 6.0
+"""Who is driven so far beside its line is not where the line says, and has no part in who goes first."""
 _PASSED_M = 1.0
 _AT_LINE_M = 2.5
 """Whoever stands further before a line is not waiting for it: somebody is before it, or it does not want to go."""
@@ -141,7 +143,7 @@ def rights(
     """
     if not table.way_priority.shape[0]:
         return 0 * state.held - 1
-    on_lines = state.active & lines.there[1]
+    on_lines = state.active & lines.there[1] & (xp.abs(state.d_m) < LOST_M)
     rail = on_lines & (state.mode == int(Mode.RAIL)) & ~reckless
     driven = on_lines & ((state.mode == int(Mode.COMMAND)) | reckless)
     held = xp.where(rail, _kept(xp, state, lines, table, colors), -1)

@@ -33,6 +33,7 @@ from whyway.worlds.sim.compiled.layout import (
     RECKLESS,
     STANDING,
     STOPS,
+    D,
     Desk,
     Map,
     S,
@@ -41,8 +42,8 @@ from whyway.worlds.sim.compiled.layout import (
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode
 
 _RAIL, _COMMAND, _GREEN = int(Mode.RAIL), int(Mode.COMMAND), int(LightColor.GREEN)
-_CLAIM_S, _CLAIM_M, _SETTLED_M, _DECIDE_M = (
-    rights.CLAIM_S, rights.CLAIM_M, rights.SETTLED_M, rights.DECIDE_M,
+_CLAIM_S, _CLAIM_M, _SETTLED_M, _DECIDE_M, _LOST_M = (
+    rights.CLAIM_S, rights.CLAIM_M, rights.SETTLED_M, rights.DECIDE_M, rights.LOST_M,
 )  # fmt: skip
 _AMBER, _PASSED_M, _AT_LINE_M, _IDLE_S = (
     rights.AMBER_MPS2, rights._PASSED_M, rights._AT_LINE_M, rights._IDLE_S,
@@ -155,7 +156,7 @@ def _ask(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
     """What an agent holds, whether it asks for a way, with what rank, and whether it might enter now."""
     t, u = k.real, k.whole
     mode, reckless = k.was[MODE, a], u[RECKLESS, a] != 0
-    on_lines = k.was[ACTIVE, a] != 0 and u[KNOWN, a] > 0
+    on_lines = k.was[ACTIVE, a] != 0 and u[KNOWN, a] > 0 and abs(k.old[D, a]) < _LOST_M
     rail = on_lines and mode == _RAIL and not reckless
     driven = on_lines and (mode == _COMMAND or reckless)
     held = _kept(m, k, a, clock_s, asked_s) if rail else -1
