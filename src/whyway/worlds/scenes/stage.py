@@ -87,7 +87,7 @@ def staged(play: Play, seed: int, config: Config) -> SimWorld:
     for i, part in enumerate(play.parts, start=1):
         line = first_own if part.own is not None else routes[of[i - 1]][0]
         first_own += part.own is not None
-        _enter(state, table, i, part, line, -1 if part.own is not None else of[i - 1])
+        enter(state, table, i, part, line, -1 if part.own is not None else of[i - 1])
     setting = Setting(
         name=play.name,
         lane_map=play.lane_map,
@@ -154,8 +154,12 @@ def _enter_ego(state: State, table: LaneTable, route: list[int], play: Play) -> 
     state.route_s_m[0, EGO] = play.start_m
 
 
-def _enter(state: State, table: LaneTable, i: int, part: Part, line: int, route: int) -> None:
-    """Agent i plays a part."""
+def enter(state: State, table: LaneTable, i: int, part: Part, line: int, route: int) -> None:
+    """Agent i of world 0 plays a part, from a line on, along a row of the routes (-1: wherever the line leads).
+
+    Raises:
+      InputError: the part has more cues than an agent can have.
+    """
     if len(part.cues) > CUES:
         raise InputError(f"actor {part.name!r} has {len(part.cues)} cues; an agent can have {CUES}")
     state.active[0, i], state.mode[0, i] = True, int(Mode.RAIL)

@@ -12,9 +12,10 @@ from whyway.maps.town import Town
 from whyway.maps.town_layout import LANE_WIDTH_M, Edge
 from whyway.types import ObjectClass
 from whyway.worlds.scenes.cast import NAN, Cue, Part, sized
+from whyway.worlds.scenes.stage import enter
 from whyway.worlds.sim.places import find_places
 from whyway.worlds.sim.populate import Traffic
-from whyway.worlds.sim.state import Mode, State, When
+from whyway.worlds.sim.state import State, When
 from whyway.worlds.sim.table import LaneTable, Line, line_of
 
 WALK_MPS = 1.3
@@ -113,31 +114,11 @@ def put(
     state: State, i: int, part: Part, table: LaneTable, lines: list[int], routes: list[list[int]] | None = None
 ) -> None:  # fmt: skip
     """Writes a part into world 0 of a state, as agent `i` on the first of some lines; on lanes it goes straight on for ever."""
-    line, s, d = lines[0], part.s_m, part.d_m
-    x, y, yaw, _, _ = (float(c[0]) for c in table.pose(*(np.array([c]) for c in (line, s, d))))
-    values = {
-        "active": True, "mode": int(Mode.RAIL), "object_class": int(part.object_class), "length_m": part.length_m,
-        "width_m": part.width_m, "x_m": x, "y_m": y, "yaw_rad": yaw, "s_m": s, "d_m": d, "target_d_m": d, "v_mps": part.v_mps,
-        "cap_mps": min(part.cap_mps, 1e3), "factor": part.hurry,
-    }  # fmt: skip
-    for name, value in values.items():
-        getattr(state, name)[0, i] = value
-    state.window[0, i, 0] = line
+    route = -1
     if routes is not None:
-        state.route[0, i] = len(routes)
+        route = len(routes)
         routes.append(straight_on(table, lines))
-    for k, cue in enumerate(part.cues):
-        state.cue_when[0, i, k] = int(cue.when)
-        for name in (
-            "value",
-            "at_m",
-            "speed_mps",
-            "rate_mps2",
-            "offset_m",
-            "lateral_mps",
-            "reckless",
-        ):
-            getattr(state, f"cue_{name}")[0, i, k] = getattr(cue, name)
+    enter(state, table, i, part, lines[0], route)
 
 
 def straight_on(table: LaneTable, lines: list[int], length_m: float = _FAR_M) -> list[int]:

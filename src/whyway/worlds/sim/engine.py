@@ -27,7 +27,7 @@ from whyway.worlds.sim.seen import light_colors as light_colors
 from whyway.worlds.sim.sim import Sim as Sim
 from whyway.worlds.sim.sim import make_sim as make_sim
 from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
-from whyway.worlds.sim.table import HALF_WIDTH, LaneTable
+from whyway.worlds.sim.table import LaneTable
 from whyway.worlds.sim.traffic import Motion, drive
 from whyway.worlds.sim.windows import enter_next, extend, on_route, track
 
@@ -180,7 +180,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     s_old, d_old = state.s_m + ahead, xp.where(rail, motion.d_m, state.d_m)
 
     # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
-    half = _half_width(xp, state, table, line)
+    half = table.half_width(line)
     strays = (
         state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
     )
@@ -271,10 +271,6 @@ def _stretched(
     s = xp.stack([xp.where(over, front - long, front), xp.where(under, rear + back, rear)], axis=0)
     x, y, _, _, _ = table.pose(lines, s, d_m + 0.0 * s)
     return (x[0] + x[1]) / 2, (y[0] + y[1]) / 2, xp.atan2(y[0] - y[1], x[0] - x[1])
-
-
-def _half_width(xp: Any, state: State, table: LaneTable, line: Array) -> Array:
-    return pick(table.rows[:, HALF_WIDTH], pick(table.first, line))
 
 
 def _recorded(xp: Any, sim: Sim, state: State, tick: Array) -> State:

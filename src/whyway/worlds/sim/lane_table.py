@@ -16,6 +16,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from whyway.types import Floats, InputError, Ints
+from whyway.worlds.sim.arrays import pick
 
 Array = Any
 
@@ -107,6 +108,10 @@ class LaneTable:
             row[..., CURVATURE],
             row[..., SPEED],
         )
+
+    def half_width(self, line: Array) -> Array:
+        """From the centre to either border at the start of each line."""
+        return pick(self.rows[:, HALF_WIDTH], pick(self.first, line))
 
     def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
         """The same table in another namespace and float type, on a device."""

@@ -15,7 +15,6 @@ from array_api_compat import array_namespace
 from whyway.worlds.sim.arrays import clamp, pick, to
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
-from whyway.worlds.sim.table import HALF_WIDTH
 
 Array = Any
 
@@ -92,7 +91,7 @@ def terms(xp: Any, sim: Sim, before: State, after: State) -> Terms:
         speed = clamp(allowed, _SLOW_MPS, None)
         along = xp.cos(after.yaw_rad - yaw)
         way = xp.where(on, way, v * along)
-        half = pick(table.rows[:, HALF_WIDTH], pick(table.first, line))
+        half = table.half_width(line)
         oncoming = (after.d_m > half + after.width_m / 2) & (pick(table.left, line) < 0)
         astray = on & (v > _SLOW_MPS) & ((along < 0.0) | oncoming)
     return Terms(

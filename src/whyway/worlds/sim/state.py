@@ -231,23 +231,3 @@ def empty_state(
         else:
             fields[name] = np.full(shape, _REALS.get(name, 0.0), dtype=dtype)
     return State(**fields)
-
-
-def flat_take(array: Array, index: Array) -> Array:
-    """Elements of an array by flat index, in the index's shape."""
-    xp = array_namespace(array)
-    return xp.take(xp.reshape(array, (-1,)), index)
-
-
-def chosen(mask: Array, new: Array, old: Array) -> Array:
-    """`new` where the mask holds, else `old`, in `old`'s type."""
-    xp = array_namespace(old)
-    return xp.where(mask, xp.astype(new, old.dtype), old)
-
-
-def clamp(array: Array, low: Array | float | None, high: Array | float | None) -> Array:
-    """The array between two bounds; `xp.clip` would spend more time on checking its arguments than on small arrays."""
-    xp = array_namespace(array)
-    if low is not None:
-        array = xp.maximum(array, low)
-    return array if high is None else xp.minimum(array, high)
