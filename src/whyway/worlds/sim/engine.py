@@ -21,6 +21,7 @@ from whyway.worlds.sim.change import Change, changes, needed, side_of
 from whyway.worlds.sim.cues import Part, play
 from whyway.worlds.sim.entries import enter_and_leave
 from whyway.worlds.sim.others import leads, threatened
+from whyway.worlds.sim.regain import counted_again, line_again
 from whyway.worlds.sim.rights import Gate, rights
 from whyway.worlds.sim.seen import Boxes, Seen, centers, see
 from whyway.worlds.sim.seen import light_colors as light_colors
@@ -180,27 +181,30 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     s_old, d_old = state.s_m + ahead, xp.where(rail, motion.d_m, state.d_m)
 
     # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
-    half = table.half_width(line)
+    half = table.half_width(line, state.s_m)
     strays = (
         state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
     )
     aside = xp.where(state.d_m > 0.0, pick(table.left, line), pick(table.right, line))
+    nowhere = strays & (aside < 0)
     strays = strays & (aside >= 0)
     new_line = xp.where(changed, change.line, xp.where(strays, aside, line))
     other = changed | strays
     scale = pick(table.length_m, new_line) / pick(table.length_m, line)
     s = xp.where(other, s_old * scale, s_old)
+    if sim.routes is not None:
+        found, found_s = line_again(xp, table, sim.routes, state, nowhere, _ASTRAY_M)
+        other, new_line = other | (found >= 0), xp.where(found >= 0, found, new_line)
+        s = xp.where(found >= 0, found_s, s)
     window, came_from = state.window, state.came_from
     if not none(other):
-        slot = xp.arange(WINDOW, dtype=xp.int64, device=line.device)
-        reset = xp.where(slot == 0, new_line[..., None], -1 + 0 * window)
-        window = xp.where(other[..., None], reset, window)
+        first = xp.where(other, new_line, window[..., 0])[..., None]
+        window = _forgotten(xp, xp.concat([first, window[..., 1:]], axis=-1), other)
         came_from = xp.where(other, 0 * line - 1, came_from)
     at, route = state.route_at, xp.where(change.gives_up, 0 * state.route - 1, state.route)
     if sim.routes is not None:
-        for away in (1, -1):
-            there = on_route(xp, sim.routes, route, state.route_at + away) == new_line
-            at = xp.where(other & there, state.route_at + away, at)
+        at = counted_again(xp, sim.routes, route, at, new_line)
+        window = _forgotten(xp, window, at != state.route_at)
     for _ in range(2):
         window, came_from, s, at = enter_next(
             xp, window, came_from, s, at, table, sim.routes, route
@@ -245,6 +249,14 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         moved,
         s_m=s, d_m=d, route_s_m=along, target_d_m=xp.where(driven, d, moved.target_d_m),
     )  # fmt: skip
+
+
+def _forgotten(xp: Any, window: Array, whose: Array) -> Array:
+    """The windows, of which some keep their first line only: they lead elsewhere now."""
+    if none(whose):
+        return window
+    slot = xp.arange(WINDOW, dtype=xp.int64, device=window.device)
+    return xp.where(whose[..., None] & (slot > 0), 0 * window - 1, window)
 
 
 def _found(

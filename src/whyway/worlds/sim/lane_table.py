@@ -16,7 +16,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from whyway.types import Floats, InputError, Ints
-from whyway.worlds.sim.arrays import pick
+from whyway.worlds.sim.arrays import clamp, pick, to
 
 Array = Any
 
@@ -109,9 +109,11 @@ class LaneTable:
             row[..., SPEED],
         )
 
-    def half_width(self, line: Array) -> Array:
-        """From the centre to either border at the start of each line."""
-        return pick(self.rows[:, HALF_WIDTH], pick(self.first, line))
+    def half_width(self, line: Array, s_m: Array) -> Array:
+        """From the centre to either border at `s_m` `(...)` of each line: lanes open and close along the way."""
+        k = to(s_m / pick(self.step_m, line), self.last.dtype)
+        k = clamp(k, 0, pick(self.last, line))
+        return pick(self.rows[:, HALF_WIDTH], pick(self.first, line) + k)
 
     def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
         """The same table in another namespace and float type, on a device."""

@@ -91,7 +91,7 @@ def terms(xp: Any, sim: Sim, before: State, after: State) -> Terms:
         speed = clamp(allowed, _SLOW_MPS, None)
         along = xp.cos(after.yaw_rad - yaw)
         way = xp.where(on, way, v * along)
-        half = table.half_width(line)
+        half = table.half_width(line, after.s_m)
         oncoming = (after.d_m > half + after.width_m / 2) & (pick(table.left, line) < 0)
         astray = on & (v > _SLOW_MPS) & ((along < 0.0) | oncoming)
     return Terms(

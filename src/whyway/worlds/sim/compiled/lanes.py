@@ -35,7 +35,7 @@ from whyway.worlds.sim.compiled.layout import (
     Map,
     S,
 )  # fmt: skip
-from whyway.worlds.sim.lane_table import CURVATURE, SPEED, UX, UY, YAW, X, Y
+from whyway.worlds.sim.lane_table import CURVATURE, HALF_WIDTH, SPEED, UX, UY, YAW, X, Y
 from whyway.worlds.sim.state import FAR_M, WINDOW
 from whyway.worlds.sim.table import SUCCESSORS
 
@@ -90,6 +90,12 @@ def heading(m: Map, line: int, s_m: float) -> tuple[float, float]:
     step = m.real[line, STEP]
     within = clamp(s_m - k * step, 0.0, step)
     return float(m.rows[r, YAW]) + within * float(m.rows[r, CURVATURE]), float(m.rows[r, SPEED])
+
+
+@part
+def half_width(m: Map, line: int, s_m: float) -> float:
+    """From the centre to either border at a place."""
+    return float(m.rows[m.whole[line, FIRST] + segment(m, line, s_m), HALF_WIDTH])
 
 
 @part

@@ -7,7 +7,7 @@ from typing import Any
 
 from whyway.worlds.sim import observe, reward
 from whyway.worlds.sim.compiled.jit import part
-from whyway.worlds.sim.compiled.lanes import clamp, heading, sample, slot_at
+from whyway.worlds.sim.compiled.lanes import clamp, half_width, heading, sample, slot_at
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
     CENTER_X,
@@ -15,7 +15,6 @@ from whyway.worlds.sim.compiled.layout import (
     CLASS,
     COS,
     FAULT,
-    FIRST,
     GATE_LIGHT,
     GATE_M,
     GENERATION,
@@ -38,7 +37,6 @@ from whyway.worlds.sim.compiled.layout import (
     V,
 )  # fmt: skip
 from whyway.worlds.sim.compiled.rights import may_go
-from whyway.worlds.sim.lane_table import HALF_WIDTH
 
 _NEAREST, _POINTS, _EVERY_M = observe.NEAREST, observe.POINTS, observe.POINT_EVERY_M
 _OWN, _OTHER, _FEATURES = observe._OWN, observe._OTHER, observe.FEATURES
@@ -123,7 +121,7 @@ def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> 
     along = g[COS, a] * math.cos(yaw) + g[SIN, a] * math.sin(yaw)
     astray = False
     if on:
-        half = float(m.rows[m.whole[line, FIRST], HALF_WIDTH])
+        half = half_width(m, line, g[S, a])
         oncoming = g[D, a] > half + g[WIDE, a] / 2 and m.whole[line, LEFT] < 0
         astray = v > _SLOW and (along < 0.0 or oncoming)
     else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from whyway.types import ObjectClass
-from whyway.worlds.sim import engine, entries
+from whyway.worlds.sim import engine, entries, regain
 from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import (
     clamp,
     enter_next,
     extend,
+    half_width,
     heading,
     luck,
     on_route,
@@ -25,7 +26,6 @@ from whyway.worlds.sim.compiled.layout import (
     CHOICES,
     CLASS,
     FACTOR,
-    FIRST,
     GENERATION,
     GIVES_UP,
     GO_A,
@@ -60,13 +60,13 @@ from whyway.worlds.sim.compiled.layout import (
     S,
     V,
 )  # fmt: skip
-from whyway.worlds.sim.lane_table import HALF_WIDTH
 from whyway.worlds.sim.state import EGO, FAR_M, WINDOW, Mode
 
 _RAIL, _COMMAND, _WALKER = int(Mode.RAIL), int(Mode.COMMAND), int(ObjectClass.PEDESTRIAN)
 _ASTRAY_M, _AXLES, _SLANT, _SWING_M = (
     engine._ASTRAY_M, engine._AXLES, engine._SLANT, engine._SWING_M,
 )  # fmt: skip
+_BEHIND, _BEYOND, _TRIED, _ALONG = regain.BEHIND, regain.BEYOND, regain.TRIED, regain.ALONG
 _CLEAR_M, _UNSEEN_M, _STUCK_S = entries.CLEAR_M, entries.UNSEEN_M, entries.STUCK_S
 
 
@@ -88,6 +88,41 @@ def stretched(
 
 
 @part
+def counted_again(m: Map, route: int, at: int, line: int) -> int:
+    """`regain.counted_again` of one agent."""
+    if route < 0 or line < 0 or on_route(m, route, at) == line:
+        return at
+    for away in range(1, _BEYOND + 1):
+        if on_route(m, route, at + away) == line:
+            return at + away
+        if away <= _BEHIND and on_route(m, route, at - away) == line:
+            return at - away
+    return at
+
+
+@part
+def line_again(m: Map, k: Desk, a: int, tick: int) -> tuple[int, float]:
+    """`regain.line_again` of one agent."""
+    f = k.old
+    line = on_route(m, k.was[ROUTE, a], k.was[ROUTE_AT, a] + tick % _TRIED - 1)
+    if line < 0:
+        return -1, 0.0
+    c, n = math.cos(f[YAWS, a]), math.sin(f[YAWS, a])
+    x, y = f[PX, a] + f[OFFSET, a] * c, f[PY, a] + f[OFFSET, a] * n
+    length = m.real[line, LINE_M]
+    ax, ay = point(m, line, 0.0, 0.0)
+    bx, by = point(m, line, length, 0.0)
+    chord2 = max((bx - ax) ** 2 + (by - ay) ** 2, 1.0)
+    share = ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / chord2
+    s, d = track(m, line, x, y, length * clamp(share, 0.0, 1.0))
+    yaw, _speed = heading(m, line, s)
+    there = 0.0 <= s <= length and abs(d) <= half_width(m, line, s) + _ASTRAY_M
+    if there and c * math.cos(yaw) + n * math.sin(yaw) > _ALONG:
+        return line, s
+    return -1, 0.0
+
+
+@part
 def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
     """`engine._place` of one agent."""
     f, g, t, u, now, dt = k.old, k.new, k.real, k.whole, k.now, m.dt_s
@@ -102,29 +137,34 @@ def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
     s_old = f[S, a] + ahead
     # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
     other = changed
+    found, found_s = -1, 0.0
     if not changed:
         new_line = line
         if active and mode == _COMMAND:
-            half = float(m.rows[m.whole[line, FIRST], HALF_WIDTH])
+            half = half_width(m, line, f[S, a])
             if abs(f[D, a]) > half + _ASTRAY_M:
                 aside = m.whole[line, LEFT] if f[D, a] > 0.0 else m.whole[line, RIGHT]
                 if aside >= 0:
                     new_line, other = aside, True
+                elif m.routes.shape[0]:
+                    found, found_s = line_again(m, k, a, tick)
     s = s_old
     if u[GIVES_UP, a] != 0:
         now[ROUTE, a] = -1
     route, at = now[ROUTE, a], k.was[ROUTE_AT, a]
     if other:
         s = s_old * (m.real[new_line, LINE_M] / m.real[line, LINE_M])
+    if found >= 0:
+        new_line, other, s = found, True, found_s
+    if other:
         k.window[a, 0] = new_line
+        now[CAME, a] = -1
+    if m.routes.shape[0]:
+        at = counted_again(m, route, at, new_line if k.window[a, 0] >= 0 else -1)
+    if other or at != now[ROUTE_AT, a]:
+        now[ROUTE_AT, a] = at
         for r in range(1, WINDOW):
             k.window[a, r] = -1
-        now[CAME, a] = -1
-        if m.routes.shape[0]:
-            if on_route(m, route, at + 1) == new_line:
-                now[ROUTE_AT, a] = at + 1
-            if on_route(m, route, at - 1) == new_line:
-                now[ROUTE_AT, a] = at - 1
     for _ in range(2):
         s = enter_next(m, k, a, s)
         extend(m, k, a, seed)
