@@ -37,10 +37,10 @@ def two_lanes(**changes):
     return road(lanes, [1])
 
 
-def route_change():
+def route_change(**changes):
     """Two lanes east, 400 m; the route needs the left one."""
     lanes = [
-        straight(1, 0, 400, 0.0, left_id=2),
+        straight(1, 0, 400, 0.0, left_id=2, **changes),
         straight(2, 0, 400, 3.5, right_id=1, successor_ids=ids(3)),
         straight(3, 400, 800, 3.5, predecessor_ids=ids(2)),
     ]

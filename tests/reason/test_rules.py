@@ -254,6 +254,11 @@ def test_it_does_not_change_over_a_solid_line():
     assert change(trace) == {Direction.LEFT: Risk.RULE}
 
 
+def test_where_the_route_knows_no_other_way_it_crosses_a_solid_line():
+    trace = say(route_change(left_marking=MarkingKind.SOLID), scene(ego(x=200.0, v=10.0)))
+    assert decision(trace)[1:] == (Lateral.LANE_CHANGE, Direction.LEFT)
+
+
 def test_it_does_not_change_to_where_it_is_no_faster():
     slow_too = thing(8, 105.0, 3.5, v=3.0, lane_id=2)
     trace = say(two_lanes(), scene(ego(v=10.0), SLOW_LEAD, slow_too))

@@ -19,8 +19,8 @@ from whyway.maps.manoeuvre import (
     change_time_s,
 )
 from whyway.maps.road import Road
-from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Halt, Key, Option
-from whyway.trace.meta_actions import WINDOW_S
+from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Halt, Key, Option, moves_over_m
+from whyway.trace.meta_actions import SHIFT_M
 from whyway.types import (
     CYCLE_S,
     CauseKind,
@@ -39,8 +39,6 @@ STEEPEST_1PM = 0.45
 """Bends beyond it are not begun."""
 COMMITTED = 0.6
 """Share of the lane's half width beyond which a change is not given up."""
-MOVES_M = 2.0
-"""Who would not get so far in the words' window does not change lanes."""
 STOOD_S = 1.0
 """Who has stood so long may change lanes from standstill."""
 STANDS_MPS = 0.5
@@ -119,7 +117,8 @@ class LaneChanges:
         border = lane.left_marking if m.direction == Direction.LEFT else lane.right_marking
         change_m = facts.ego.v_mps * change_time_s(m.d_m, self._config.driving)
         if not under_way:
-            if border == MarkingKind.SOLID or lane.in_junction:
+            # a route that crosses a solid line knows no other way; a lane has one marking here, its main one
+            if (border == MarkingKind.SOLID and not asked) or lane.in_junction:
                 return against(o, Risk.RULE, 0.0)
             if asked and any(
                 0.0 < a - m.s_m < min(max(change_m, LAST_M), left_m - BEHIND_M)
@@ -138,7 +137,7 @@ class LaneChanges:
         steepest = STEEPEST_1PM * (2.0 if under_way else 1.0)
         if m.shift is not None and m.shift.bend_1pm > steepest:
             return against(o, Risk.COMFORT, 0.0)  # no room left to steer out
-        if float(o.rollout.ahead_m[round(WINDOW_S / CYCLE_S)]) < MOVES_M:
+        if moves_over_m(facts, o, self._config.driving) < SHIFT_M:
             return against(o, Risk.PROGRESS, math.inf)  # held there too: nothing would come of it
         urgency = _urgency(facts, left_m) if asked else 0.0
         unsafe = self._unsafe_at(facts.ego, o, max(urgency, BEGUN if under_way else 0.0))
