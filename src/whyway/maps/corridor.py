@@ -16,7 +16,7 @@ import numpy as np
 
 from whyway.config import DrivingConfig, VehicleConfig
 from whyway.geometry import Polyline, wrap_angle
-from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_at
+from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_ahead, offset_at
 from whyway.maps.road import LanePath
 from whyway.motion import Bools, Obstacles
 from whyway.types import EgoState, Floats, Intent, Ints, ObjectClass, PredictedPath, TrackedObject
@@ -137,11 +137,16 @@ def look(
     if seen is None:
         seen = survey(m.path, m.s_m, ego, objects, t_s)
     margin = _margin_m(ego.v_mps, driving)
-    corridor = _relative(m, m.path, m.s_m, m.d_m, seen, vehicle, driving, margin)
+    own = offset_at(t_s, m.d_m, driving)
+    if m.shift is not None or m.leaving is None:
+        # aside of the path, the ego is where it has planned to be *there*; only for who moves, where it will be *then*
+        there = offset_ahead(m, ego, seen.ahead_m, driving)
+        own = there if m.shift is not None else np.where(seen.stands[:, None], there, own)
+    corridor = _relative(m.path, m.s_m, own, seen, vehicle, margin)
     if m.leaving is None:
         return corridor
     left = survey(m.leaving, m.leaving_s_m, ego, objects, t_s)
-    old = _relative(None, m.leaving, m.leaving_s_m, 0.0, left, vehicle, driving, margin)
+    old = _relative(m.leaving, m.leaving_s_m, np.zeros(len(t_s)), left, vehicle, margin)
     if m.shift is None:
         in_the_way = old.inside & (t_s <= 0.5 * change_time_s(m.d_m, driving))
     else:  # a change laid round somebody: clear of them by where it leads, not by when
@@ -264,14 +269,16 @@ def survey(
 
 
 def _relative(
-    m: Manoeuvre | None, path: LanePath, s0_m: float, d0_m: float, seen: Survey, vehicle: VehicleConfig,
-    driving: DrivingConfig, margin_m: float,
-) -> Corridor:  # fmt: skip
+    path: LanePath,
+    s0_m: float,
+    own_m: Floats,
+    seen: Survey,
+    vehicle: VehicleConfig,
+    margin_m: float,
+) -> Corridor:
+    """A survey seen by an ego that is `own_m` (T,) or (H, T) left of the path."""
     t_s, ahead = seen.t_s, seen.ahead_m
-    # driving aside of the path, the ego is where it has planned to be *there*; else where it will be *then*
-    shift = None if m is None else m.shift
-    own = offset_at(t_s, d0_m, driving) if shift is None else shift.at(ahead)
-    aside = seen.d_m - own
+    aside = seen.d_m - own_m
     room = vehicle.width_m / 2 + margin_m
     inside = np.abs(aside) < room + seen.half_width_m
     inside &= ~_gives_way(path, s0_m, t_s, ahead, seen.relative_yaw_rad, inside)[:, None]

@@ -20,6 +20,8 @@ TIGHT_1PM = 0.15
 """Tighter than this even over 4 m (radius 7 m): a turn, not a kink."""
 REACH_M = 150.0
 """How far ahead of the ego paths are laid."""
+LEAST_BLEND_M = 8.0
+"""Shortest distance over which an offset from the path is taken back: less would jerk the wheel at walking pace."""
 CENTRED = 0.4
 """Share of the half width beyond which the ego counts as still moving into its lane."""
 
@@ -116,6 +118,25 @@ def offset_at(t_s: Any, offset_m: float, driving: DrivingConfig) -> Floats:
     u = np.clip(np.asarray(t_s) / change_time_s(offset_m, driving), 0.0, 1.0)
     left: Floats = offset_m * (1.0 - u**3 * (10.0 - 15.0 * u + 6.0 * u * u))
     return left
+
+
+def offset_ahead(m: Manoeuvre, ego: EgoState, ahead_m: Any, driving: DrivingConfig) -> Floats:
+    """Offset left of the path at distances ahead `(...)`, as it is planned: the shift's, or the ego's own taken back.
+
+    Without a shift a quintic leads from the ego's offset and heading to none, over the distance its change takes.
+    """
+    if m.shift is not None:
+        return m.shift.at(ahead_m)
+    yaw_path = float(m.path.center.at(np.array([m.s_m]))[2][0])
+    heading = float(np.clip(wrap_angle(ego.yaw_rad - yaw_path), -0.5, 0.5))
+    length = max(LEAST_BLEND_M, ego.v_mps * change_time_s(m.d_m, driving))
+    slope = math.tan(heading) * length
+    u = np.clip(np.asarray(ahead_m) / length, 0.0, 1.0)
+    d0 = m.d_m
+    # least-jerk quintic with value d0 and slope at 0, and nothing left of either at 1 (nor of the second derivatives)
+    c3, c4, c5 = -10 * d0 - 6 * slope, 15 * d0 + 8 * slope, -6 * d0 - 3 * slope
+    offset: Floats = d0 + slope * u + c3 * u**3 + c4 * u**4 + c5 * u**5
+    return offset
 
 
 def profile_along(

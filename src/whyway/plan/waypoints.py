@@ -13,8 +13,8 @@ from whyway.maps.manoeuvre import (
     REACH_M,
     Manoeuvre,
     aside,
-    change_time_s,
     manoeuvre,
+    offset_ahead,
     place_of,
     profile_along,
 )
@@ -25,8 +25,6 @@ from whyway.plan.view import PlannerView
 from whyway.types import CYCLE_S, Direction, Floats, Lateral, Plan, Waypoints
 
 _GEOMETRY_STEP_M = 0.5
-_LEAST_BLEND_M = 8.0
-"""Shortest distance over which an offset from the path is taken back: less would jerk the wheel at walking pace."""
 
 
 class WaypointPlanner:
@@ -79,7 +77,7 @@ class WaypointPlanner:
         """Poses at distances ahead: the path, with the ego's offset and heading blended out."""
         reach = float(ahead_m[-1]) + 10.0
         grid = np.arange(0.0, reach + _GEOMETRY_STEP_M, _GEOMETRY_STEP_M)
-        d = self._offset(view, m, grid)
+        d = offset_ahead(m, view.ego, grid, self._config.driving)
         x, y, _, _ = m.path.center.at(m.s_m + grid, d)
         dx, dy = np.gradient(x, grid), np.gradient(y, grid)
         yaw = np.unwrap(np.arctan2(dy, dx))
@@ -90,21 +88,6 @@ class WaypointPlanner:
         yaw = yaw + (start - yaw[0]) * np.exp(-grid / 2.0)
         x, y, yaw, curvature = (np.interp(ahead_m, grid, v) for v in (x, y, yaw, curvature))
         return x, y, np.asarray(wrap_angle(yaw)), curvature
-
-    def _offset(self, view: PlannerView, m: Manoeuvre, grid: Floats) -> Floats:
-        """Quintic from the ego's offset and heading to none, over the distance its change takes; or as its shift has it."""
-        if m.shift is not None:
-            return m.shift.at(grid)
-        yaw_path = float(m.path.center.at(np.array([m.s_m]))[2][0])
-        heading = float(np.clip(wrap_angle(view.ego.yaw_rad - yaw_path), -0.5, 0.5))
-        length = max(_LEAST_BLEND_M, view.ego.v_mps * change_time_s(m.d_m, self._config.driving))
-        slope = math.tan(heading) * length
-        u = np.clip(grid / length, 0.0, 1.0)
-        d0 = m.d_m
-        # least-jerk quintic with value d0 and slope at 0, and nothing left of either at 1 (nor of the second derivatives)
-        c3, c4, c5 = -10 * d0 - 6 * slope, 15 * d0 + 8 * slope, -6 * d0 - 3 * slope
-        offset: Floats = d0 + slope * u + c3 * u**3 + c4 * u**4 + c5 * u**5
-        return offset
 
     def _straight_stop(self, view: PlannerView) -> Waypoints:
         least = self._config.driving.limits.a_min_mps2

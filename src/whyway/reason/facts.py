@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from whyway.config import DrivingConfig
 from whyway.maps.corridor import Corridor
-from whyway.maps.manoeuvre import (
-    Manoeuvre,
-    Place,
-)
+from whyway.maps.manoeuvre import Manoeuvre, Place, offset_ahead
 from whyway.motion import Rollout, SpeedProfile
+from whyway.trace.meta_actions import WINDOW_S
 from whyway.types import (
+    CYCLE_S,
     CauseKind,
     Direction,
     EgoState,
@@ -86,6 +86,13 @@ class Option:
     def prospect_m(self) -> float:
         """How far it gets: to the end of the rollout, and then on for `OUTLOOK_S` at the speed it has there."""
         return float(self.rollout.ahead_m[-1] + OUTLOOK_S * self.rollout.v_mps[-1])
+
+
+def moves_over_m(facts: Facts, o: Option, driving: DrivingConfig) -> float:
+    """How far a lane change gets to its side within the words' window: nowhere, where it is held."""
+    ahead = float(o.rollout.ahead_m[round(WINDOW_S / CYCLE_S)])
+    by = float(offset_ahead(o.manoeuvre, facts.ego, ahead, driving)) - o.manoeuvre.d_m
+    return by if o.manoeuvre.direction == Direction.LEFT else -by
 
 
 @dataclass(frozen=True, slots=True, eq=False)

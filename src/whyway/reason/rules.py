@@ -129,9 +129,10 @@ class RuleReasoner:
 
     def _follow_up(self, decision: Decision, place: Place) -> None:
         """Begin the lane change that was decided; give up one that no longer is, unless the border is behind us."""
-        self._nudging = decision.chosen.manoeuvre.lateral == Lateral.NUDGE
-        if decision.lateral == Lateral.LANE_CHANGE:
-            self._changing = decision.direction
+        done = decision.chosen.manoeuvre  # a change that is held is not said, but goes on later
+        self._nudging = done.lateral == Lateral.NUDGE
+        if done.lateral == Lateral.LANE_CHANGE:
+            self._changing = done.direction
         elif not self._crossed:
             self._changing = Direction.NONE
 

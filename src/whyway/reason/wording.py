@@ -9,8 +9,14 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.manoeuvre import REACH_M, profile_along
 from whyway.motion import HALT
-from whyway.reason.facts import HELD_MPS2, Decision, Facts, Key, Option
-from whyway.trace.meta_actions import TURN_RAD, WINDOW_S, longitudinal_action, turn_between
+from whyway.reason.facts import HELD_MPS2, Decision, Facts, Key, Option, moves_over_m
+from whyway.trace.meta_actions import (
+    SHIFT_M,
+    TURN_RAD,
+    WINDOW_S,
+    longitudinal_action,
+    turn_between,
+)
 from whyway.types import CauseKind, Direction, Lateral, Longitudinal, MetaLongitudinal
 
 _SLOWS = (
@@ -43,7 +49,12 @@ class Wording:
             start, end = m.shift.at(np.array([0.0, roll.ahead_m[now][-1]])).tolist()
             by = end - start if abs(end - start) > SHIFTS_M else m.shift.swerve.offset_m
             direction = Direction.LEFT if by > 0.0 else Direction.RIGHT
-        if lateral in (Lateral.KEEP_LANE, Lateral.NUDGE):
+        if (
+            lateral == Lateral.LANE_CHANGE
+            and moves_over_m(facts, chosen, self._config.driving) < SHIFT_M
+        ):
+            lateral, direction = Lateral.KEEP_LANE, Direction.NONE  # held, half over a border
+        if lateral != Lateral.LANE_CHANGE or m.leaving is None:
             to_s = m.s_m + float(roll.ahead_m[now][-1])
             turn = turn_between(m.path, m.s_m, to_s)
             if abs(turn) >= TURN_RAD and any(a < to_s and b > m.s_m for a, b in m.path.junctions):
