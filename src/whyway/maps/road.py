@@ -1,6 +1,7 @@
 """`Road`: one map and one route, and every question the stages ask about them. Answers are cached.
 
-It never changes, but for one thing: where a route comes to a place a second time, it remembers which time this is (`locate_ego`).
+It never changes, but for one thing: it remembers on which lane the ego was, and where a route comes to a place a second time, which
+time this is (`locate_ego`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from whyway.maps.grid import Bools
 from whyway.maps.lane_graph import graph_of
 from whyway.maps.lanes import RoadLane, bend
+from whyway.maps.legs import legs, passes, side_by_side
 from whyway.maps.path import LanePath, join, project_near
 from whyway.types import Crossing, Direction, Floats, InputError, LaneKind, LaneMap, Route, StopLine
 
@@ -64,9 +66,10 @@ class Road:
                 else "has no lanes"
             )
             raise InputError(f"the route {what}; make it with maps.routes.find_route on this map")
-        self._legs = _legs(self.route_ids, self.lanes)
-        self._passes = _passes(self.route_ids, self.lanes) if len(self._legs) > 1 else {}
+        self._legs = legs(self.route_ids, self.lanes)
+        self._passes = passes(self.route_ids, self.lanes) if len(self._legs) > 1 else {}
         self._position = 0
+        self._here = 0
         self._on_leg(0)
         self._grid = graph.grid
         index = self._grid.index
@@ -78,7 +81,7 @@ class Road:
         self._in_junction: Bools = np.array([lane.in_junction for lane in lanes], dtype=np.bool_)[
             index
         ]
-        self._bonus = lru_cache(maxsize=8)(self._bonus_of)
+        self._bonus = lru_cache(maxsize=32)(self._bonus_of)
         self._route_bonus = self._bonus(self.route_ids)
         self._stop_lines = _by_lane(lane_map.stop_lines)
         self._crossings = _by_lane(lane_map.crossings)
@@ -109,7 +112,12 @@ class Road:
 
         The lane that goes its way wins over a nearer one that does not; of equals, the route's.
         """
-        piece = self._grid.best(x_m, y_m, yaw_rad, self._of_kinds(kinds), self._route_bonus)
+        return self._located(x_m, y_m, yaw_rad, kinds, self._route_bonus)
+
+    def _located(
+        self, x_m: float, y_m: float, yaw_rad: float, kinds: Sequence[LaneKind], bonus_m: Floats
+    ) -> tuple[int, float, float] | None:
+        piece = self._grid.best(x_m, y_m, yaw_rad, self._of_kinds(kinds), bonus_m)
         if piece < 0:
             return None
         lane_id = int(self._ids[piece])
@@ -122,12 +130,13 @@ class Road:
         the first one if there is none. Who is on a lane beside the route is where the route passes beside it, even if the route comes
         to that very lane later.
         """
-        if len(self._legs) == 1:
-            return self.locate(x_m, y_m, yaw_rad)
-        low, high = self._position - _BACK, self._position + _ON + 1
-        self._route_bonus = self._bonus(self.route_ids[max(low, 0) : high])
-        found = self.locate(x_m, y_m, yaw_rad)
+        if len(self._legs) > 1:
+            low, high = self._position - _BACK, self._position + _ON + 1
+            self._route_bonus = self._bonus(self.route_ids[max(low, 0) : high])
+        bonus_m = np.maximum(self._route_bonus, self._bonus(self._onward()))
+        found = self._located(x_m, y_m, yaw_rad, (LaneKind.DRIVING,), bonus_m)
         if found is not None:
+            self._here = found[0]
             here = self._passes.get(found[0], ())
             if here:
                 ahead = [i for i in here if i >= self._position - _BACK] or list(here)
@@ -139,6 +148,14 @@ class Road:
                 leg = bisect.bisect_right([a for a, _ in self._legs], self._position) - 1
                 self._on_leg(leg)
         return found
+
+    def _onward(self) -> tuple[int, ...]:
+        """The lanes that lead on from where the ego was: within a junction others lie over them, which it does not take."""
+        if self._here == 0:
+            return ()
+        here = self.lanes[self._here]
+        way = self.path_from(self._here, here.length_m + _ROUND_UP_M).lane_ids
+        return way if here.lane.in_junction else way[1:]
 
     def _bonus_of(self, lane_ids: tuple[int, ...]) -> Floats:
         """By how much the grid's pieces of some lanes are preferred: of ways that overlap, the one that the route takes here."""
@@ -297,13 +314,13 @@ class Road:
         """
         if self.lanes[lane_id].lane.in_junction:
             return before
-        here = _side_by_side(lane_id, self.lanes)
+        here = side_by_side(lane_id, self.lanes)
         at = max((self._index[i] for i in here if i in self._index), default=None)
         if at is None:
             return before
         for other in self._leg_ids[at + 1 :]:
             if not self.lanes[other].lane.in_junction:
-                return _side_by_side(other, self.lanes)
+                return side_by_side(other, self.lanes)
         return frozenset()
 
     def _reaches(self, lane_id: int, target: frozenset[int], depth: int = 4) -> bool:
@@ -408,47 +425,6 @@ class Road:
         goal = self.route.goal_x_m, self.route.goal_y_m
         s, _ = project_near(path.center, *goal, low, path.length_m)
         return float(s)
-
-
-def _legs(ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> list[tuple[int, int]]:
-    """Where in a route each of its legs begins and ends: the longest stretches that come to no road twice.
-
-    A leg begins behind the lane that the leg before it could not come to again. Roads are lanes side by side.
-    """
-    side = [_side_by_side(i, lanes) for i in ids]
-    legs = []
-    start, again = 0, 0
-    while True:
-        stop, again = len(ids), -1
-        for b in range(start + 1, len(ids)):
-            a = b - 1
-            while a >= start and ids[b] in side[a]:
-                a -= 1  # a change of lanes
-            found = [k for k in range(start, a + 1) if ids[b] in side[k]]
-            if found:
-                stop, again = b, found[-1]
-                break
-        legs.append((start, stop))
-        if again < 0:
-            return legs
-        start = again + 1
-
-
-def _passes(ids: Sequence[int], lanes: Mapping[int, RoadLane]) -> dict[int, tuple[int, ...]]:
-    """Where in a route each lane on or beside it is passed, in order."""
-    found: dict[int, list[int]] = {}
-    for i, lane_id in enumerate(ids):
-        for beside in _side_by_side(lane_id, lanes):
-            found.setdefault(beside, []).append(i)
-    return {lane_id: tuple(at) for lane_id, at in found.items()}
-
-
-def _side_by_side(lane_id: int, lanes: Mapping[int, RoadLane]) -> frozenset[int]:
-    found = [lane_id]
-    for here in found:
-        lane = lanes[here].lane
-        found += [i for i in (lane.left_id, lane.right_id) if i in lanes and i not in found]
-    return frozenset(found)
 
 
 def _by_lane(parts: Sequence[P]) -> dict[int, list[P]]:
