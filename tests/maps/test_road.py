@@ -383,6 +383,27 @@ def test_a_route_that_comes_back_is_answered_for_the_time_that_it_is():
         assert seen[4] == (1, 5)
 
 
+def test_beside_its_route_the_ego_turns_off_with_it_where_a_lane_straight_on_lies_over_its_own():
+    ids, straight = roads.ids, roads.straight
+    out_x = np.full(11, 143.5)
+    lanes = [
+        straight(1, 0, 100, 0.0, left_id=2, successor_ids=ids(3)),
+        straight(2, 0, 100, 3.5, right_id=1, successor_ids=ids(6, 4)),
+        roads.arc(3, 40.0, -math.pi / 2, 100.0, 0.0, in_junction=True, successor_ids=ids(5)),
+        roads.arc(4, 43.5, -math.pi / 2, 100.0, 3.5, in_junction=True, successor_ids=ids(7)),
+        roads.lane(5, out_x - 3.5, np.linspace(-40.0, -140.0, 11), left_id=7),
+        straight(6, 100, 160, 3.5, in_junction=True),
+        roads.lane(7, out_x, np.linspace(-40.0, -140.0, 11), right_id=5),
+    ]
+    road = roads.road(lanes, [1, 3, 5])
+    turning = 106.0, 3.3, -0.05  # not yet turned as far as its lane does
+    assert road.locate(*turning)[0] == 6
+    road.locate_ego(90.0, 3.5, 0.0)
+    assert [road.locate_ego(*turning)[0] for _ in range(2)] == [4, 4]
+    gone_straight = 125.0, 3.5, 0.0
+    assert road.locate_ego(*gone_straight)[0] == 6  # it is where it is
+
+
 def test_a_change_is_wanted_only_from_where_the_next_lane_leads_along():
     ids, straight = roads.ids, roads.straight
     lanes = [
