@@ -148,6 +148,12 @@ class Rollout:
     pressure_mps2: Floats
     """(T,) how much less the binding term allows than the free road does."""
 
+    def time_to(self, ahead_m: float) -> float:
+        """When it gets so far; beyond its end at the speed it ends with, or walking pace."""
+        if ahead_m <= self.ahead_m[-1]:
+            return float(np.interp(ahead_m, self.ahead_m, self.t_s))
+        return float(self.t_s[-1] + (ahead_m - self.ahead_m[-1]) / max(self.v_mps[-1], 1.0))
+
 
 FREE, HALT = -1, -2
 SPEED_TIME_S = 0.7

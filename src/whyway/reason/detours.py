@@ -329,7 +329,7 @@ class Detours:
         if detour.over_m > self._half_m and facts.waited_s < WRONG_LANE_S and not facts.nudging:
             return against(o, Risk.RULE, 0.0)  # they may drive on yet
         # whoever may come has to be seen in time; after a long wait one feels one's way
-        takes = self._time_to(o, swerve.until_m + self._front_m) - self._time_to(o, swerve.from_m)
+        takes = o.rollout.time_to(swerve.until_m + self._front_m) - o.rollout.time_to(swerve.from_m)
         limit = float(m.path.limit_at(np.array([m.s_m]))[0])
         needed = swerve.until_m - swerve.from_m + UNSEEN * limit * takes
         if needed > self._sight_m and facts.waited_s < self._config.reason.patience_s:
@@ -347,7 +347,7 @@ class Detours:
             return None
         back = swerve.until_m + 0.5 * shift_length_m(swerve.offset_m, facts.ego.v_mps)
         if p.along_mps < -STANDS_MPS:
-            leaves = self._time_to(o, back + self._front_m)
+            leaves = o.rollout.time_to(back + self._front_m)
             comes = (p.near_m - swerve.until_m) / -p.along_mps
             passed = p.far_m < -self._rear_m
             return None if passed or comes > leaves + CLEAR_S else max(comes, 0.0)
@@ -359,14 +359,6 @@ class Detours:
         if behind > 0.0 and closing > 0.5 and not in_lane and behind < 3.0 * closing + 2.0:
             return behind / closing
         return None
-
-    @staticmethod
-    def _time_to(o: Option, ahead_m: float) -> float:
-        """When the ego gets so far: by its rollout, beyond it at the speed it ends with."""
-        roll = o.rollout
-        if ahead_m <= roll.ahead_m[-1]:
-            return float(np.interp(ahead_m, roll.ahead_m, roll.t_s))
-        return float(roll.t_s[-1] + (ahead_m - roll.ahead_m[-1]) / max(roll.v_mps[-1], 1.0))
 
 
 def _drivable(shift: Shift, v_mps: float, steepest_1pm: float, ease: float = 1.0) -> bool:

@@ -14,6 +14,7 @@ from whyway.config import Config
 from whyway.maps.corridor import Corridor
 from whyway.maps.grid import OPEN_END_M
 from whyway.maps.manoeuvre import REACH_M, Manoeuvre
+from whyway.maps.narrows import Narrows
 from whyway.maps.road import Road
 from whyway.motion import Rollout
 from whyway.reason.facts import Facts, Halt, Key
@@ -33,6 +34,12 @@ JOIN_BRAKE_MPS2 = 2.0
 """Nobody is made to brake harder than this by the ego's joining before them ..."""
 IN_TURN_S = 4.0
 """Whoever joins the ego's way so soon after it would be over its line goes first."""
+COMES_MPS, COMING_S = 0.5, 8.0
+"""Who moves against the ego's way faster than this comes towards it; who gets to a narrow stretch later than this is no matter yet."""
+STREET_M = 6.0
+"""Who is farther aside than this is on another street."""
+CLEAR_S = 0.5
+"""From the last of one direction to the first of the other in a narrow stretch."""
 GATE_M = 25.0
 """A line so far before a conflict is where one waits for it."""
 JOIN_HEADWAY_S = 0.8
@@ -45,6 +52,7 @@ class Halts:
     def __init__(self, config: Config, road: Road) -> None:
         self._config, self._road = config, road
         self._front_m, self._rear_m = config.vehicle.front_m, config.vehicle.rear_m
+        self._narrows = Narrows(road)
         self._lights_at = {x.id: (x.x_m, x.y_m) for x in road.lane_map.lights}
 
     def can_stop(self, v_mps: float, ahead_m: float) -> bool:
@@ -117,7 +125,7 @@ class Halts:
                 passes.append(int(c.ids[row]))
             else:
                 yields.append((self._stand(facts, m, near, crosses), int(c.ids[row])))
-        return yields, passes
+        return yields + self._in_narrows(facts, m, go, c), passes
 
     def _crosses(
         self, facts: Facts, go: Rollout, c: Corridor, row: int, patient: bool
@@ -183,6 +191,26 @@ class Halts:
         stand = gate - self._front_m - STOP_BEFORE_LINE_M
         comfortable = facts.ego.v_mps**2 <= 2.0 * AMBER_STOP_MPS2 * max(stand, 0.1)
         return min(short, stand) if stand > -0.3 and comfortable else short
+
+    def _in_narrows(
+        self, facts: Facts, m: Manoeuvre, go: Rollout, c: Corridor
+    ) -> list[tuple[float, int]]:
+        """Who comes through where two do not pass, before the ego would be through: it is waited for before it, not inside."""
+        found = []
+        for a, b in self._narrows.along(m.path):
+            begins, ends = a - m.s_m, b - m.s_m
+            stand = begins - self._front_m - STOP_BEFORE_LINE_M
+            if begins < self._front_m - 0.5 or not self.can_stop(facts.ego.v_mps, stand):
+                continue  # inside already, or nearly
+            enters = go.time_to(begins - self._front_m)
+            through = go.time_to(ends + self._rear_m) + CLEAR_S
+            for row in np.flatnonzero(c.along_mps[:, 0] < -COMES_MPS).tolist():
+                x, half, v = (float(w[row, 0]) for w in (c.ahead_m, c.half_length_m, -c.along_mps))
+                comes, leaves = (x - half - ends) / v, (x + half - begins) / v + CLEAR_S
+                beside = abs(float(c.aside_m[row, 0])) < STREET_M and x + half > begins
+                if beside and comes < through and leaves > enters and (comes < COMING_S):
+                    found.append((stand, int(c.ids[row])))
+        return found
 
     def _gate(self, m: Manoeuvre, near_m: float) -> float | None:
         """The line (or else the border) of the junction in which something lies `near_m` ahead, or the line before it, if the front is not over it."""

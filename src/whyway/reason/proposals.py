@@ -158,11 +158,10 @@ class Decider:
         go = self._roll(facts.ego, profile, cap, halt, corridor)
         in_way, passed = self._halts.conflicts(facts, m, go, corridor)
         yields: tuple[int, ...] = ()
-        if in_way:
-            ahead, object_id = min(in_way)
-            if self._halts.can_stop(facts.ego.v_mps, ahead) and (
-                halt is None or ahead < halt.ahead_m
-            ):
+        possible = [y for y in in_way if self._halts.can_stop(facts.ego.v_mps, y[0])]
+        if possible:
+            ahead, object_id = min(possible)
+            if halt is None or ahead < halt.ahead_m:
                 halt, yields = Halt(ahead, (CauseKind.OBJECT, object_id)), (object_id,)
                 go = self._roll(facts.ego, profile, cap, halt, corridor)
         return Option(
