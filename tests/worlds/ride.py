@@ -22,10 +22,14 @@ class Ride:
     fired_s: np.ndarray
 
 
-def ride(world: SimWorld, duration_s: float) -> Ride:
-    """The ego keeps to its route at its first speed, minding nobody."""
+SPEEDS_UP_MPS2 = 1.2
+
+
+def ride(world: SimWorld, duration_s: float, to_mps: float | None = None) -> Ride:
+    """The ego keeps to its route minding nobody, at its first speed, or speeding up from there."""
     sim, start = world._setting.sim, world._setting.start
-    names = ("mode", "offset_m", "x_m", "y_m", "cue_when", "cue_speed_mps", "cue_reckless")
+    names = ("mode", "offset_m", "x_m", "y_m", "cue_when", "cue_speed_mps", "cue_rate_mps2")
+    names += ("cue_reckless",)
     fields = {name: getattr(start, name).copy() for name in names}
     offset, yaw = float(start.offset_m[0, EGO]), float(start.yaw_rad[0, EGO])
     fields["mode"][0, EGO] = int(Mode.RAIL)
@@ -33,7 +37,8 @@ def ride(world: SimWorld, duration_s: float) -> Ride:
     fields["y_m"][0, EGO] += offset * np.sin(yaw)
     fields["offset_m"][0, EGO] = 0.0
     fields["cue_when"][0, EGO, 0] = int(When.AT_TIME)
-    fields["cue_speed_mps"][0, EGO, 0] = float(start.v_mps[0, EGO])
+    fields["cue_speed_mps"][0, EGO, 0] = float(start.v_mps[0, EGO]) if to_mps is None else to_mps
+    fields["cue_rate_mps2"][0, EGO, 0] = SPEEDS_UP_MPS2
     fields["cue_reckless"][0, EGO, 0] = True
     state = engine.begin(sim, replace(start, **fields))
     states, fired = [state], np.full(state.x_m.shape[1], np.inf)

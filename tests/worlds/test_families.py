@@ -121,6 +121,14 @@ def _check_fair(name: str, world, done: Ride) -> None:
         assert not any(state.collided[0, EGO] for state in after), "braking in time does not help"
 
 
+@pytest.mark.parametrize("seed", [1, 5, 10, 16])
+def test_a_cut_in_is_fair_to_an_ego_that_takes_up_the_speed_the_road_allows(seed: int) -> None:
+    world = family_world("cut_in", seed, CONFIG)
+    done = ride(world, LONGEST_S, max(lane.speed_limit_mps for lane in world.lane_map.lanes))
+    assert np.isfinite(done.hit_s), "an ego that minds nobody comes through"
+    _check_fair("cut_in", world, done)
+
+
 MAPS = Path(__file__).resolve().parents[3] / "shared/data/carla_xodr_mit"
 PLACES = [
     ("town", "jaywalker"), ("town", "unprotected_left"), ("Town01", "double_parked_oncoming"), ("Town01", "sharp_curve"),
