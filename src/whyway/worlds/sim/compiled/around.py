@@ -7,13 +7,16 @@ import math
 from whyway.types import ObjectClass
 from whyway.worlds.sim import arrays, bodies, others
 from whyway.worlds.sim.compiled.jit import part
-from whyway.worlds.sim.compiled.lanes import clamp, project, sample_way
+from whyway.worlds.sim.compiled.lanes import clamp, project
 from whyway.worlds.sim.compiled.layout import (
     A_MAX,
     ACTIVE,
+    AIM_X,
+    AIM_Y,
     ALONG_X,
     ALONG_Y,
     ASIDE,
+    CALM,
     CENTER_X,
     CENTER_Y,
     CLASS,
@@ -26,11 +29,11 @@ from whyway.worlds.sim.compiled.layout import (
     FAULT,
     GAP,
     GAP_V,
+    GATE_M,
     HEADWAY,
     JOIN_M,
     JOINS,
     LATERAL,
-    LINE_DECK,
     LONG,
     MODE,
     OFF_ROAD,
@@ -45,6 +48,7 @@ from whyway.worlds.sim.compiled.layout import (
     PY,
     S0,
     SIN,
+    SPAN,
     STANDING,
     STRAIGHT,
     TARGET,
@@ -73,74 +77,55 @@ _HORIZON_M = others.HORIZON_M
 _WALK_MPS, _PATIENCE_S, _TRUST = others._WALK_MPS, others._PATIENCE_S, others._TRUST_MPS2
 _STANDS, _EGO_STANDS, _BEHIND = bodies._STANDS_MPS, bodies._EGO_STANDS_MPS, bodies._BEHIND_COS
 _INF = math.inf
-_RANKED = 64
-"""Up to so many agents keys are counted, not sorted."""
+_SLACK_M = 0.5
+"""More than rounding: who is not minded must not matter."""
+_NOT_JOINING = -2
 
 
 @part
 def find_near(k: Desk, low: int, decks: int) -> None:
-    """`bodies.neighbours` of all agents into `near`, from the new poses; `low` masks the keys' bits that carry the index."""
-    g, agents = k.new, k.new.shape[1]
+    """`bodies.neighbours` of all agents into `near`, from the new poses; `low` masks the keys' bits that carry the index.
+
+    One candidate at a time goes down everybody's list and changes places with each greater key on its way: without a branch.
+    """
+    g, t, agents, count = k.new, k.real, k.agents, k.neighbours
+    for a in range(agents):
+        ahead = _AHEAD_M + _AHEAD_S * g[V, a]
+        t[AIM_X, a] = g[CENTER_X, a] + ahead * g[COS, a]
+        t[AIM_Y, a] = g[CENTER_Y, a] + ahead * g[SIN, a]
+    for j in range(count):
+        for a in range(agents):
+            k.least[j, a] = _INF
+    for b in range(agents):
+        _score(k, b, low, decks)
+        for j in range(min(b + 1, count)):
+            for a in range(agents):
+                key, least = k.keys[a], k.least[j, a]
+                k.least[j, a] = key if key < least else least
+                k.keys[a] = least if key < least else key
     limit = _NOBODY_KEY & ~low
     for a in range(agents):
-        c, s = g[COS, a], g[SIN, a]
-        ahead = _AHEAD_M + _AHEAD_S * g[V, a]
-        px, py = g[CENTER_X, a] + ahead * c, g[CENTER_Y, a] + ahead * s
-        for b in range(agents):
-            dx, dy = g[CENTER_X, b] - px, g[CENTER_Y, b] - py
-            along = dx * c + dy * s
-            score = dx * dx + dy * dy - along * along * _STRETCH
-            absent = _NOWHERE if k.now[ACTIVE, b] == 0 else 0.0
-            k.keys[b] = (0.0 if score < 0.0 else score) + absent
-        k.keys[a] += _NOWHERE
-        if decks:
-            mine = k.whole[DECK, a]
-            for b in range(agents):
-                if mine != 0 and k.whole[DECK, b] == -mine:
-                    k.keys[b] += _NOWHERE
-        if agents <= _RANKED:
-            _rank(k, a, limit, low)
-        else:
-            _insert(k, a, limit, low)
+        for j in range(count):
+            key = k.whole_least[j, a]
+            k.near[a, j] = key & low if key < limit else -1
 
 
 @part
-def _rank(k: Desk, a: int, limit: int, low: int) -> None:
-    """The least keys of an agent by how many are less than each: no branch hangs on luck."""
-    agents, count = k.keys.shape[0], k.near.shape[1]
-    for b in range(agents):
-        k.whole_keys[b] = (k.whole_keys[b] & ~low) | b
-    for j in range(count):
-        k.ranks[j] = -1
-    for b in range(agents):
-        key, rank = k.whole_keys[b], 0
-        for c in range(agents):
-            rank += 1 if k.whole_keys[c] < key else 0
-        k.ranks[min(rank, count)] = b if key < limit else -1
-    for j in range(count):
-        k.near[a, j] = k.ranks[j]
-
-
-@part
-def _insert(k: Desk, a: int, limit: int, low: int) -> None:
-    """The same for many agents, by insertion."""
-    count = k.near.shape[1]
-    have, worst = 0, limit
-    for b in range(k.keys.shape[0]):
-        key = (k.whole_keys[b] & ~low) | b
-        if key >= worst:
-            continue
-        at = have if have < count else count - 1
-        while at > 0 and k.ranks[at - 1] > key:
-            k.ranks[at] = k.ranks[at - 1]
-            at -= 1
-        k.ranks[at] = key
-        if have < count:
-            have += 1
-        if have == count:
-            worst = k.ranks[count - 1]
-    for j in range(count):
-        k.near[a, j] = k.ranks[j] & low if j < have else -1
+def _score(k: Desk, b: int, low: int, decks: int) -> None:
+    """What an agent is as a neighbour to each of all, as keys: scores whose last bits are its index."""
+    g, t = k.new, k.real
+    x, y, absent = g[CENTER_X, b], g[CENTER_Y, b], 0.0 if k.now[ACTIVE, b] != 0 else _NOWHERE
+    for a in range(k.agents):
+        dx, dy = x - t[AIM_X, a], y - t[AIM_Y, a]
+        along = dx * g[COS, a] + dy * g[SIN, a]
+        score = dx * dx + dy * dy - along * along * _STRETCH
+        k.keys[a] = (0.0 if score < 0.0 else score) + absent
+    k.keys[b] += _NOWHERE
+    if decks and k.whole[DECK, b] != 0:
+        for a in range(k.agents):
+            k.keys[a] += _NOWHERE if k.whole[DECK, a] == -k.whole[DECK, b] else 0.0
+    for a in range(k.agents):
+        k.whole_keys[a] = (k.whole_keys[a] & ~low) | b
 
 
 @part
@@ -148,7 +133,7 @@ def _look(m: Map, k: Desk, a: int) -> int:
     """An agent's neighbours on its way, into `points`; how many. Of those that are not there one stands for all."""
     f, p, count = k.old, k.points, 0
     x, y, c, s = f[CENTER_X, a], f[CENTER_Y, a], f[COS, a], f[SIN, a]
-    for j in range(k.near.shape[1]):
+    for j in range(k.neighbours):
         b = max(k.near[a, j], 0)
         dx, dy = f[CENTER_X, b] - x, f[CENTER_Y, b] - y
         far = math.sqrt(dx * dx + dy * dy)
@@ -157,14 +142,45 @@ def _look(m: Map, k: Desk, a: int) -> int:
         count += 1
         if k.near[a, j] < 0:
             break
-    sample_way(m, k, a)
-    project(m, k, count)
+    project(m, k, a, count)
     return count
 
 
 @part
-def lead(m: Map, k: Desk, a: int, side: float) -> None:
-    """`others.leads` of one agent: what the others mean for it."""
+def prepare(m: Map, k: Desk) -> None:
+    """What each agent is to those who look at it: how far from its place it may matter, where it joins, how calmly it follows."""
+    f, t, u = k.old, k.real, k.whole
+    for a in range(k.agents):
+        swings = abs(f[TARGET, a] - f[D, a]) + (0.0 if k.was[WISH, a] == 0 else _LANE_M)
+        walks = _WALKER_M if k.was[CLASS, a] == _WALKER else 0.0
+        t[SPAN, a] = f[LONG, a] / 2 + f[WIDE, a] / 2 + swings + walks + (_MARGIN_M + _SLACK_M)
+        t[CALM, a] = 1.0 / (2.0 * math.sqrt(f[A_MAX, a] * m.b_mps2))
+        u[COMES, a] = u[JOINS, a] if t[GATE_M, a] + f[LONG, a] / 2 > t[JOIN_M, a] else _NOT_JOINING
+
+
+@part
+def _mind(k: Desk, a: int, count: int, middle: float, thinks: bool) -> int:
+    """Of the neighbours in `points`, those that may matter to an agent, into `moving`: how many. A bound on the safe side."""
+    f, t, u, p, kept = k.old, k.real, k.whole, k.points, 0
+    target, d, half, half_long = f[TARGET, a], f[D, a], f[WIDE, a] / 2, f[LONG, a] / 2
+    lowest, highest = min(target, d), max(target, d)
+    if thinks:
+        lowest, highest = min(lowest, middle), max(highest, middle)
+    joins, join_m = u[JOINS, a], t[JOIN_M, a]
+    for n in range(count):
+        b = max(k.near[a, n], 0)
+        span, along, aside = t[SPAN, b], p[F, n], p[ASIDE, n]
+        away = (aside - span >= highest + half) | (aside + span <= lowest - half)
+        over = (abs(along) - span >= half_long) & (away | ((along <= 0.0) & (not thinks)))
+        leads = (joins >= 0) & (u[COMES, b] == joins) & (t[JOIN_M, b] < join_m)
+        k.moving[kept] = n
+        kept += 1 if leads | (not over) else 0
+    return kept
+
+
+@part
+def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
+    """`others.leads` of one agent: what the others mean for it; and on the lane beside it, if it `thinks` of changing there."""
     f_, t, u_ = k.old, k.real, k.whole
     p, count = k.points, _look(m, k, a)
     v, half_long, half = f_[V, a], f_[LONG, a] / 2, f_[WIDE, a] / 2
@@ -177,7 +193,7 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
     )
     on_foot = k.was[CLASS, a] == _WALKER
     squeezes = 1.0 if f_[STANDING, a] > _SQUEEZE_S else 0.0
-    calm = 1.0 / (2.0 * math.sqrt(a_max * m.b_mps2))
+    calm = t[CALM, a]
     rest = d - target
     for_m = (1.0 if v < 1.0 else v) * abs(rest) / f_[LATERAL, a]
     for_m = 0.1 if for_m < 0.1 else for_m
@@ -185,7 +201,8 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
     rail = k.was[MODE, a] == _RAIL
     pull_all, beside_all, push_all, push_beside_all = 0.0, 0.0, 0.0, 0.0
     nearest, nearest_v, taken = _INF, _INF, 0
-    for j in range(count):
+    for n in range(_mind(k, a, count, middle, thinks)):
+        j = k.moving[n]
         b = k.near[a, j]
         is_there = b >= 0
         if not is_there:
@@ -226,7 +243,7 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
         before = there & (f > 0.0)
         follows = there & (f <= 0.0) & (c > 0.3)
         blocks = clear < margin
-        beside = max(low - (middle + half), (middle - half) - high) < _MARGIN_M
+        beside = thinks & (max(low - (middle + half), (middle - half) - high) < _MARGIN_M)
         in_way = blocks & before & (f < _HORIZON_M)
         reach = gap if in_way else gap + FAR_M
         if reach <= nearest:
@@ -245,13 +262,13 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
                 beside_all = min(beside_all, pull)
         if not rail:
             continue
-        if follows & (beside | blocks):
+        if thinks & follows & (beside | blocks):
             push = (gap0 + max(u * (headway - closing * calm), 0.0)) / close
             push = push * push * -a_max
             push_all = min(push_all, push) if blocks else push_all
             push_beside_all = min(push_beside_all, push) if beside else push_beside_all
         # of two whose ways join, the one who is nearer to that place leads
-        if not in_way and u_[JOINS, a] >= 0 and u_[JOINS, b] == u_[JOINS, a] and u_[COMES, b]:
+        if not in_way and u_[JOINS, a] >= 0 and u_[COMES, b] == u_[JOINS, a]:
             nearer = t[JOIN_M, a] - t[JOIN_M, b]
             if nearer > 0.0:
                 join_gap = max(nearer - hl - half_long, _TOUCH_M)
@@ -270,7 +287,7 @@ def lead(m: Map, k: Desk, a: int, side: float) -> None:
 def threatened(k: Desk, a: int) -> bool:
     """`others.threatened` of one agent on foot."""
     f = k.old
-    for j in range(k.near.shape[1]):
+    for j in range(k.neighbours):
         b = k.near[a, j]
         if b < 0:
             break
@@ -301,7 +318,7 @@ def touch(k: Desk, a: int) -> None:
     g = k.new
     hit, fault = False, False
     la, wa, c0, s0 = g[LONG, a] / 2, g[WIDE, a] / 2, g[COS, a], g[SIN, a]
-    for j in range(k.near.shape[1]):
+    for j in range(k.neighbours):
         b = k.near[a, j]
         if b < 0:
             break
@@ -358,18 +375,18 @@ def on_road(m: Map, k: Desk, a: int) -> bool:
 def judge(m: Map, k: Desk, low: int) -> None:
     """`bodies.judge`: neighbours, collisions and corners off the road of all agents, from the new poses and windows."""
     g = k.new
-    for a in range(g.shape[1]):
+    for a in range(k.agents):
         c, s = math.cos(g[YAWS, a]), math.sin(g[YAWS, a])
         g[COS, a], g[SIN, a] = c, s
         g[CENTER_X, a], g[CENTER_Y, a] = g[PX, a] + g[OFFSET, a] * c, g[PY, a] + g[OFFSET, a] * s
         if m.bridges:
             deck = 0
             for r in range(1, -1, -1):
-                if k.window[a, r] >= 0 and m.whole[k.window[a, r], LINE_DECK] != 0:
-                    deck = m.whole[k.window[a, r], LINE_DECK]
+                if k.window[a, r] >= 0 and m.lines[k.window[a, r]].deck != 0:
+                    deck = m.lines[k.window[a, r]].deck
             k.whole[DECK, a] = deck
     find_near(k, low, m.bridges)
-    for a in range(g.shape[1]):
+    for a in range(k.agents):
         touch(k, a)
         if m.cells.shape[0]:
             driven = k.now[ACTIVE, a] != 0 and k.now[MODE, a] == _COMMAND

@@ -8,7 +8,7 @@ from whyway.types import LightColor, ObjectClass
 from whyway.worlds.sim import change, cues, rights, traffic
 from whyway.worlds.sim.compiled.around import threatened
 from whyway.worlds.sim.compiled.jit import part
-from whyway.worlds.sim.compiled.lanes import clamp, segment
+from whyway.worlds.sim.compiled.lanes import clamp, row_at
 from whyway.worlds.sim.compiled.layout import (
     A_MAX,
     ACTIVE,
@@ -16,15 +16,11 @@ from whyway.worlds.sim.compiled.layout import (
     CENTER_X,
     CENTER_Y,
     CHANGED,
-    CHOICES,
     CLASS,
     CUE_NEXT,
     CUE_TICK,
     END_M,
-    ENTRY,
-    ESCAPE,
     FACTOR,
-    FIRST,
     GATE_LIGHT,
     GATE_M,
     GATE_WAY,
@@ -35,11 +31,8 @@ from whyway.worlds.sim.compiled.layout import (
     GO_V,
     HEADWAY,
     HELD,
-    IN_JUNCTION,
     KNOWN,
     LATERAL,
-    LEFT,
-    LINE_M,
     LONG,
     MODE,
     NEW_LINE,
@@ -54,7 +47,6 @@ from whyway.worlds.sim.compiled.layout import (
     RAN_RED,
     RATE,
     RECKLESS,
-    RIGHT,
     ROUTE,
     ROUTE_AT,
     ROUTE_S,
@@ -74,7 +66,6 @@ from whyway.worlds.sim.compiled.layout import (
     V,
 )  # fmt: skip
 from whyway.worlds.sim.compiled.rights import color, in_time, may_go
-from whyway.worlds.sim.lane_table import SPEED
 from whyway.worlds.sim.state import CUES, EGO, FAR_M, WINDOW, Mode, When
 
 _RAIL, _COMMAND, _RED = int(Mode.RAIL), int(Mode.COMMAND), int(LightColor.RED)
@@ -181,7 +172,7 @@ def obey(m: Map, k: Desk, a: int, acceleration: float, steer: float) -> None:
 def must_leave(m: Map, k: Desk, a: int) -> int:
     """`change.needed`: the side to which the lane has to be left."""
     line = k.line[a, 1]
-    must = int(m.whole[line, ESCAPE])
+    must = int(m.lines[line].escape)
     route, at = k.was[ROUTE, a], k.was[ROUTE_AT, a] + 1
     length = m.routes.shape[1]
     if m.routes.shape[0] == 0 or route < 0 or at >= length:
@@ -190,26 +181,41 @@ def must_leave(m: Map, k: Desk, a: int) -> int:
     if following < 0:
         return must
     by_route = 0
-    if following == m.whole[line, LEFT]:
+    if following == m.lines[line].left:
         by_route += 1
-    if following == m.whole[line, RIGHT]:
+    if following == m.lines[line].right:
         by_route -= 1
     return by_route if by_route != 0 else must
 
 
 @part
-def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool) -> None:
-    """`change.changes` of one agent, with the left or the right side thought of."""
+def _may_drive(k: Desk, a: int) -> bool:
+    """Who changes lanes at all."""
+    kind = k.was[CLASS, a]
+    drives = k.was[ACTIVE, a] != 0 and k.whole[KNOWN, a] > 0 and k.was[MODE, a] == _RAIL
+    return bool(drives and kind not in (_WALKER, _BICYCLE) and k.was[PLAYS, a] != 2)
+
+
+@part
+def lane_aside(m: Map, k: Desk, a: int, left: bool) -> int:
+    """The line to which an agent might change now, on the side that is thought of; -1 for none."""
+    line = k.line[a, 1]
+    neighbour = m.lines[line].left if left else m.lines[line].right
+    free = k.was[HELD, a] < 0 and m.lines[line].in_junction == 0 and _may_drive(k, a)
+    return int(neighbour) if free and abs(k.old[D, a] - k.old[TARGET, a]) < _SETTLED_M else -1
+
+
+@part
+def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool, aside: int) -> None:
+    """`change.changes` of one agent; `aside` is from `lane_aside`."""
     f, t, u = k.old, k.real, k.whole
     u[NEW_LINE, a], u[GIVES_UP, a], t[END_M, a], k.now[WISH, a] = -1, 0, FAR_M, 0
-    kind = k.was[CLASS, a]
-    drives = k.was[ACTIVE, a] != 0 and u[KNOWN, a] > 0 and k.was[MODE, a] == _RAIL
-    if not drives or kind in (_WALKER, _BICYCLE) or k.was[PLAYS, a] == 2:
+    if not _may_drive(k, a):
         return
     line, v, standing = k.line[a, 1], f[V, a], f[STANDING, a]
     rest = k.begins[a, 2] - f[LONG, a] / 2
     if k.begins[a, 2] > FAR_M / 2:
-        rest = k.begins[a, 1] + m.real[line, LINE_M]
+        rest = k.begins[a, 1] + m.lines[line].length_m
     must = must_leave(m, k, a)
     obliged = must != 0
     urgency = clamp(1.0 - rest / (_URGENT_M + _URGENT_S * v), 0.0, 1.0)
@@ -219,11 +225,9 @@ def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool) -> None:
             k.now[WISH, a] = must
         if standing > _GIVES_UP_S and rest < 8.0 and k.was[ROUTE, a] >= 0:
             u[GIVES_UP, a] = 1
-    side = 1 if left else -1
-    neighbour = m.whole[line, LEFT] if left else m.whole[line, RIGHT]
-    free = k.was[HELD, a] < 0 and m.whole[line, IN_JUNCTION] == 0
-    if neighbour < 0 or not free or not abs(f[D, a] - f[TARGET, a]) < _SETTLED_M:
+    if aside < 0:
         return
+    side = 1 if left else -1
     since = (tick - k.was[CHANGED, a]) * m.dt_s
     asked, against = obliged and must == side, obliged and must != side
     loss = (0.0 if left else t[PUSH, a]) - t[PUSH_BESIDE, a]
@@ -236,7 +240,7 @@ def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool) -> None:
         wants = worth and room and v > _MIN_MPS
     limit = -(_SAFE + (_SAFE_LAST - _SAFE) * urgency * (1.0 if asked else 0.0))
     if wants and t[PUSH_BESIDE, a] > limit and t[PULL_BESIDE, a] > limit:
-        u[NEW_LINE, a] = neighbour
+        u[NEW_LINE, a] = aside
         k.now[WISH, a] = 0
     elif worth and standing > _STUCK_S and not obliged:
         k.now[WISH, a] = side
@@ -246,10 +250,10 @@ def change_lanes(m: Map, k: Desk, a: int, tick: int, left: bool) -> None:
 def _speed_ahead(m: Map, k: Desk, a: int) -> float:
     """`traffic.speed_ahead`."""
     line = k.line[a, 1]
-    here = float(m.rows[m.whole[line, FIRST] + segment(m, line, k.old[S, a]), SPEED])
+    here = float(m.rows[row_at(m, line, k.old[S, a])[0]].speed)
     half, least = k.old[LONG, a] / 2, math.inf
     for r in range(2, WINDOW + 1):
-        entry = m.real[k.line[a, r], ENTRY]
+        entry = m.lines[k.line[a, r]].entry_mps
         least = min(least, entry * entry + max(k.begins[a, r] - half, 0.0) * (2 * _APPROACH))
     return min(here, math.sqrt(least))
 
@@ -299,8 +303,8 @@ def follow(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
     ahead = (v + after) * (0.5 * dt)
     if walker:
         line = k.line[a, 1]
-        rest = k.begins[a, 1] + m.real[line, LINE_M]
-        if m.whole[line, CHOICES] == 0 and ahead >= rest:
+        rest = k.begins[a, 1] + m.lines[line].length_m
+        if m.lines[line].choices == 0 and ahead >= rest:
             after, ahead = 0.0, rest
     t[GO_A, a], t[GO_V, a], t[GO_M, a] = (after - v) / dt, after, ahead
     rest = k.new[TARGET, a] - f[D, a]

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from whyway.worlds.sim import ahead, windows
-from whyway.worlds.sim.compiled.jit import part
+from whyway.worlds.sim.compiled.jit import lowest_bit, natural, part
 from whyway.worlds.sim.compiled.layout import (
     ALONG_X,
     ALONG_Y,
@@ -15,31 +15,22 @@ from whyway.worlds.sim.compiled.layout import (
     BIN_M,
     BINS_FROM_M,
     CAME,
-    CHOICES,
-    FIRST,
-    FOLLOWING,
     GENERATION,
     KNOWN,
-    LAST,
-    LINE_M,
     LONG,
-    MERGES,
     POINT_X,
     POINT_Y,
     ROUTE,
     ROUTE_AT,
-    STEP,
-    WAY,
     Desk,
     F,
     Map,
     S,
 )  # fmt: skip
-from whyway.worlds.sim.lane_table import CURVATURE, HALF_WIDTH, SPEED, UX, UY, YAW, X, Y
 from whyway.worlds.sim.state import FAR_M, WINDOW
 from whyway.worlds.sim.table import SUCCESSORS
 
-_STEPS, _SAMPLES = ahead._STEPS, ahead.SAMPLES
+_STEPS = ahead._STEPS
 _TRACK, _LONG_M = windows._TRACK, windows.LONG_M
 
 
@@ -63,39 +54,37 @@ def luck(a: int, b: int, c: int, d: int, count: int) -> int:
 
 
 @part
-def segment(m: Map, line: int, s_m: float) -> int:
-    """Which segment of a line a place is on; the first or the last beyond the ends."""
-    k = s_m / m.real[line, STEP]
-    last = m.whole[line, LAST]
-    if not k > 0.0:
-        return 0
-    return int(last) if k > last else int(k)
+def row_at(m: Map, line: int, s_m: float) -> tuple[int, float]:
+    """The row of the segment a place is on, the line's first or last one beyond its ends, and how far behind that row's point."""
+    it = m.lines[natural(line)]
+    k = s_m / it.step_m
+    last = it.last
+    index = (int(last) if k > last else int(k)) if k > 0.0 else 0
+    return natural(it.first + index), s_m - index * it.step_m
 
 
 @part
 def point(m: Map, line: int, s_m: float, d_m: float) -> tuple[float, float]:
     """x, y at a place."""
-    k = segment(m, line, s_m)
-    r = m.whole[line, FIRST] + k
-    f = s_m - k * m.real[line, STEP]
-    ux, uy = float(m.rows[r, UX]), float(m.rows[r, UY])
-    return float(m.rows[r, X]) + f * ux - d_m * uy, float(m.rows[r, Y]) + f * uy + d_m * ux
+    r, f = row_at(m, line, s_m)
+    row = m.rows[r]
+    ux, uy = float(row.ux), float(row.uy)
+    return float(row.x) + f * ux - d_m * uy, float(row.y) + f * uy + d_m * ux
 
 
 @part
 def heading(m: Map, line: int, s_m: float) -> tuple[float, float]:
     """Yaw and speed at a place."""
-    k = segment(m, line, s_m)
-    r = m.whole[line, FIRST] + k
-    step = m.real[line, STEP]
-    within = clamp(s_m - k * step, 0.0, step)
-    return float(m.rows[r, YAW]) + within * float(m.rows[r, CURVATURE]), float(m.rows[r, SPEED])
+    r, f = row_at(m, line, s_m)
+    row = m.rows[r]
+    within = clamp(f, 0.0, m.lines[natural(line)].step_m)
+    return float(row.yaw) + within * float(row.curvature), float(row.speed)
 
 
 @part
 def half_width(m: Map, line: int, s_m: float) -> float:
     """From the centre to either border at a place."""
-    return float(m.rows[m.whole[line, FIRST] + segment(m, line, s_m), HALF_WIDTH])
+    return float(m.rows[row_at(m, line, s_m)[0]].half_width)
 
 
 @part
@@ -114,7 +103,7 @@ def track(m: Map, line: int, x_m: float, y_m: float, guess_m: float) -> tuple[fl
 @part
 def lines_ahead(m: Map, k: Desk, at: Any, which: Any, window: Any) -> None:
     """`ahead.lines_ahead` of all agents, from rows `at`, `which` and windows of one state."""
-    for a in range(at.shape[1]):
+    for a in range(k.agents):
         s = at[S, a]
         known = window[a, 0] >= 0
         line = max(window[a, 0], 0)
@@ -126,14 +115,14 @@ def lines_ahead(m: Map, k: Desk, at: Any, which: Any, window: Any) -> None:
                     line = window[a, r]
             k.line[a, r + 1] = line
             k.begins[a, r + 1] = reach if r == 0 or known else reach + FAR_M * (WINDOW + r)
-            k.ways[a, r + 1] = m.whole[line, WAY] if known else -1
+            k.ways[a, r + 1] = m.lines[line].way if known else -1
             count += 1 if known else 0
-            reach += m.real[line, LINE_M]
+            reach += m.lines[line].length_m
         has_back = which[CAME, a] >= 0 and count > 0
         back = which[CAME, a] if has_back else k.line[a, 1]
         k.line[a, 0] = back
-        k.begins[a, 0] = -s - m.real[back, LINE_M] if has_back else -s
-        k.ways[a, 0] = m.whole[back, WAY] if has_back else -1
+        k.begins[a, 0] = -s - m.lines[back].length_m if has_back else -s
+        k.ways[a, 0] = m.lines[back].way if has_back else -1
         k.whole[KNOWN, a] = count
         k.whole[BACK, a] = 1 if has_back else 0
 
@@ -143,7 +132,7 @@ def next_merge(m: Map, k: Desk, a: int) -> tuple[int, float]:
     """The next line ahead into which others lead too (-1 for none), and the way from the centre to its start."""
     nearest, line = 1e300, -1
     for r in range(2, WINDOW + 1):
-        joins = r <= k.whole[KNOWN, a] and m.whole[k.line[a, r], MERGES] > 0
+        joins = r <= k.whole[KNOWN, a] and m.lines[k.line[a, r]].merges > 0
         at = k.begins[a, r] if joins else k.begins[a, r] + FAR_M * FAR_M
         if at < nearest:
             nearest, line = at, k.line[a, r]
@@ -155,13 +144,10 @@ def next_merge(m: Map, k: Desk, a: int) -> tuple[int, float]:
 @part
 def sample(m: Map, k: Desk, a: int, f: float, slot: int) -> tuple[float, float, float, float]:
     """Place and direction of an agent's way at an arc length from its centre, on the line `slot` of its window."""
-    along = f - k.begins[a, slot]
-    line = k.line[a, slot]
-    index = segment(m, line, along)
-    r = m.whole[line, FIRST] + index
-    rest = along - index * m.real[line, STEP]
-    ux, uy = float(m.rows[r, UX]), float(m.rows[r, UY])
-    return float(m.rows[r, X]) + rest * ux, float(m.rows[r, Y]) + rest * uy, ux, uy
+    r, rest = row_at(m, k.line[a, slot], f - k.begins[a, slot])
+    row = m.rows[r]
+    ux, uy = float(row.ux), float(row.uy)
+    return float(row.x) + rest * ux, float(row.y) + rest * uy, ux, uy
 
 
 @part
@@ -173,45 +159,54 @@ def slot_at(k: Desk, a: int, f: float, slot: int) -> int:
 
 
 @part
-def sample_way(m: Map, k: Desk, a: int) -> None:
-    """The way of an agent into `way`."""
-    slot, ends = -1, -math.inf
-    begins, step, last, first = 0.0, 1.0, 0, 0
-    for j in range(_SAMPLES):
-        f = m.at_m[j]
-        if slot < 0 or f >= ends:
-            slot = slot_at(k, a, f, max(slot, 0))
-            ends = k.begins[a, slot + 1] if slot < WINDOW else math.inf
-            line, begins = k.line[a, slot], k.begins[a, slot]
-            step, last, first = m.real[line, STEP], m.whole[line, LAST], m.whole[line, FIRST]
-        # `sample`, with what belongs to the line at hand
-        along = f - begins
-        q = along / step
-        q = q if q < last else float(last)
-        index = int(q if q > 0.0 else 0.0)
-        r, rest = first + index, along - index * step
-        ux, uy = float(m.rows[r, UX]), float(m.rows[r, UY])
-        k.way[j, 0] = float(m.rows[r, X]) + rest * ux
-        k.way[j, 1] = float(m.rows[r, Y]) + rest * uy
-        k.way[j, 2], k.way[j, 3] = ux, uy
+def _nearest_sample(m: Map, f: float) -> int:
+    """The sample of a way that stands for an arc length."""
+    q, last = (f - BINS_FROM_M) * (1.0 / BIN_M), m.bins.shape[0] - 1.0
+    q = q if q < last else last
+    bin_ = m.bins[natural(int(q if q > 0.0 else 0.0))]
+    return natural(bin_.sample + (1 if f >= bin_.next_from_m else 0))
 
 
 @part
-def project(m: Map, k: Desk, count: int) -> None:
-    """The first `count` points of `points` onto the way: all of them a step at a time, so that no one waits for another's root."""
-    p, last = k.points, m.sample_at.shape[0] - 1.0
-    for step in range(_STEPS):
-        for n in range(count):
-            f = p[F, n]
-            q = (f - BINS_FROM_M) * (1.0 / BIN_M)
-            q = q if q < last else last
-            i = int(q if q > 0.0 else 0.0)
-            j = m.sample_at[i] + (1 if f >= m.next_at_m[i] else 0)
+def _sample_way(m: Map, k: Desk, a: int, wanted: int) -> None:
+    """Samples of an agent's way into `way`: those whose bits are set."""
+    while wanted != 0:
+        j = natural(lowest_bit(wanted))
+        wanted &= wanted - 1
+        slot, f = 0, m.samples[j].at_m
+        for r in range(1, WINDOW + 1):
+            slot += 1 if f >= k.begins[a, r] else 0
+        k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, f, slot)
+
+
+@part
+def project(m: Map, k: Desk, a: int, count: int) -> None:
+    """The first `count` points of `points` onto the way of an agent: all of them a step at a time, so that no one waits for another.
+
+    A point stays where it is as soon as its sample does; most samples of a way are nobody's, and are not taken.
+    """
+    p, sampled, wanted = k.points, 0, 0
+    for n in range(count):
+        k.moving[n], k.sample[n] = n, _nearest_sample(m, p[F, n])
+        wanted |= 1 << k.sample[n]
+    for _ in range(_STEPS):
+        _sample_way(m, k, a, wanted & ~sampled)
+        sampled |= wanted
+        moving, count = count, 0
+        for i in range(moving):
+            n = natural(k.moving[i])
+            j = natural(k.sample[n])
             ux, uy = k.way[j, 2], k.way[j, 3]
             rx, ry = p[POINT_X, n] - k.way[j, 0], p[POINT_Y, n] - k.way[j, 1]
-            p[F, n] = m.at_m[j] + rx * ux + ry * uy
-            if step == _STEPS - 1:
-                p[ASIDE, n], p[ALONG_X, n], p[ALONG_Y, n] = ux * ry - uy * rx, ux, uy
+            f = m.samples[j].at_m + rx * ux + ry * uy
+            p[F, n], p[ASIDE, n], p[ALONG_X, n], p[ALONG_Y, n] = f, ux * ry - uy * rx, ux, uy
+            stays = (f >= m.samples[j].from_m) & (f < m.samples[j + 1].from_m)
+            k.moving[count] = n
+            count += 0 if stays else 1
+        for i in range(count):
+            n = natural(k.moving[i])
+            k.sample[n] = _nearest_sample(m, p[F, n])
+            wanted |= 1 << k.sample[n]
 
 
 # ---------------------------------------------------------------------------------------------------------- windows
@@ -233,7 +228,7 @@ def enter_next(m: Map, k: Desk, a: int, s_m: float) -> float:
     line, following = window[a, 0], window[a, 1]
     if line < 0 or following < 0:
         return s_m
-    long = m.real[line, LINE_M]
+    long = m.lines[line].length_m
     if not s_m > long:
         return s_m
     for r in range(WINDOW - 1):
@@ -258,17 +253,17 @@ def extend(m: Map, k: Desk, a: int, seed: int) -> None:
     if known == 0 or known >= WINDOW:
         return
     last = max(window[a, known - 1], 0)
-    choices = m.whole[last, CHOICES]
+    choices = m.lines[last].choices
     if choices == 0:
         return
     at, route = now[ROUTE_AT, a] + known, now[ROUTE, a]
     choice = 0
     if route < 0 and k.old[LONG, a] < _LONG_M:
         choice = luck(seed, a, k.was[GENERATION, a], at, 4) % choices
-    new = m.whole[last, FOLLOWING + choice]
+    new = m.lines[last].following[choice]
     if m.routes.shape[0]:
         wanted = on_route(m, route, at)
         for j in range(SUCCESSORS):
-            if m.whole[last, FOLLOWING + j] == wanted:
+            if m.lines[last].following[j] == wanted:
                 new = wanted
     window[a, known] = new

@@ -6,8 +6,9 @@ A kernel works on one world at a time, copied into a `Desk`: floats in double pr
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -16,11 +17,16 @@ from numpy.typing import NDArray
 from whyway.types import InputError
 from whyway.worlds.sim import ahead
 from whyway.worlds.sim.ahead import SAMPLES, arc_of_samples
+from whyway.worlds.sim.lane_table import LaneTable
 from whyway.worlds.sim.observe import FEATURES
 from whyway.worlds.sim.sim import Sim
-from whyway.worlds.sim.state import WINDOW, State
+from whyway.worlds.sim.state import NEIGHBOURS, WINDOW, State
+from whyway.worlds.sim.table import SUCCESSORS
 
 Array = Any
+
+_LINE_BYTES = 64
+"""Of a cache."""
 
 # --------------------------------------------------------------------------------------------- a world, by its agents
 
@@ -56,8 +62,8 @@ CUES = (
 
 (
     GATE_M, EXIT_M, JOIN_M, PULL, GAP, GAP_V, PULL_BESIDE, PUSH, PUSH_BESIDE, END_M, RANK, TOLD_V, RATE,
-    GO_V, GO_A, GO_M, GO_D,
-) = range(17)  # fmt: skip
+    GO_V, GO_A, GO_M, GO_D, SPAN, CALM, AIM_X, AIM_Y,
+) = range(21)  # fmt: skip
 """Rows of `Desk.real`: what is found out about each agent in a step."""
 (
     GATE_WAY, GATE_LIGHT, GATE_STOPS, GATE_RANK, JOINS, COMES, EXIT_TAKEN, NEW_LINE, GIVES_UP, CLAIMS, READY, RECKLESS, KNOWN, BACK,
@@ -69,73 +75,113 @@ POINT_X, POINT_Y, F, ASIDE, ALONG_X, ALONG_Y, STRAIGHT = range(7)
 """Rows of `Desk.points`: a neighbour, its arc length and offset on the way, the way's direction there, the distance to it."""
 
 
-class Desk(NamedTuple):
-    """One world at work: as it was, as it will be, and what lies between."""
+class Desk(Protocol):
+    """One world at work: as it was, as it will be, and what lies between. C columns, of which the first `agents` are used.
 
+    All of it is one record: so every place in it stands at a distance from its beginning that is known when code is made.
+    """
+
+    agents: int
+    neighbours: int
     old: NDArray[Any]
+    """`[rows, C]` as are `new`, `was`, `now`, `real` and `whole`."""
     new: NDArray[Any]
     was: NDArray[Any]
     now: NDArray[Any]
     real: NDArray[Any]
     whole: NDArray[Any]
     window: NDArray[Any]
-    """`[A, R]` of the state the desk looks at."""
+    """`[C, R]` of the state the desk looks at."""
     before: NDArray[Any]
-    """`[A, R]` of the state as it was."""
+    """`[C, R]` of the state as it was."""
     near: NDArray[Any]
-    """`[A, K]`."""
+    """`[C, K]`."""
     line: NDArray[Any]
-    """`[A, R + 1]` as are `begins` and `ways`: `ahead.Lines`."""
+    """`[C, R + 1]` as are `begins` and `ways`: `ahead.Lines`."""
     begins: NDArray[Any]
     ways: NDArray[Any]
     way: NDArray[Any]
     """`[P, 4]` x, y, ux, uy of an agent's way ..."""
     points: NDArray[Any]
     """... and its neighbours on it `[rows, K]`."""
-    ranks: NDArray[Any]
-    """`[K + 1]` neighbours in order, and room for one more."""
+    sample: NDArray[Any]
+    """`[K]` the sample next to each of them, and ..."""
+    moving: NDArray[Any]
+    """... those that are not yet where they belong."""
     keys: NDArray[Any]
-    """`[A]` scores, as they are and as whole numbers."""
+    """`[C]` scores, as they are and as whole numbers."""
     whole_keys: NDArray[Any]
+    least: NDArray[Any]
+    """`[K, C]` the least of them for each agent, likewise."""
+    whole_least: NDArray[Any]
 
 
-def make_desk(agents: int, neighbours: int) -> Desk:
-    """An empty desk."""
-    keys = np.zeros(agents)
-    return Desk(
-        np.zeros((27, agents)), np.zeros((27, agents)),
-        np.zeros((18, agents), dtype=np.int64), np.zeros((18, agents), dtype=np.int64),
-        np.zeros((17, agents)), np.zeros((15, agents), dtype=np.int64),
-        np.zeros((agents, WINDOW), dtype=np.int64), np.zeros((agents, WINDOW), dtype=np.int64),
-        np.zeros((agents, neighbours), dtype=np.int64),
-        np.zeros((agents, WINDOW + 1), dtype=np.int64), np.zeros((agents, WINDOW + 1)),
-        np.zeros((agents, WINDOW + 1), dtype=np.int64),
-        np.zeros((SAMPLES, 4)), np.zeros((7, neighbours)), np.zeros(neighbours + 1, dtype=np.int64),
-        keys, keys.view(np.int64),
-    )  # fmt: skip
+def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
+    """An empty desk, as an array of one. Code is made anew for each size; the sizes are few."""
+    # an odd number of cache lines: else all rows would share a few places in the cache
+    columns = 40
+    while columns < agents:
+        columns = 2 * columns - 8
+    most = max(neighbours, NEIGHBOURS)
+    reals = {
+        "old": (27, columns), "new": (27, columns), "real": (21, columns), "begins": (columns, WINDOW + 1),
+        "way": (SAMPLES, 4), "points": (7, most), "keys": (columns,), "least": (most, columns),
+    }  # fmt: skip
+    wholes = {
+        "agents": (), "neighbours": (), "was": (18, columns), "now": (18, columns), "whole": (15, columns),
+        "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, most), "line": (columns, WINDOW + 1),
+        "ways": (columns, WINDOW + 1), "sample": (most,), "moving": (most + 1,),
+    }  # fmt: skip
+    shapes = wholes | reals
+    begins, size = {}, 0
+    for name, shape in shapes.items():
+        begins[name] = size
+        size += -(-8 * math.prod(shape) // _LINE_BYTES) * _LINE_BYTES
+    for name in ("keys", "least"):
+        shapes["whole_" + name], begins["whole_" + name] = shapes[name], begins[name]
+    kind = np.dtype(
+        {
+            "names": list(shapes),
+            "formats": [(float if name in reals else np.int64, shapes[name]) for name in shapes],
+            "offsets": [begins[name] for name in shapes],
+            "itemsize": size,
+        }
+    )
+    room = np.zeros(size + _LINE_BYTES, dtype=np.uint8)
+    at = -room.ctypes.data % _LINE_BYTES
+    desk = room[at : at + size].view(kind)
+    desk["agents"], desk["neighbours"] = agents, neighbours
+    return desk
 
 
 # ------------------------------------------------------------------------------------------------------------- the map
 
-STEP, LINE_M, ENTRY, GATE_S = range(4)
-"""Columns of `Map.real`."""
-(
-    FIRST, LAST, CHOICES, IN_JUNCTION, LEFT, RIGHT, LIGHT, STOPS, WAY, LINE_DECK, ESCAPE, MERGES, FOLLOWING,
-) = range(13)  # fmt: skip
-"""Columns of `Map.whole`; the successors stand from the last one on."""
+_LINE = np.dtype(
+    [(name, np.float64) for name in ("step_m", "length_m", "entry_mps", "gate_s_m")]
+    + [
+        (name, np.int32)
+        for name in (
+            "first", "last", "choices", "in_junction", "left", "right", "light", "stops", "way", "deck", "escape", "merges",
+        )
+    ]
+    + [("following", np.int32, (SUCCESSORS,))],
+    align=True,
+)  # fmt: skip
+"""What is known of a line, together in memory; `choices` says how many of `following` there are."""
+_ROW = ("x", "y", "ux", "uy", "yaw", "curvature", "speed", "half_width")
+"""Columns of `LaneTable.rows`."""
 
 BIN_M, BINS_FROM_M = 0.5, -32.0
-"""See `Map.sample_at`."""
+"""See `Map.bins`."""
 
 
 class Map(NamedTuple):
     """The lane graph, one line in a row; the lights; the drivable area; and the dials."""
 
     rows: NDArray[Any]
-    real: NDArray[Any]
-    """`[L, 4]`."""
-    whole: NDArray[Any]
-    """`[L, 12 + S]`."""
+    """`[N]` records `_ROW`."""
+    lines: NDArray[Any]
+    """`[L]` records `_LINE`."""
     entries: NDArray[Any]
     priority: NDArray[Any]
     conflict: NDArray[Any]
@@ -148,12 +194,11 @@ class Map(NamedTuple):
     waits: NDArray[Any]
     cells: NDArray[Any]
     """Empty where there is no drivable area."""
-    at_m: NDArray[Any]
-    """`[P]` arc lengths of a way's samples."""
-    sample_at: NDArray[Any]
-    """`[B]` the sample for the beginning of each bin of arc length (`BIN_M` wide, from `BINS_FROM_M` on), ..."""
-    next_at_m: NDArray[Any]
-    """... and the arc length from which the next one is meant, at most one in a bin."""
+    samples: NDArray[Any]
+    """`[P + 1]` samples of a way: arc lengths `at_m`, and `from_m` where it begins to be the nearest one; the last is none."""
+    bins: NDArray[Any]
+    """`[B]` bins of arc length (`BIN_M` wide, from `BINS_FROM_M` on): the `sample` for the beginning of each, and `next_from_m` on
+    which the next one is meant, at most one in a bin."""
     dwell_s: float
     dt_s: float
     b_mps2: float
@@ -183,23 +228,18 @@ def lay_out(sim: Sim) -> Map:
         raise InputError(
             "the compiled step needs a lane table of numpy arrays: give `Sim` as `make_sim` made it"
         )
-    real = np.stack([table.step_m, table.length_m, table.entry_mps, table.gate_s_m], axis=1)
-    columns = (
-        table.first, table.last, table.successors, table.in_junction, table.left, table.right, table.gate_light, table.gate_stops,
-        table.way, table.deck, sim.escape, sim.merges,
-    )  # fmt: skip
-    whole = np.concatenate([np.stack(columns, axis=1), table.successor], axis=1)
+    row = np.dtype([(name, table.rows.dtype) for name in _ROW])
     none = np.zeros((0, 1))
-    sample_at, next_at_m = _bins()
+    samples, bins = _samples()
     return Map(
-        rows=np.ascontiguousarray(table.rows), real=real.astype(np.float64), whole=whole.astype(np.int32),
+        rows=np.ascontiguousarray(table.rows).view(row).reshape(-1), lines=_lines(sim, table),
         entries=_ints(table.entries), priority=_ints(table.way_priority), conflict=np.ascontiguousarray(table.conflict),
         routes=_ints(none if sim.routes is None else sim.routes),
         route_start=_reals(none if sim.route_start_m is None else sim.route_start_m),
         period=_reals(signals.period_s), offset=_reals(signals.offset_s), until=_reals(signals.until_s),
         color=_ints(signals.color), waits=np.ascontiguousarray(signals.waits, dtype=bool),
         cells=np.zeros(0, dtype=bool) if surface is None else np.ascontiguousarray(surface.cells),
-        at_m=arc_of_samples(xp, np.zeros(1)), sample_at=sample_at, next_at_m=next_at_m, dwell_s=float(signals.dwell_s), dt_s=float(sim.dt_s),
+        samples=samples, bins=bins, dwell_s=float(signals.dwell_s), dt_s=float(sim.dt_s),
         b_mps2=float(sim.traffic.idm.b_mps2), free_mps2=float(sim.traffic.idm.a_mps2),
         origin_x_m=0.0 if surface is None else float(surface.origin_x_m),
         origin_y_m=0.0 if surface is None else float(surface.origin_y_m),
@@ -212,14 +252,31 @@ def lay_out(sim: Sim) -> Map:
     )  # fmt: skip
 
 
-def _bins() -> tuple[NDArray[Any], NDArray[Any]]:
-    """`ahead.project` finds samples by a root; here by bins, without one."""
+def _lines(sim: Sim, table: LaneTable) -> NDArray[Any]:
+    """`Map.lines`."""
+    columns = (
+        table.step_m, table.length_m, table.entry_mps, table.gate_s_m, table.first, table.last, table.successors, table.in_junction,
+        table.left, table.right, table.gate_light, table.gate_stops, table.way, table.deck, sim.escape, sim.merges, table.successor,
+    )  # fmt: skip
+    lines = np.zeros(len(table.first), dtype=_LINE)
+    for name, values in zip(_LINE.names or (), columns, strict=True):
+        lines[name] = values
+    return lines
+
+
+def _samples() -> tuple[NDArray[Any], NDArray[Any]]:
+    """`Map.samples` and `Map.bins`. `ahead.project` finds samples by a root; here by bins, without one."""
     (b, c), (d, e) = ahead._AHEAD, ahead._BEHIND
-    i = np.arange(SAMPLES) - ahead._SAMPLES_BEHIND - 0.5
-    starts = np.where(i > 0, b * i + c * i * i, d * i - e * i * i)  # of each sample's range
+    i = np.arange(1, SAMPLES) - ahead._SAMPLES_BEHIND - 0.5
+    starts = np.where(i > 0, b * i + c * i * i, d * i - e * i * i)
+    samples = np.zeros(SAMPLES + 1, dtype=[("at_m", np.float64), ("from_m", np.float64)])
+    samples["at_m"][:SAMPLES] = arc_of_samples(xp, np.zeros(1))
+    samples["from_m"] = [-np.inf, *starts, np.inf]
     edges = np.arange(BINS_FROM_M, float(starts[-1]) + BIN_M, BIN_M)
-    at = np.clip(np.searchsorted(starts, edges, side="right") - 1, 0, SAMPLES - 1)
-    return at, np.append(starts, np.inf)[at + 1]
+    bins = np.zeros(len(edges), dtype=[("sample", np.int64), ("next_from_m", np.float64)])
+    bins["sample"] = np.searchsorted(starts, edges, side="right")
+    bins["next_from_m"] = samples["from_m"][bins["sample"] + 1]
+    return samples, bins
 
 
 def _ints(values: Array) -> NDArray[Any]:

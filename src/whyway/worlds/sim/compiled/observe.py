@@ -21,7 +21,6 @@ from whyway.worlds.sim.compiled.layout import (
     KNOWN,
     LEAD_GAP,
     LEAD_V,
-    LEFT,
     LONG,
     OFF_ROAD,
     RAN_RED,
@@ -71,7 +70,7 @@ def look_around(
     out[12] = speed * _SPEED if on else 0.0
     at = _OWN
     for j in range(_NEAREST):
-        b = k.near[a, j] if j < k.near.shape[1] else -1
+        b = k.near[a, j] if j < k.neighbours else -1
         if b < 0:
             for i in range(_OTHER):
                 out[at + i] = 0.0
@@ -122,7 +121,7 @@ def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> 
     astray = False
     if on:
         half = half_width(m, line, g[S, a])
-        oncoming = g[D, a] > half + g[WIDE, a] / 2 and m.whole[line, LEFT] < 0
+        oncoming = g[D, a] > half + g[WIDE, a] / 2 and m.lines[line].left < 0
         astray = v > _SLOW and (along < 0.0 or oncoming)
     else:
         way = v * along

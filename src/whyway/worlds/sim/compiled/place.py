@@ -23,7 +23,6 @@ from whyway.worlds.sim.compiled.layout import (
     CAME,
     CAP,
     CHANGED,
-    CHOICES,
     CLASS,
     FACTOR,
     GENERATION,
@@ -33,8 +32,6 @@ from whyway.worlds.sim.compiled.layout import (
     GO_M,
     GO_V,
     HELD,
-    LEFT,
-    LINE_M,
     LOG,
     LONG,
     MODE,
@@ -43,7 +40,6 @@ from whyway.worlds.sim.compiled.layout import (
     PLAYS,
     PX,
     PY,
-    RIGHT,
     ROUTE,
     ROUTE_AT,
     ROUTE_S,
@@ -75,13 +71,13 @@ def stretched(
     m: Map, reach: float, line: int, before: int, after: int, s_m: float, d_m: float
 ) -> tuple[float, float, float]:
     """`engine._stretched`: x, y, yaw of a box whose two axles stand on its lines."""
-    long = m.real[line, LINE_M]
+    long = m.lines[line].length_m
     front, rear = s_m + reach, s_m - reach
     ahead, back = line, line
     if front > long and after >= 0:
         ahead, front = after, front - long
     if rear < 0.0 and before >= 0:
-        back, rear = before, rear + m.real[before, LINE_M]
+        back, rear = before, rear + m.lines[before].length_m
     x0, y0 = point(m, ahead, front, d_m)
     x1, y1 = point(m, back, rear, d_m)
     return (x0 + x1) / 2, (y0 + y1) / 2, math.atan2(y0 - y1, x0 - x1)
@@ -109,7 +105,7 @@ def line_again(m: Map, k: Desk, a: int, tick: int) -> tuple[int, float]:
         return -1, 0.0
     c, n = math.cos(f[YAWS, a]), math.sin(f[YAWS, a])
     x, y = f[PX, a] + f[OFFSET, a] * c, f[PY, a] + f[OFFSET, a] * n
-    length = m.real[line, LINE_M]
+    length = m.lines[line].length_m
     ax, ay = point(m, line, 0.0, 0.0)
     bx, by = point(m, line, length, 0.0)
     chord2 = max((bx - ax) ** 2 + (by - ay) ** 2, 1.0)
@@ -143,7 +139,7 @@ def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
         if active and mode == _COMMAND:
             half = half_width(m, line, f[S, a])
             if abs(f[D, a]) > half + _ASTRAY_M:
-                aside = m.whole[line, LEFT] if f[D, a] > 0.0 else m.whole[line, RIGHT]
+                aside = m.lines[line].left if f[D, a] > 0.0 else m.lines[line].right
                 if aside >= 0:
                     new_line, other = aside, True
                 elif m.routes.shape[0]:
@@ -153,7 +149,7 @@ def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
         now[ROUTE, a] = -1
     route, at = now[ROUTE, a], k.was[ROUTE_AT, a]
     if other:
-        s = s_old * (m.real[new_line, LINE_M] / m.real[line, LINE_M])
+        s = s_old * (m.lines[new_line].length_m / m.lines[line].length_m)
     if found >= 0:
         new_line, other, s = found, True, found_s
     if other:
@@ -207,7 +203,7 @@ def place(m: Map, k: Desk, a: int, tick: int, seed: int) -> None:
 @part
 def enter_and_leave(m: Map, k: Desk, tick: int, seed: int) -> None:
     """`entries.enter_and_leave` of one world, in place; `tick` is the state's after the step."""
-    g, now, agents = k.new, k.now, k.new.shape[1]
+    g, now, agents = k.new, k.now, k.agents
     some = m.entries.shape[0] if m.returns else 0
     ego = now[ACTIVE, EGO] != 0 and now[MODE, EGO] == _COMMAND
     first = agents
@@ -220,8 +216,8 @@ def enter_and_leave(m: Map, k: Desk, tick: int, seed: int) -> None:
             if some and wanders and first == agents:
                 first = a
             continue
-        end = k.window[a, 1] < 0 and m.whole[here, CHOICES] == 0
-        done = end and g[S, a] + g[LONG, a] / 2 > m.real[here, LINE_M]
+        end = k.window[a, 1] < 0 and m.lines[here].choices == 0
+        done = end and g[S, a] + g[LONG, a] / 2 > m.lines[here].length_m
         if some and not done and wanders and g[STANDING, a] > _STUCK_S and g[CAP, a] > 0.0:
             dx, dy = g[PX, a] - g[PX, EGO], g[PY, a] - g[PY, EGO]
             done = not ego or dx * dx + dy * dy > _UNSEEN_M * _UNSEEN_M

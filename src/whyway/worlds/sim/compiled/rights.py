@@ -18,13 +18,10 @@ from whyway.worlds.sim.compiled.layout import (
     GATE_LIGHT,
     GATE_M,
     GATE_RANK,
-    GATE_S,
     GATE_STOPS,
     GATE_WAY,
     HELD,
     KNOWN,
-    LIGHT,
-    LINE_M,
     LONG,
     MODE,
     POLITE,
@@ -32,7 +29,6 @@ from whyway.worlds.sim.compiled.layout import (
     READY,
     RECKLESS,
     STANDING,
-    STOPS,
     D,
     Desk,
     Map,
@@ -87,7 +83,7 @@ def next_gate(m: Map, k: Desk, a: int, at: Any, which: Any) -> None:
     half, held, known = at[LONG, a] / 2, which[HELD, a], k.whole[KNOWN, a]
     best, slot = FAR_M, 0
     for r in range(min(known, WINDOW)):
-        distance = k.begins[a, r + 1] + m.real[k.line[a, r + 1], GATE_S] - half
+        distance = k.begins[a, r + 1] + m.lines[k.line[a, r + 1]].gate_s_m - half
         if distance > -_PASSED_M and distance < best:
             into = k.ways[a, r + 2] if r + 1 < WINDOW else -1
             if not (held >= 0 and into == held):
@@ -95,7 +91,7 @@ def next_gate(m: Map, k: Desk, a: int, at: Any, which: Any) -> None:
     way, light, stops, leaves = -1, -1, 0, FAR_M
     if best < FAR_M:
         line = k.line[a, slot + 1]
-        light, stops = m.whole[line, LIGHT], m.whole[line, STOPS]
+        light, stops = m.lines[line].light, m.lines[line].stops
         if slot + 2 <= WINDOW:
             way = k.ways[a, slot + 2]
         for r in range(slot + 1, WINDOW):
@@ -124,12 +120,12 @@ def _kept(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> int:
         if r > 1:
             other = other or (there and k.ways[a, r] >= 0 and not of_it)
         if of_it:
-            if k.begins[a, r] + m.real[k.line[a, r], LINE_M] + _SETTLED_M > -half:
+            if k.begins[a, r] + m.lines[k.line[a, r]].length_m + _SETTLED_M > -half:
                 inside = True
             if r and k.ways[a, r - 1] != held:
                 line = k.line[a, r - 1]
-                to_line = k.begins[a, r - 1] + m.real[line, GATE_S] - half
-                light = m.whole[line, LIGHT]
+                to_line = k.begins[a, r - 1] + m.lines[line].gate_s_m - half
+                light = m.lines[line].light
     if not inside:
         return -1
     if to_line > 0.0 and to_line < FAR_M:
@@ -193,7 +189,7 @@ def _ask(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
 @part
 def share_out(m: Map, k: Desk, clock_s: float, asked_s: float) -> None:
     """`rights.rights`: the way each agent has the right to, into `now`."""
-    agents = k.old.shape[1]
+    agents = k.agents
     if m.priority.shape[0] == 0:
         for a in range(agents):
             k.now[HELD, a] = -1

@@ -11,8 +11,8 @@ import numpy as np
 
 from whyway.types import InputError
 from whyway.worlds.sim.blocks import whole_step
-from whyway.worlds.sim.compiled.around import judge, lead
-from whyway.worlds.sim.compiled.drive import change_lanes, follow, note_red, obey, play
+from whyway.worlds.sim.compiled.around import judge, lead, prepare
+from whyway.worlds.sim.compiled.drive import change_lanes, follow, lane_aside, note_red, obey, play
 from whyway.worlds.sim.compiled.jit import entry, part, sources
 from whyway.worlds.sim.compiled.lanes import lines_ahead, next_merge
 from whyway.worlds.sim.compiled.layout import (
@@ -20,14 +20,12 @@ from whyway.worlds.sim.compiled.layout import (
     BOOLS,
     CENTER_X,
     CENTER_Y,
-    COMES,
     COS,
     CUE_NEXT,
     FLOATS,
     FLOATS_MOVED,
     GAP,
     GAP_V,
-    GATE_M,
     INTS,
     INTS_MOVED,
     JOIN_M,
@@ -71,7 +69,7 @@ _FLOATS, _INTS, _BOOLS = len(FLOATS), len(INTS), len(BOOLS)
 @part
 def _load(k: Desk, now: Before, w: int) -> None:
     """A world onto the desk, and what follows from its poses."""
-    agents = k.old.shape[1]
+    agents = k.agents
     for j in range(_FLOATS):
         values = now.floats[j]
         for a in range(agents):
@@ -90,7 +88,7 @@ def _load(k: Desk, now: Before, w: int) -> None:
         for r in range(WINDOW):
             k.before[a, r] = now.window[w, a, r]
             k.window[a, r] = now.window[w, a, r]
-        for j in range(k.near.shape[1]):
+        for j in range(k.neighbours):
             k.near[a, j] = now.near[w, a, j]
         c, s = math.cos(k.old[YAWS, a]), math.sin(k.old[YAWS, a])
         k.old[COS, a], k.old[SIN, a] = c, s
@@ -107,7 +105,7 @@ def _load(k: Desk, now: Before, w: int) -> None:
 @part
 def _store(k: Desk, after: After, w: int) -> None:
     """The desk's new state into the arrays."""
-    agents = k.new.shape[1]
+    agents = k.agents
     for j in range(FLOATS_MOVED):
         for a in range(agents):
             after.floats[j, w, a] = k.new[j, a]
@@ -120,14 +118,14 @@ def _store(k: Desk, after: After, w: int) -> None:
     for a in range(agents):
         for r in range(WINDOW):
             after.window[w, a, r] = k.window[a, r]
-        for j in range(k.near.shape[1]):
+        for j in range(k.neighbours):
             after.near[w, a, j] = k.near[a, j]
 
 
 @part
 def _decide(m: Map, k: Desk, now: Before, w: int, acceleration: Any, steer: Any) -> None:
     """All that agents find out and decide, and the motion of those under command."""
-    agents, tick = k.old.shape[1], now.tick[w]
+    agents, tick = k.agents, now.tick[w]
     asked = now.demand_tick[w]
     asked_s = (0 if asked < 0 else tick - asked) * m.dt_s
     clock_s = tick * m.dt_s + now.phase_s[w]
@@ -141,11 +139,12 @@ def _decide(m: Map, k: Desk, now: Before, w: int, acceleration: Any, steer: Any)
         next_gate(m, k, a, k.old, k.was)
         joins, join_m = next_merge(m, k, a)
         k.whole[JOINS, a], k.real[JOIN_M, a] = joins, join_m
-        k.whole[COMES, a] = 1 if k.real[GATE_M, a] + k.old[LONG, a] / 2 > join_m else 0
+    prepare(m, k)
     for a in range(agents):
-        lead(m, k, a, 1.0 if left else -1.0)
+        aside = lane_aside(m, k, a, left)
+        lead(m, k, a, 1.0 if left else -1.0, aside >= 0)
         k.new[LEAD_GAP, a], k.new[LEAD_V, a] = k.real[GAP, a], k.real[GAP_V, a]
-        change_lanes(m, k, a, tick, left)
+        change_lanes(m, k, a, tick, left, aside)
     share_out(m, k, clock_s, asked_s)
     for a in range(agents):
         if k.was[MODE, a] != _COMMAND:
@@ -157,9 +156,10 @@ def _kernel(fingerprint: int) -> Callable[..., int]:
     """The entry; it closes over the sources' fingerprint (see `jit.entry`)."""
 
     def run(
-        m: Map, now: Before, acceleration: Any, steer: Any, weights: Any, after: After, k: Desk, low: int
+        m: Map, now: Before, acceleration: Any, steer: Any, weights: Any, after: After, desks: Any, low: int
     ) -> int:  # fmt: skip
-        agents = k.old.shape[1]
+        k = desks[0]
+        agents = k.agents
         for w in range(now.tick.shape[0]):
             tick, seed, demand = now.tick[w], now.seed[w], now.demand_tick[w]
             _load(k, now, w)
