@@ -144,6 +144,14 @@ def test_where_there_is_a_lane_of_ones_own_beside_it_changes_lanes():
     assert decision(trace)[1:] == (Lateral.LANE_CHANGE, Direction.LEFT)
 
 
+@pytest.mark.parametrize("behind_m, changes", [(27.0, False), (60.0, True)])
+def test_a_change_that_is_slow_because_of_a_blocker_leaves_a_follower_time(behind_m, changes):
+    """As fast as the ego is now it could go; but it will be slower before it is over the border."""
+    fast = thing(8, 50.0 - behind_m, 3.5, 11.5, lane_id=2)
+    trace = said(two_lanes, scene(ego(v=6.0), thing(7, 72.0), fast), seconds=0.1)
+    assert (decision(trace)[1] == Lateral.LANE_CHANGE) == changes
+
+
 def test_nobody_is_driven_round_over_the_right_border():
     leftwards = thing(7, 90.0, 0.6)
     trace = said(two_way, scene(ego(v=8.0), leftwards))

@@ -19,6 +19,7 @@ from whyway.maps.manoeuvre import (
     change_time_s,
 )
 from whyway.maps.road import Road
+from whyway.motion import Rollout
 from whyway.reason.facts import HELD_MPS2, OUTLOOK_S, Facts, Halt, Key, Option, moves_over_m
 from whyway.trace.meta_actions import SHIFT_M
 from whyway.types import (
@@ -33,6 +34,8 @@ from whyway.types import (
 
 FOLLOWER_S = 0.6
 """Headway that is left to whoever the ego changes before."""
+NOTICES_S = 1.0
+"""So long after a change has begun whoever is behind sees it, and brakes."""
 BEGUN = 0.7
 """Urgency of a change under way: giving it up is no safer."""
 STEEPEST_1PM = 0.45
@@ -178,10 +181,10 @@ class LaneChanges:
             if front <= -self._rear_m:
                 v = max(float(c.along_mps[row, 0]), 0.0)
                 gap = -self._rear_m - front
-                closing = max(v - ego.v_mps, 0.0)
-                headway = FOLLOWER_S * (1.0 - 0.7 * urgency)
-                if gap < beside + headway * v + closing * closing / (2.0 * safe_mps2):
-                    return float(gap / max(closing, 0.1)), int(c.ids[row])
+                ease = 1.0 - 0.7 * urgency
+                loses = _loses_m(o.rollout, v, NOTICES_S * ease, safe_mps2)
+                if gap < beside + FOLLOWER_S * ease * v + loses:
+                    return float(gap / max(v - ego.v_mps, 0.1)), int(c.ids[row])
         return None
 
     def gap_speed(self, facts: Facts, change: Option, left_m: float) -> tuple[float, Key] | None:
@@ -247,6 +250,17 @@ class LaneChanges:
             return math.inf
         each_s = self._config.driving.lane_change_s + BETWEEN_S
         return max(left_m / (due * each_s), LEAST_MPS)
+
+
+def _loses_m(go: Rollout, v_mps: float, notices_s: float, brake_mps2: float) -> float:
+    """How much nearer a follower gets who notices the ego after some time and then brakes, as the ego goes on meanwhile.
+
+    To an ego at constant speed, without the time to notice, that is MOBIL's (closing speed)^2 / (2 b); one that slows down for
+    what it changes round is caught up with by more.
+    """
+    t = np.clip(go.t_s - notices_s, 0.0, v_mps / brake_mps2)
+    comes = v_mps * np.minimum(go.t_s, notices_s) + v_mps * t - 0.5 * brake_mps2 * t * t
+    return max(float(np.max(comes - go.ahead_m)), 0.0)
 
 
 def _urgency(facts: Facts, left_m: float) -> float:
