@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from whyway.types import ObjectClass
 from whyway.worlds.sim import arrays, bodies, others
@@ -61,6 +62,7 @@ from whyway.worlds.sim.compiled.layout import (
     Map,
     V,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.trig import directions
 from whyway.worlds.sim.state import FAR_M, Mode
 
 _AHEAD_M, _AHEAD_S, _STRETCH, _NOWHERE = (
@@ -80,6 +82,15 @@ _INF = math.inf
 _SLACK_M = 0.5
 """More than rounding: who is not minded must not matter."""
 _NOT_JOINING = -2
+
+
+@part
+def find_boxes(k: Desk, at: Any) -> None:
+    """`seen.centers` of all agents: what follows from the poses in one state's rows."""
+    directions(at, YAWS, COS, SIN, k.agents)
+    for a in range(k.agents):
+        at[CENTER_X, a] = at[PX, a] + at[OFFSET, a] * at[COS, a]
+        at[CENTER_Y, a] = at[PY, a] + at[OFFSET, a] * at[SIN, a]
 
 
 @part
@@ -375,10 +386,8 @@ def on_road(m: Map, k: Desk, a: int) -> bool:
 def judge(m: Map, k: Desk, low: int) -> None:
     """`bodies.judge`: neighbours, collisions and corners off the road of all agents, from the new poses and windows."""
     g = k.new
+    find_boxes(k, g)
     for a in range(k.agents):
-        c, s = math.cos(g[YAWS, a]), math.sin(g[YAWS, a])
-        g[COS, a], g[SIN, a] = c, s
-        g[CENTER_X, a], g[CENTER_Y, a] = g[PX, a] + g[OFFSET, a] * c, g[PY, a] + g[OFFSET, a] * s
         if m.bridges:
             deck = 0
             for r in range(1, -1, -1):

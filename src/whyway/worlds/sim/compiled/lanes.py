@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from whyway.worlds.sim import ahead, windows
@@ -27,6 +26,7 @@ from whyway.worlds.sim.compiled.layout import (
     Map,
     S,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.trig import direction
 from whyway.worlds.sim.state import FAR_M, WINDOW
 from whyway.worlds.sim.table import SUCCESSORS
 
@@ -57,9 +57,9 @@ def luck(a: int, b: int, c: int, d: int, count: int) -> int:
 def row_at(m: Map, line: int, s_m: float) -> tuple[int, float]:
     """The row of the segment a place is on, the line's first or last one beyond its ends, and how far behind that row's point."""
     it = m.lines[natural(line)]
-    k = s_m / it.step_m
-    last = it.last
-    index = (int(last) if k > last else int(k)) if k > 0.0 else 0
+    k, last = s_m / it.step_m, float(it.last)
+    k = k if k > 0.0 else 0.0
+    index = natural(int(k if k < last else last))
     return natural(it.first + index), s_m - index * it.step_m
 
 
@@ -94,7 +94,7 @@ def track(m: Map, line: int, x_m: float, y_m: float, guess_m: float) -> tuple[fl
     for _ in range(_TRACK):
         px, py = point(m, line, s, 0.0)
         yaw, _v = heading(m, line, s)
-        c, n = math.cos(yaw), math.sin(yaw)
+        c, n = direction(yaw)
         rx, ry = x_m - px, y_m - py
         s, d = s + rx * c + ry * n, c * ry - n * rx
     return s, d
@@ -142,20 +142,16 @@ def next_merge(m: Map, k: Desk, a: int) -> tuple[int, float]:
 
 
 @part
-def sample(m: Map, k: Desk, a: int, f: float, slot: int) -> tuple[float, float, float, float]:
-    """Place and direction of an agent's way at an arc length from its centre, on the line `slot` of its window."""
+def sample(m: Map, k: Desk, a: int, f: float) -> tuple[float, float, float, float]:
+    """Place and direction of an agent's way at an arc length from its centre."""
+    slot = 0
+    for r in range(1, WINDOW + 1):
+        slot += 1 if f >= k.begins[a, r] else 0
+    slot = natural(slot)
     r, rest = row_at(m, k.line[a, slot], f - k.begins[a, slot])
     row = m.rows[r]
     ux, uy = float(row.ux), float(row.uy)
     return float(row.x) + rest * ux, float(row.y) + rest * uy, ux, uy
-
-
-@part
-def slot_at(k: Desk, a: int, f: float, slot: int) -> int:
-    """Which line of the window an arc length is on, from `slot` on."""
-    while slot < WINDOW and f >= k.begins[a, slot + 1]:
-        slot += 1
-    return slot
 
 
 @part
@@ -173,10 +169,7 @@ def _sample_way(m: Map, k: Desk, a: int, wanted: int) -> None:
     while wanted != 0:
         j = natural(lowest_bit(wanted))
         wanted &= wanted - 1
-        slot, f = 0, m.samples[j].at_m
-        for r in range(1, WINDOW + 1):
-            slot += 1 if f >= k.begins[a, r] else 0
-        k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, f, slot)
+        k.way[j, 0], k.way[j, 1], k.way[j, 2], k.way[j, 3] = sample(m, k, a, m.samples[j].at_m)
 
 
 @part

@@ -62,8 +62,8 @@ CUES = (
 
 (
     GATE_M, EXIT_M, JOIN_M, PULL, GAP, GAP_V, PULL_BESIDE, PUSH, PUSH_BESIDE, END_M, RANK, TOLD_V, RATE,
-    GO_V, GO_A, GO_M, GO_D, SPAN, CALM, AIM_X, AIM_Y,
-) = range(21)  # fmt: skip
+    GO_V, GO_A, GO_M, GO_D, SPAN, CALM, AIM_X, AIM_Y, LANE_YAW, LANE_COS, LANE_SIN, LANE_V,
+) = range(25)  # fmt: skip
 """Rows of `Desk.real`: what is found out about each agent in a step."""
 (
     GATE_WAY, GATE_LIGHT, GATE_STOPS, GATE_RANK, JOINS, COMES, EXIT_TAKEN, NEW_LINE, GIVES_UP, CLAIMS, READY, RECKLESS, KNOWN, BACK,
@@ -97,7 +97,7 @@ class Desk(Protocol):
     near: NDArray[Any]
     """`[C, K]`."""
     line: NDArray[Any]
-    """`[C, R + 1]` as are `begins` and `ways`: `ahead.Lines`."""
+    """`[C, R + 2]` as are `begins` and `ways`: `ahead.Lines`, and behind them one that begins nowhere."""
     begins: NDArray[Any]
     ways: NDArray[Any]
     way: NDArray[Any]
@@ -124,13 +124,13 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
         columns = 2 * columns - 8
     most = max(neighbours, NEIGHBOURS)
     reals = {
-        "old": (27, columns), "new": (27, columns), "real": (21, columns), "begins": (columns, WINDOW + 1),
+        "old": (27, columns), "new": (27, columns), "real": (25, columns), "begins": (columns, WINDOW + 2),
         "way": (SAMPLES, 4), "points": (7, most), "keys": (columns,), "least": (most, columns),
     }  # fmt: skip
     wholes = {
         "agents": (), "neighbours": (), "was": (18, columns), "now": (18, columns), "whole": (15, columns),
-        "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, most), "line": (columns, WINDOW + 1),
-        "ways": (columns, WINDOW + 1), "sample": (most,), "moving": (most + 1,),
+        "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, most), "line": (columns, WINDOW + 2),
+        "ways": (columns, WINDOW + 2), "sample": (most,), "moving": (most + 1,),
     }  # fmt: skip
     shapes = wholes | reals
     begins, size = {}, 0
@@ -151,6 +151,7 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
     at = -room.ctypes.data % _LINE_BYTES
     desk = room[at : at + size].view(kind)
     desk["agents"], desk["neighbours"] = agents, neighbours
+    desk["begins"][..., -1], desk["ways"][..., -1] = np.inf, -1
     return desk
 
 

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from whyway.worlds.sim import observe, reward
-from whyway.worlds.sim.compiled.jit import part
-from whyway.worlds.sim.compiled.lanes import clamp, half_width, heading, sample, slot_at
+from whyway.worlds.sim.compiled.jit import natural, part
+from whyway.worlds.sim.compiled.lanes import clamp, half_width, heading, sample
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
     CENTER_X,
@@ -19,6 +19,10 @@ from whyway.worlds.sim.compiled.layout import (
     GATE_M,
     GENERATION,
     KNOWN,
+    LANE_COS,
+    LANE_SIN,
+    LANE_V,
+    LANE_YAW,
     LEAD_GAP,
     LEAD_V,
     LONG,
@@ -36,9 +40,11 @@ from whyway.worlds.sim.compiled.layout import (
     V,
 )  # fmt: skip
 from whyway.worlds.sim.compiled.rights import may_go
+from whyway.worlds.sim.compiled.trig import directions
 
 _NEAREST, _POINTS, _EVERY_M = observe.NEAREST, observe.POINTS, observe.POINT_EVERY_M
 _OWN, _OTHER, _FEATURES = observe._OWN, observe._OTHER, observe.FEATURES
+_WAY = _OWN + _NEAREST * _OTHER
 _METRES, _SPEED = observe._METRES, observe._SPEED
 _LOW, _HIGH = reward.LON_ACCELERATION_MPS2
 _LATERAL, _JERK, _TTC_S, _SLOW = (
@@ -48,11 +54,18 @@ _TURN, _TURN_RATE = reward.YAW_RATE_RPS, reward.YAW_ACCELERATION_RPS2
 
 
 @part
-def look_around(
-    m: Map, k: Desk, a: int, clock_s: float, asked_s: float, yaw: float, speed: float, out: Any
-) -> None:
-    """`observe.look_around` of one agent into a row; `yaw` and `speed` are its lane's."""
-    g = k.new
+def see_lanes(m: Map, k: Desk) -> None:
+    """Direction and speed of everybody's lane where he is."""
+    t = k.real
+    for a in range(k.agents):
+        t[LANE_YAW, a], t[LANE_V, a] = heading(m, k.line[a, 1], k.new[S, a])
+    directions(t, LANE_YAW, LANE_COS, LANE_SIN, k.agents)
+
+
+@part
+def look_around(m: Map, k: Desk, a: int, clock_s: float, asked_s: float, out: Any) -> None:
+    """`observe.look_around` of one agent into a row."""
+    g, t = k.new, k.real
     if k.now[ACTIVE, a] == 0:
         for j in range(_FEATURES):
             out[j] = 0.0
@@ -63,43 +76,39 @@ def look_around(
     out[6], out[7] = clamp(g[LEAD_GAP, a] * _METRES, 0.0, 2.0), g[LEAD_V, a] * _SPEED
     light = k.whole[GATE_LIGHT, a]
     on = k.whole[KNOWN, a] > 0
-    out[8] = clamp(k.real[GATE_M, a] * _METRES, 0.0, 2.0)
+    out[8] = clamp(t[GATE_M, a] * _METRES, 0.0, 2.0)
     out[9] = 1.0 if light >= 0 else 0.0
     out[10] = 1.0 if light >= 0 and not may_go(m, light, clock_s, asked_s) else 0.0
-    out[11] = s * math.cos(yaw) - c * math.sin(yaw) if on else 0.0
-    out[12] = speed * _SPEED if on else 0.0
-    at = _OWN
-    for j in range(_NEAREST):
-        b = k.near[a, j] if j < k.neighbours else -1
-        if b < 0:
-            for i in range(_OTHER):
-                out[at + i] = 0.0
-        else:
-            dx, dy = g[CENTER_X, b] - x, g[CENTER_Y, b] - y
-            oc, os = g[COS, b], g[SIN, b]
-            out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
-            out[at + 2], out[at + 3] = oc * c + os * s, os * c - oc * s
-            out[at + 4] = g[V, b] * _SPEED
-            out[at + 5], out[at + 6] = g[LONG, b] / 2 * 0.2, g[WIDE, b] / 2 * 0.6
-            out[at + 7] = k.now[CLASS, b] * 0.1
-        at += _OTHER
-    slot = 0
+    out[11] = s * t[LANE_COS, a] - c * t[LANE_SIN, a] if on else 0.0
+    out[12] = t[LANE_V, a] * _SPEED if on else 0.0
+    seen = min(_NEAREST, k.neighbours)
+    for j in range(seen):
+        at = _OWN + j * _OTHER
+        if k.near[a, j] < 0:
+            seen = j
+            break
+        b = natural(k.near[a, j])
+        dx, dy = g[CENTER_X, b] - x, g[CENTER_Y, b] - y
+        oc, os = g[COS, b], g[SIN, b]
+        out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
+        out[at + 2], out[at + 3] = oc * c + os * s, os * c - oc * s
+        out[at + 4] = g[V, b] * _SPEED
+        out[at + 5], out[at + 6] = g[LONG, b] * 0.1, g[WIDE, b] * 0.3
+        out[at + 7] = k.now[CLASS, b] * 0.1
+    for at in range(_OWN + seen * _OTHER, _WAY):
+        out[at] = 0.0
+    scale = _METRES if on else 0.0
     for j in range(_POINTS):
-        if on:
-            f = (j + 1) * _EVERY_M
-            slot = slot_at(k, a, f, slot)
-            wx, wy, _ux, _uy = sample(m, k, a, f, slot)
-            dx, dy = wx - x, wy - y
-            out[at], out[at + 1] = (dx * c + dy * s) * _METRES, (dy * c - dx * s) * _METRES
-        else:
-            out[at], out[at + 1] = 0.0, 0.0
-        at += 2
+        at = _WAY + 2 * j
+        wx, wy, _ux, _uy = sample(m, k, a, (j + 1) * _EVERY_M)
+        dx, dy = wx - x, wy - y
+        out[at], out[at + 1] = (dx * c + dy * s) * scale, (dy * c - dx * s) * scale
 
 
 @part
-def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> float:
-    """`reward.terms` of one agent, weighted as `reward.Terms.total` does; `yaw` and `allowed` speed are its lane's."""
-    f, g, dt = k.old, k.new, m.dt_s
+def worth(m: Map, k: Desk, a: int, weights: Any) -> float:
+    """`reward.terms` of one agent, weighted as `reward.Terms.total` does."""
+    f, g, t, dt = k.old, k.new, k.real, m.dt_s
     if (
         k.was[ACTIVE, a] == 0
         or k.now[ACTIVE, a] == 0
@@ -117,7 +126,7 @@ def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> 
     way = (g[ROUTE_S, a] - f[ROUTE_S, a]) * (1 / dt)
     on = k.window[a, 0] >= 0
     line = max(k.window[a, 0], 0)
-    along = g[COS, a] * math.cos(yaw) + g[SIN, a] * math.sin(yaw)
+    along = g[COS, a] * t[LANE_COS, a] + g[SIN, a] * t[LANE_SIN, a]
     astray = False
     if on:
         half = half_width(m, line, g[S, a])
@@ -125,7 +134,7 @@ def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> 
         astray = v > _SLOW and (along < 0.0 or oncoming)
     else:
         way = v * along
-    speed = max(allowed, _SLOW)
+    speed = max(t[LANE_V, a], _SLOW)
     total = weights[0] * clamp(way / speed, -1.0, 1.0) + weights[1] * (0.0 if soon else 1.0)
     bad = weights[3] if k.now[FAULT, a] != 0 and k.was[FAULT, a] == 0 else 0.0
     if k.now[OFF_ROAD, a] != 0 and k.was[OFF_ROAD, a] == 0:
@@ -140,9 +149,3 @@ def worth(m: Map, k: Desk, a: int, weights: Any, yaw: float, allowed: float) -> 
 def _yaw_rate(m: Map, at: Any, a: int) -> float:
     steer = at[STEER, a]
     return float(at[V, a] * math.tan(steer) / m.wheelbase_m) if steer != 0.0 else 0.0
-
-
-@part
-def lane_of(m: Map, k: Desk, a: int) -> tuple[float, float]:
-    """Yaw and speed of an agent's lane where it is."""
-    return heading(m, k.line[a, 1], k.new[S, a])

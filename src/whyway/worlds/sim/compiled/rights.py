@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from whyway.types import LightColor
 from whyway.worlds.sim import rights
-from whyway.worlds.sim.compiled.jit import part
+from whyway.worlds.sim.compiled.jit import natural, part
 from whyway.worlds.sim.compiled.lanes import clamp
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
@@ -54,7 +55,8 @@ _PUSHING, _PUSH_ROOM_M, _EXIT_S = rights._PUSHING, rights._PUSH_ROOM_M, rights._
 def color(m: Map, light: int, clock_s: float, asked_s: float) -> int:
     """The colour of a light at a time of its program, `asked_s` after the demand."""
     clock = m.dwell_s + asked_s if m.waits[light] else clock_s
-    t = (clock - m.offset[light] + 1e-6) % m.period[light]
+    t, period = clock - m.offset[light] + 1e-6, m.period[light]
+    t -= math.floor(t / period) * period
     phase, phases = 0, m.until.shape[1]
     for k in range(phases):
         if t >= m.until[light, k]:
@@ -82,21 +84,23 @@ def next_gate(m: Map, k: Desk, a: int, at: Any, which: Any) -> None:
     """The next gate of an agent, from the rows of one state whose lines are laid out."""
     half, held, known = at[LONG, a] / 2, which[HELD, a], k.whole[KNOWN, a]
     best, slot = FAR_M, 0
-    for r in range(min(known, WINDOW)):
-        distance = k.begins[a, r + 1] + m.lines[k.line[a, r + 1]].gate_s_m - half
+    for r in range(known):
+        distance = k.begins[a, r + 1] + m.lines[natural(k.line[a, r + 1])].gate_s_m - half
         if distance > -_PASSED_M and distance < best:
-            into = k.ways[a, r + 2] if r + 1 < WINDOW else -1
+            into = k.ways[a, r + 2]
             if not (held >= 0 and into == held):
                 best, slot = distance, r
+        if best <= k.begins[a, r + 2] - half:
+            break  # all others are further on
     way, light, stops, leaves = -1, -1, 0, FAR_M
     if best < FAR_M:
-        line = k.line[a, slot + 1]
+        line = natural(k.line[a, slot + 1])
         light, stops = m.lines[line].light, m.lines[line].stops
-        if slot + 2 <= WINDOW:
-            way = k.ways[a, slot + 2]
+        way = k.ways[a, slot + 2]
         for r in range(slot + 1, WINDOW):
             if k.ways[a, r + 1] != way:
                 leaves = min(leaves, k.begins[a, r + 1])
+                break
     k.real[GATE_M, a] = best
     k.real[EXIT_M, a] = leaves + _SETTLED_M if way >= 0 else -FAR_M
     k.whole[GATE_WAY, a], k.whole[GATE_LIGHT, a], k.whole[GATE_STOPS, a] = way, light, stops

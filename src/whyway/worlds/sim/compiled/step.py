@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +10,13 @@ import numpy as np
 
 from whyway.types import InputError
 from whyway.worlds.sim.blocks import whole_step
-from whyway.worlds.sim.compiled.around import judge, lead, prepare
+from whyway.worlds.sim.compiled.around import find_boxes, judge, lead, prepare
 from whyway.worlds.sim.compiled.drive import change_lanes, follow, lane_aside, note_red, obey, play
 from whyway.worlds.sim.compiled.jit import entry, part, sources
 from whyway.worlds.sim.compiled.lanes import lines_ahead, next_merge
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
     BOOLS,
-    CENTER_X,
-    CENTER_Y,
-    COS,
     CUE_NEXT,
     FLOATS,
     FLOATS_MOVED,
@@ -34,14 +30,9 @@ from whyway.worlds.sim.compiled.layout import (
     LEAD_V,
     LONG,
     MODE,
-    OFFSET,
     PLAYS,
-    PX,
-    PY,
     ROUTE_S,
-    SIN,
     STANDING,
-    YAWS,
     After,
     Before,
     Desk,
@@ -53,7 +44,7 @@ from whyway.worlds.sim.compiled.layout import (
     read,
     write,
 )  # fmt: skip
-from whyway.worlds.sim.compiled.observe import lane_of, look_around, worth
+from whyway.worlds.sim.compiled.observe import look_around, see_lanes, worth
 from whyway.worlds.sim.compiled.place import enter_and_leave, place
 from whyway.worlds.sim.compiled.rights import next_gate, share_out
 from whyway.worlds.sim.reward import Weights
@@ -87,19 +78,19 @@ def _load(k: Desk, now: Before, w: int) -> None:
         k.was[PLAYS, a] = 2 if has else (1 if k.was[CUE_NEXT, a] != 0 else 0)
         for r in range(WINDOW):
             k.before[a, r] = now.window[w, a, r]
-            k.window[a, r] = now.window[w, a, r]
         for j in range(k.neighbours):
             k.near[a, j] = now.near[w, a, j]
-        c, s = math.cos(k.old[YAWS, a]), math.sin(k.old[YAWS, a])
-        k.old[COS, a], k.old[SIN, a] = c, s
-        k.old[CENTER_X, a] = k.old[PX, a] + k.old[OFFSET, a] * c
-        k.old[CENTER_Y, a] = k.old[PY, a] + k.old[OFFSET, a] * s
+    find_boxes(k, k.old)
+    # whole blocks: what is copied beyond the agents is nobody's
     for j in range(k.old.shape[0]):
-        for a in range(agents):
+        for a in range(k.old.shape[1]):
             k.new[j, a] = k.old[j, a]
     for j in range(k.was.shape[0]):
-        for a in range(agents):
+        for a in range(k.was.shape[1]):
             k.now[j, a] = k.was[j, a]
+    for a in range(k.before.shape[0]):
+        for r in range(WINDOW):
+            k.window[a, r] = k.before[a, r]
 
 
 @part
@@ -178,11 +169,11 @@ def _kernel(fingerprint: int) -> Callable[..., int]:
             lines_ahead(m, k, k.new, k.now, k.window)
             asked_s = (0 if demand < 0 else tick - demand) * m.dt_s
             clock_s = tick * m.dt_s + now.phase_s[w]
+            see_lanes(m, k)
             for a in range(agents):
                 next_gate(m, k, a, k.new, k.now)
-                yaw, speed = lane_of(m, k, a)
-                look_around(m, k, a, clock_s, asked_s, yaw, speed, after.observation[w, a])
-                after.reward[w, a] = worth(m, k, a, weights, yaw, speed)
+                look_around(m, k, a, clock_s, asked_s, after.observation[w, a])
+                after.reward[w, a] = worth(m, k, a, weights)
             _store(k, after, w)
         return fingerprint
 
