@@ -50,7 +50,7 @@ class Decider:
         self._changes = LaneChanges(config, road)
         self._halts = Halts(config, road)
         self._detours = Detours(config, road) if detours else None
-        self._caution = Caution(config)
+        self._caution = Caution(config, road)
         self._wording = Wording(config)
         self._t_s = np.arange(0.0, config.reason.horizon_s + CYCLE_S / 2, CYCLE_S)
         self._facts: Facts | None = None
@@ -153,7 +153,7 @@ class Decider:
             m, self._config.driving, REACH_M,
             limits=(CauseKind.SPEED_LIMIT, 0) not in without, curves=(CauseKind.CURVATURE, 0) not in without,
         )  # fmt: skip
-        cap, capped_by = self._cap(facts, profile, seen, without, detour)
+        cap, capped_by = self._cap(facts, m, profile, seen, without, detour)
         halt = self._halts.of_lines(facts, m, without)
         go = self._roll(facts.ego, profile, cap, halt, corridor)
         in_way, passed = self._halts.conflicts(facts, m, go, corridor)
@@ -170,12 +170,12 @@ class Decider:
         )  # fmt: skip
 
     def _cap(
-        self, facts: Facts, profile: SpeedProfile, seen: Survey, without: frozenset[Key], detour: Detour | None
+        self, facts: Facts, m: Manoeuvre, profile: SpeedProfile, seen: Survey, without: frozenset[Key], detour: Detour | None
     ) -> tuple[float, Key | None]:  # fmt: skip
         """The speed not to exceed, and why if not because of the road."""
         span = max(2, int(facts.ego.v_mps * 5.0) + 10)
         cap = float(np.max(profile.allowed_mps[:span]))
-        caps = self._caution.caps(facts, seen, without)
+        caps = self._caution.caps(facts, m, seen, without)
         if detour is not None and self._detours is not None:
             caps.append(self._detours.cap(detour))
         slowest = min(caps, default=None)
