@@ -28,10 +28,10 @@ MIX: Mapping[ObjectClass, float] = {
 
 _SIZES = {
     ObjectClass.CAR: ((4.0, 4.9), (1.7, 1.9)), ObjectClass.TRUCK: ((7.0, 9.0), (2.3, 2.5)),
-    ObjectClass.BUS: ((10.5, 12.0), (2.5, 2.55)), ObjectClass.MOTORCYCLE: ((2.0, 2.3), (0.75, 0.85)),
+    ObjectClass.BUS: ((9.0, 10.3), (2.5, 2.55)), ObjectClass.MOTORCYCLE: ((2.0, 2.3), (0.75, 0.85)),
     ObjectClass.BICYCLE: ((1.7, 1.9), (0.55, 0.65)),
 }  # fmt: skip
-"""Least and most length and width."""
+"""Least and most length and width. Buses as long as CARLA's longest: where two lanes turn side by side, a 12 m one needs part of both."""
 _SLOW_MPS = 14.0
 """Bicycles share roads up to this limit."""
 _START_SHARE = 0.8

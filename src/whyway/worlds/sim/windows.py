@@ -14,7 +14,7 @@ from whyway.worlds.sim.table import SUCCESSORS, LaneTable
 
 Array = Any
 
-LONG_M = 9.5
+LONG_M = 8.9
 """Longer vehicles go straight on where they can: they would sweep over half a narrow junction."""
 _TRACK = 2
 """Newton steps by which the place on a line is found."""
