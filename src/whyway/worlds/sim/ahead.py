@@ -8,7 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, leading, none, pick, pick_quads, pick_rows, to
+from whyway.worlds.sim.arrays import (
+    cells,
+    clamp,
+    first,
+    leading,
+    none,
+    pick,
+    pick_quads,
+    pick_rows,
+    those,
+    to,
+)
 from whyway.worlds.sim.state import FAR_M, WINDOW, State
 from whyway.worlds.sim.table import LaneTable
 
@@ -20,8 +31,6 @@ _BEHIND = (2.5, 0.5)
 _SAMPLES_AHEAD, _SAMPLES_BEHIND = 26, 5
 SAMPLES = _SAMPLES_BEHIND + 1 + _SAMPLES_AHEAD
 """P: from 25 m behind to 80 m ahead; straight on from there."""
-_EXACT_ROWS = 1 << 24
-"""Whole numbers below this are exact in single precision."""
 _STEPS = 3
 """Newton steps of a projection: one is exact on a straight way, the others follow it round a bend."""
 
@@ -31,7 +40,7 @@ class Lines:
     """The window's lines as seen from the agent's centre `[R + 1, W, A]`, the line it came from first."""
 
     line: Array
-    """Index, never negative; where no line is known the one before it."""
+    """Index, never negative."""
     there: Array
     """Whether there is one."""
     begins_m: Array
@@ -39,55 +48,67 @@ class Lines:
     length_m: Array
     way: Array
     """The passage it belongs to, -1 for none."""
+    marks: Array
+    """`[R + 1, W, A, 4]` `LaneTable.marks` of each, with `begins_m` in place of the length."""
 
 
 def lines_ahead(xp: Any, state: State, table: LaneTable) -> Lines:
     """Where the lines of each window begin."""
     window = leading(state.window)
-    line, there, begins, length = [], [], [], []
-    at, known = clamp(window[0], 0, None), window[0] >= 0
-    reach = -state.s_m
-    for r in range(WINDOW):
-        if r:
-            known = known & (window[r] >= 0)
-            at = xp.where(known, window[r], at)
-        long = pick(table.length_m, at)
-        line.append(at)
-        there.append(known)
-        length.append(long)
-        begins.append(reach if r == 0 else xp.where(known, reach, reach + FAR_M * (WINDOW + r)))
-        reach = reach + long
-    back, has_back = clamp(state.came_from, 0, None), (state.came_from >= 0) & there[0]
-    back = xp.where(has_back, back, line[0])
-    long = pick(table.length_m, back)
-    before = xp.where(has_back, -state.s_m - long, -state.s_m)
-    lines = xp.stack([back, *line], axis=0)
-    exists = xp.stack([has_back, *there], axis=0)
-    way = xp.where(exists, pick(table.way, lines), -1)
-    return Lines(
-        lines, exists, xp.stack([before, *begins], axis=0), xp.stack([long, *length], axis=0), way
-    )
+    known = window >= 0
+    own = window if none(~known) else clamp(window, 0, None)
+    has_back = (state.came_from >= 0) & known[0]
+    back = xp.where(has_back, state.came_from, own[0])
+    line = xp.concat([back[None], own], axis=0)
+    there = xp.concat([has_back[None], known], axis=0)
+    marks = pick_rows(table.marks, line)
+    long = marks[..., 0]
+    begins = [-state.s_m - long[0] * to(has_back, long.dtype), -state.s_m]
+    for r in range(1, WINDOW):
+        begins.append(begins[-1] + long[r])
+    begins_m, length_m = xp.stack(begins, axis=0), long + 0.0
+    if not none(~known):
+        rank = xp.arange(WINDOW, dtype=long.dtype, device=long.device)[:, None, None]
+        begins_m[1:] += to(~known, long.dtype) * (FAR_M * (WINDOW + rank))
+    marks[..., 0] = begins_m
+    way = pick(table.way, line) | (to(there, xp.int64) - 1)  # all bits set: -1
+    return Lines(line, there, begins_m, length_m, way, marks)
 
 
 def next_merge(xp: Any, lines: Lines, merges: Array) -> tuple[Array, Array]:
     """The next line ahead into which others lead too `[W, A]` (-1 for none), and the way from the centre to its start."""
-    joins = lines.there[2:] & pick(merges, lines.line[2:])
-    at = xp.where(joins, lines.begins_m[2:], lines.begins_m[2:] + FAR_M * FAR_M)
-    nearest = xp.min(at, axis=0)
-    line = xp.max(xp.where(at <= nearest, lines.line[2:], -1), axis=0)
-    return xp.where(nearest < FAR_M, line, -1), nearest
+    lined, begins = lines.line[2:], lines.begins_m[2:]
+    slot = first(xp, lines.there[2:] & pick(merges, lined))
+    at = clamp(slot, None, WINDOW - 2)
+    at = at * (lined.shape[1] * lined.shape[2]) + cells(xp, lined[0])
+    found = (slot < WINDOW - 1) & (pick(begins, at) < FAR_M)
+    return xp.where(found, pick(lined, at), 0 * slot - 1), pick(begins, at)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """The way ahead (and a little behind) of each agent, sampled `[P, W, A]`."""
+    """The way of each agent over the lines of its window, looked up at some arc lengths from its centre, where it is asked for."""
 
-    x_m: Array
-    y_m: Array
-    ux: Array
-    uy: Array
     at_m: Array
-    """`[P, 1, 1]` arc lengths of the samples."""
+    """`[P]` the arc lengths, rising."""
+    slot: Array
+    """`[P, W, A]` which of the window's lines lies there."""
+    marks: Array
+    """`[(R + 1) W A, 4]` where each of them begins, and its `LaneTable.marks`."""
+    rows: Array
+    """`LaneTable.rows`."""
+
+    def point(self, xp: Any, sample: Array, agent: Array) -> tuple[Array, ...]:
+        """Arc length, x, y and direction of samples of agents' ways, both by flat index `(...)`."""
+        cells = self.slot.shape[1] * self.slot.shape[2]
+        line = to(pick(self.slot, sample * cells + agent), xp.int64) * cells + agent
+        begin, step, last, first = pick_quads(self.marks, line)
+        f = pick(self.at_m, sample)
+        along = f - begin
+        index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
+        x, y, ux, uy = pick_quads(self.rows, to(index + first, xp.int64))
+        rest = along - index * step
+        return f, x + rest * ux, y + rest * uy, ux, uy
 
 
 def arc_of_samples(xp: Any, like: Array) -> Array:
@@ -97,62 +118,63 @@ def arc_of_samples(xp: Any, like: Array) -> Array:
     return xp.asarray(falling + rising, dtype=like.dtype, device=like.device)
 
 
-def sample_way(xp: Any, lines: Lines, table: LaneTable, at_m: Array) -> Way:
-    """The way of each agent at arc lengths `[P]` from its centre."""
-    f = at_m[:, None, None]
-    (worlds, agents), begins = lines.line.shape[1:], lines.begins_m
+def way_at(xp: Any, lines: Lines, table: LaneTable, at_m: Array) -> Way:
+    """The ways of all agents, to be looked up at rising arc lengths `[P]`."""
+    f, begins = at_m[:, None, None], lines.begins_m
     slot = (f >= begins[1]).view(xp.int8)
-    furthest = at_m[-1]
     for r in range(2, WINDOW + 1):
-        if none(begins[r] <= furthest):
+        if none(begins[r] <= at_m[-1]):
             break  # further lines begin further away
         slot += (f >= begins[r]).view(xp.int8)
-    flat = to(slot, xp.int64)
-    flat *= worlds * agents
-    flat += _cells(xp, worlds, agents, at_m)
-    # lines' own values ride along with their begins, as floats: so long as a map's rows are few enough to be counted in floats
-    counted = table.rows.shape[0] < _EXACT_ROWS
-    own = [0.0 * table.step_m, table.step_m, to(table.last, f.dtype), to(table.first, f.dtype)]
-    every = pick_rows(xp.stack(own, axis=-1), lines.line)
-    every[..., 0] = begins
-    every = xp.reshape(every, (-1, 4))
-    begin, step, last, start = pick_quads(every, flat)
-    along = f - begin
-    index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
-    rest = along - index * step
-    at = (
-        to(index + start, xp.int64)
-        if counted
-        else to(index, xp.int64) + pick(table.first, pick(lines.line, flat))
-    )
-    x, y, ux, uy = pick_quads(table.rows, at)
-    return Way(x + rest * ux, y + rest * uy, ux, uy, f)
+    return Way(at_m, slot, xp.reshape(lines.marks, (-1, lines.marks.shape[-1])), table.rows)
 
 
-def _cells(xp: Any, worlds: int, agents: int, like: Array) -> Array:
-    """`[W, A]` flat indices."""
-    return xp.reshape(
-        xp.arange(worlds * agents, dtype=xp.int64, device=like.device), (worlds, agents)
-    )
+def every_sample(xp: Any, way: Way) -> tuple[Array, Array]:
+    """Coordinates x, y `[P, W, A]` of all ways at all samples."""
+    shape, agent = way.slot.shape, cells(xp, way.slot[0])
+    sample = xp.arange(shape[0], dtype=xp.int64, device=way.slot.device)[:, None, None]
+    _, x, y, _, _ = way.point(xp, xp.broadcast_to(sample, shape), agent)
+    return x, y
 
 
-def project(xp: Any, way: Way, x_m: Array, y_m: Array, guess_m: Array) -> tuple[Array, ...]:
-    """Points `[K, W, A]` on each agent's way: arc length from its centre, offset to the left, the way's direction there.
-
-    By Newton's method from a guess: f += (point - way(f)) . direction(f).
-    """
-    samples, worlds, agents = way.x_m.shape
-    cell = _cells(xp, worlds, agents, x_m)
-    f = guess_m
+def nearest_sample(xp: Any, f_m: Array) -> Array:
+    """Which of `arc_of_samples` is the nearest to arc lengths, counted in samples."""
     (b, c), (d, e) = _AHEAD, _BEHIND
-    first = float(_SAMPLES_BEHIND) + 0.5
-    for _ in range(_STEPS):
-        forth, back = clamp(f, 0.0, None), clamp(f, None, 0.0)
-        i = (xp.sqrt(forth * (4 * c) + b * b) - b) * (0.5 / c)
-        i = i - (xp.sqrt(back * (-4 * e) + d * d) - d) * (0.5 / e)
-        i = to(clamp(i + first, 0.0, samples - 0.5), xp.int64)
-        flat = i * (worlds * agents) + cell
-        ux, uy = pick(way.ux, flat), pick(way.uy, flat)
-        rx, ry = x_m - pick(way.x_m, flat), y_m - pick(way.y_m, flat)
-        f = pick(way.at_m, i) + rx * ux + ry * uy
-    return f, ux * ry - uy * rx, ux, uy
+    forth, back = clamp(f_m, 0.0, None), clamp(f_m, None, 0.0)
+    i = (xp.sqrt(forth * (4 * c) + b * b) - b) * (0.5 / c)
+    i = i - (xp.sqrt(back * (-4 * e) + d * d) - d) * (0.5 / e)
+    return to(clamp(i + (_SAMPLES_BEHIND + 0.5), 0.0, SAMPLES - 0.5), xp.int64)
+
+
+def project(
+    xp: Any, way: Way, agent: Array, x_m: Array, y_m: Array, sample: Array, steps: int = _STEPS
+) -> list[Array]:
+    """Points `(...)` on agents' ways: arc length from the centre, offset to the left, the way's direction there.
+
+    By Newton's method from a guess: f += (point - way(f)) . direction(f). As the way is straight at a sample, whoever comes to the
+    sample it came from has arrived.
+
+    Args:
+      xp: array namespace.
+      way: sampled at `arc_of_samples`.
+      agent: flat index of the agent of each point.
+      x_m: the points, as is `y_m`.
+      y_m: see `x_m`.
+      sample: guesses, from `nearest_sample`.
+      steps: one is exact on a straight way, the others follow it round a bend.
+    """
+    at, wx, wy, ux, uy = way.point(xp, sample, agent)
+    rx, ry = x_m - wx, y_m - wy
+    found = [at + rx * ux + ry * uy, ux * ry - uy * rx, ux, uy]
+    if steps == 1:
+        return found
+    after = nearest_sample(xp, found[0])
+    moved = those(after != sample)
+    if moved is None:
+        return project(xp, way, agent, x_m, y_m, after, steps - 1)
+    if moved.size:
+        agent, x_m, y_m, after = (pick(v, moved) for v in (agent, x_m, y_m, after))
+        better = project(xp, way, agent, x_m, y_m, after, steps - 1)
+        for values, new in zip(found, better, strict=True):
+            values[moved] = new
+    return found

@@ -7,9 +7,12 @@ shape `[K, W, A]`: the short axis first, so that reductions over it run along me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import array_api_compat.numpy as numpy_namespace
 import numpy as np
+from array_api_compat import array_namespace
 
 Array = Any
 
@@ -22,6 +25,9 @@ _KEYS = {
 }
 """By size of a number: `NOBODY`'s bits read as an integer, and the largest integer."""
 
+_NUMPY = (np.ndarray, np.generic)
+"""What is computed of an array without axes is none."""
+
 _COLUMNS = 16
 """So many columns are laid out at once: a cache line of them."""
 
@@ -31,7 +37,7 @@ _EXTRACT_UP_TO = 64
 
 def clamp(array: Array, low: Array | float | None, high: Array | float | None) -> Array:
     """The array between two bounds (numbers or arrays); several times quicker than `xp.clip` on small arrays."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, _NUMPY):
         if low is not None:
             array = np.maximum(array, low)
         return array if high is None else np.minimum(array, high)
@@ -44,9 +50,7 @@ def clamp(array: Array, low: Array | float | None, high: Array | float | None) -
 
 def to(array: Array, dtype: Any) -> Array:
     """The array in another type."""
-    return (
-        array.astype(dtype, copy=False) if isinstance(array, np.ndarray) else array.to(dtype=dtype)
-    )
+    return array.astype(dtype, copy=False) if isinstance(array, _NUMPY) else array.to(dtype=dtype)
 
 
 def chosen(mask: Array, new: Array, old: Array) -> Array:
@@ -73,19 +77,31 @@ def pick_rows(array: Array, index: Array) -> Array:
     return array.index_select(0, index.reshape(-1)).reshape(*index.shape, array.shape[-1])
 
 
-def pick_quads(array: Array, index: Array) -> list[Array]:
-    """The first four columns of a matrix's rows by index, each in the index's shape.
+def pick_quads(array: Array, index: Array, quad: int = 0) -> list[Array]:
+    """Four columns (from `4 * quad` on) of a matrix's rows by index, each in the index's shape.
 
     On numpy the four go as one item, which is as quick as one column; the matrix has 4, 8, ... columns.
     """
     if not isinstance(array, np.ndarray):
         rows = pick_rows(array, index)
-        return [rows[..., k] for k in range(4)]
-    items = array.reshape(-1, 4).view(np.dtype((np.void, 4 * array.itemsize))).reshape(-1)
+        return [rows[..., 4 * quad + k] for k in range(4)]
+    items = array.reshape(-1).view(np.dtype((np.void, 4 * array.itemsize)))
     wide = array.shape[1] // 4
-    found = items.take(index if wide == 1 else index * wide)
-    rows = found.view(array.dtype).reshape(*index.shape, 4)
-    return [np.ascontiguousarray(rows[..., k]) for k in range(4)]
+    found = items.take(index.reshape(-1) if wide == 1 else index.reshape(-1) * wide + quad)
+    columns = np.ascontiguousarray(found.view(array.dtype).reshape(-1, 4).T)
+    return [column.reshape(index.shape) for column in columns]
+
+
+def namespace(array: Array) -> Any:
+    """`array_namespace`, at once for numpy."""
+    return numpy_namespace if isinstance(array, np.ndarray) else array_namespace(array)
+
+
+def cells(xp: Any, like: Array) -> Array:
+    """`[W, A]` flat indices of agents."""
+    worlds, agents = like.shape
+    every = xp.arange(worlds * agents, dtype=xp.int64, device=like.device)
+    return xp.reshape(every, (worlds, agents))
 
 
 def few(mask: Array) -> Array | None:
@@ -108,17 +124,24 @@ def put_in(array: Array, index: Array, values: Array) -> Array:
     return array
 
 
+def those(mask: Array) -> Array | None:
+    """Flat indices where a mask holds; on torch, whose shapes stay as they are, None: all have to be taken."""
+    return np.flatnonzero(mask) if isinstance(mask, np.ndarray) else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Pairs of an agent and a neighbour that a computation is about: all `[K, W, A]`, or on numpy the few that matter `[n]`.
+    """Pairs of an agent and a neighbour that a computation is about: on torch all `[K, W, A]`, on numpy the few that count `[n]`.
 
     What is computed of a pair does not depend on which others are there.
     """
 
     theirs: Array
     """Flat index of the neighbour in `[W, A]`."""
+    counts: Array | bool
+    """Which of them count: on numpy all of them."""
     at: Array | None = None
-    """Flat indices of the pairs in `[K, W, A]`, None for all of them..."""
+    """Numpy: flat indices of the pairs in `[K, W, A]`..."""
     mine: Array | None = None
     """...and of their agents in `[W, A]`."""
     shape: tuple[int, ...] = ()
@@ -135,31 +158,51 @@ class Pairs:
         """Of the pairs, from values `[K, W, A]`."""
         return values if self.at is None else pick(values, self.at)
 
-    def spread(self, values: Array, otherwise: float | bool) -> Array:
-        """Values of the pairs as `[K, W, A]`, with another one elsewhere."""
+    def spread(self, mask: Array) -> Array:
+        """A mask of the pairs as `[K, W, A]`, False elsewhere."""
         if self.at is None:
-            return values
-        full = np.full(self.shape, otherwise, dtype=values.dtype)
-        full.reshape(-1)[self.at] = values
+            return mask
+        full = np.zeros(self.shape, dtype=bool)
+        full.reshape(-1)[self.at] = mask
         return full
 
+    def only(self, mask: Array, *values: Array) -> tuple[Any, ...]:
+        """Those of them for which a mask of theirs holds, and their part of some values."""
+        if self.at is None or self.mine is None:
+            return Pairs(self.theirs, mask & self.counts), *values
+        some = np.flatnonzero(mask)
+        theirs, at, mine, *rest = (v.take(some) for v in (self.theirs, self.at, self.mine, *values))
+        return Pairs(theirs, True, at, mine, self.shape), *rest
+
     def least(self, xp: Any, values: Array, otherwise: float) -> Array:
-        """The least one of each agent `[W, A]`; what is left out counts `otherwise`."""
-        return xp.min(self.spread(values, otherwise), axis=0)
+        """The least value of each agent `[W, A]` among its pairs; who has none: another one."""
+        if self.mine is None:
+            return xp.min(xp.where(self.counts, values, otherwise + 0.0 * values), axis=0)
+        least = np.full(self.shape[1:], otherwise, dtype=values.dtype)
+        np.minimum.at(least.reshape(-1), self.mine, values)
+        return least
 
     def any(self, xp: Any, mask: Array) -> Array:
-        """Whether it holds for any pair of each agent `[W, A]`."""
-        return xp.any(self.spread(mask, False), axis=0)
+        """Whether a mask holds for any pair of each agent `[W, A]`."""
+        if self.mine is None:
+            return xp.any(mask & self.counts, axis=0)
+        found = np.zeros(self.shape[1:], dtype=bool)
+        found.reshape(-1)[self.mine.take(np.flatnonzero(mask))] = True
+        return found
 
 
 def pairs(flat: Array, mask: Array) -> Pairs:
-    """The pairs for which a mask `[K, W, A]` holds, and maybe others; `flat` tells the neighbours (`Others.flat`)."""
-    at = few(mask)
+    """The pairs for which a mask `[K, W, A]` holds; `flat` tells the neighbours (`Others.flat`)."""
+    at = those(mask)
     if at is None:
-        return Pairs(flat)
-    cells = np.arange(mask[0].size)
-    agents = np.broadcast_to(cells, (mask.shape[0], cells.size)).reshape(-1)
-    return Pairs(pick(flat, at), at, pick(agents, at), mask.shape)
+        return Pairs(flat, mask)
+    return Pairs(pick(flat, at), True, at, _agents_of(*mask.shape).take(at), mask.shape)
+
+
+@lru_cache(maxsize=8)
+def _agents_of(neighbours: int, worlds: int, agents: int) -> Array:
+    """Flat index in `[W, A]` of the agent of each pair `[K, W, A]`."""
+    return np.tile(np.arange(worlds * agents), neighbours)
 
 
 def leading(array: Array) -> Array:
@@ -169,14 +212,15 @@ def leading(array: Array) -> Array:
     return array.movedim(-1, 0).contiguous()
 
 
-def trailing(array: Array) -> Array:
-    """`[K, W, A]` as `[W, A, K]`, laid out anew."""
-    if isinstance(array, np.ndarray):
-        laid = np.empty((*array.shape[1:], array.shape[0]), dtype=array.dtype)
-        for k in range(0, array.shape[0], _COLUMNS):
-            laid[..., k : k + _COLUMNS] = np.moveaxis(array[k : k + _COLUMNS], 0, -1)
-        return laid
-    return array.movedim(0, -1).contiguous()
+def side_by_side(xp: Any, columns: list[Array]) -> Array:
+    """Columns `[W, A]` as rows `[W, A, F]`."""
+    if not isinstance(columns[0], np.ndarray):
+        return xp.stack(columns, axis=-1)
+    laid = np.empty((*columns[0].shape, len(columns)), dtype=columns[0].dtype)
+    for k in range(0, len(columns), _COLUMNS):
+        part = np.stack(columns[k : k + _COLUMNS])
+        laid[..., k : k + _COLUMNS] = np.moveaxis(part, 0, -1)
+    return laid
 
 
 def smallest(xp: Any, score: Array, count: int) -> Array:
@@ -186,14 +230,14 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
     """
     candidates = score.shape[-1]
     low = (1 << max(1, (candidates - 1).bit_length())) - 1
-    nobody, most = _KEYS[score.itemsize]
-    limit = nobody & ~low
+    least_of_nobody, most = _KEYS[score.itemsize]
+    limit = least_of_nobody & ~low
     integer = xp.int32 if score.itemsize == 4 else xp.int64
-    index = xp.arange(candidates, dtype=integer, device=score.device)
     key = score.view(integer) & ~low
-    key |= index
+    key |= xp.arange(candidates, dtype=integer, device=score.device)
     if isinstance(score, np.ndarray):
-        found = np.sort(key, axis=-1)[..., :count]
+        key.sort(axis=-1)
+        found = key[..., :count]
     elif candidates > _EXTRACT_UP_TO or score.is_cuda:
         found = key.topk(count, dim=-1, largest=False, sorted=True).values
     else:
@@ -203,7 +247,18 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
             least.append(key.amin(0))
             key = key.masked_fill(key == least[-1], most)
         found = xp.stack(least, axis=-1)
-    return xp.where(found < limit, xp.astype(found & low, xp.int64), -1)
+    index, nobody = xp.astype(found & low, xp.int64), found >= limit
+    return index if none(nobody) else xp.where(nobody, 0 * index - 1, index)
+
+
+def first(xp: Any, masks: Array) -> Array:
+    """Index along the first axis of the first mask that holds, or how many there are where none does."""
+    missing = ~masks[0]
+    index = xp.astype(missing, xp.int64)
+    for mask in masks[1:]:
+        missing = missing & ~mask
+        index += missing
+    return index
 
 
 def luck(*counters: Array) -> Array:

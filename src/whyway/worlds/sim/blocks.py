@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.types import InputError
+from whyway.worlds.sim.arrays import namespace
 from whyway.worlds.sim.engine import advance, put, subset
 from whyway.worlds.sim.observe import look_around
 from whyway.worlds.sim.reward import Weights, terms
@@ -24,7 +24,7 @@ Array = Any
 Stepper = Callable[[Sim, State, Array, Array], tuple[State, Array, Array]]
 """Simulator, state, accelerations, steering angles -> state, observation, reward."""
 
-BLOCK_AGENTS = 3072
+BLOCK_AGENTS = 8000
 """Road users in a block: what their step touches fits a second-level cache."""
 
 
@@ -39,10 +39,10 @@ def seeing_step(
     sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, seen: Seen | None, weights: Weights = Weights()  # noqa: B008
 ) -> tuple[State, Array, Array, Seen | None]:  # fmt: skip
     """`whole_step` for whoever keeps what was seen of the state (None if nothing was) for the next step."""
-    xp = array_namespace(state.x_m)
+    xp = namespace(state.x_m)
     after, boxes = advance(xp, sim, state, acceleration_mps2, steer_rad, seen)
     now = None if sim.table is None else see(xp, sim, after, boxes)
-    worth = terms(xp, sim, state, after).total(weights)
+    worth = terms(xp, sim, state, after, None if now is None else now.lane).total(weights)
     return after, look_around(xp, sim, after, boxes, now), worth, now
 
 
@@ -72,7 +72,7 @@ class Blocks:
     @property
     def state(self) -> State:
         """The state of all worlds, joined."""
-        xp = array_namespace(self._blocks[0].x_m)
+        xp = namespace(self._blocks[0].x_m)
         return State(
             **{
                 f.name: xp.concat([getattr(b, f.name) for b in self._blocks], axis=0)
@@ -95,7 +95,7 @@ class Blocks:
             worth.append(reward)
         if len(seen) == 1:
             return seen[0], worth[0]
-        xp = array_namespace(acceleration_mps2)
+        xp = namespace(acceleration_mps2)
         return xp.concat(seen, axis=0), xp.concat(worth, axis=0)
 
     def get_state(self, index: Any = slice(None)) -> State:
@@ -104,7 +104,7 @@ class Blocks:
 
     def gather(self, name: str, agent: int) -> Array:
         """One field of one agent in all worlds `[W]`, without joining the rest."""
-        xp = array_namespace(self._blocks[0].x_m)
+        xp = namespace(self._blocks[0].x_m)
         return xp.concat([getattr(b, name)[:, agent] for b in self._blocks], axis=0)
 
     def set_state(self, state: State, index: Any = slice(None)) -> None:

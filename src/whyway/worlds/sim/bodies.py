@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from whyway.worlds.sim.arrays import clamp, few, none, pairs, pick, put_in, smallest, to
+from whyway.worlds.sim.arrays import few, none, pairs, pick, put_in, smallest, to
 from whyway.worlds.sim.others import Others, look
 from whyway.worlds.sim.seen import Boxes, centers
 from whyway.worlds.sim.sim import Sim
@@ -30,7 +30,7 @@ def judge(xp: Any, sim: Sim, state: State) -> tuple[State, Boxes]:
     table = sim.table
     deck = table.decks(state.window) if table is not None and table.has_bridges else None
     state = replace(state, near=neighbours(xp, state, cx, cy, c, s, deck))
-    others = look(xp, state, cx, cy, c, s)
+    others = look(xp, state, cx, cy)
     touch, fault = touches(xp, state, others, c, s)
     off = state.off_road
     if sim.surface is not None:
@@ -49,22 +49,17 @@ def neighbours(
 
     Those on the other `deck` `[W, A]` of a bridge (`LaneTable.decks`) matter to nobody below or above.
     """
-    ahead = _AHEAD_M + _AHEAD_S * state.v_mps
-    px, py = x_m + ahead * cos, y_m + ahead * sin
-    dx, dy = x_m[:, None, :] - px[:, :, None], y_m[:, None, :] - py[:, :, None]
-    along = dx * cos[:, :, None]
-    along += dy * sin[:, :, None]
-    along *= along
-    along *= _STRETCH
-    dx *= dx
-    dy *= dy
-    score = dx
-    score += dy
-    score -= along
-    agents = x_m.shape[-1]
-    itself = xp.eye(agents, dtype=x_m.dtype, device=x_m.device) * _NOWHERE
-    score = clamp(score, 0.0, None)
-    score += itself[None]
+    # in every agent's frame, from the point ahead of it: coordinates are products of all headings with all places
+    x, y = x_m - x_m[:, :1], y_m - y_m[:, :1]
+    one = xp.ones_like(x)
+    beyond = x * cos + y * sin + (_AHEAD_M + _AHEAD_S * state.v_mps)
+    along = xp.stack([cos, sin, -beyond], axis=-1) * math.sqrt(1.0 - _STRETCH)
+    across = xp.stack([-sin, cos, x * sin - y * cos], axis=-1)
+    seen = xp.matmul(xp.concat([along, across], axis=1), xp.stack([x, y, one], axis=1))
+    seen *= seen
+    worlds, agents = x.shape
+    score = seen[:, :agents] + seen[:, agents:]
+    xp.reshape(score, (worlds, -1))[:, :: agents + 1] = _NOWHERE
     if not none(~state.active):
         score = score + (to(~state.active, x_m.dtype) * _NOWHERE)[:, None, :]
     if deck is not None:
@@ -82,10 +77,10 @@ def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tu
     o = others
     la, wa = state.length_m / 2, state.width_m / 2
     # most are too far apart for any corner to reach
-    p = pairs(o.flat, (o.there > 0.0) & ~(o.far_m - o.span_m >= la + wa + 0.1))
-    dx, dy, their_cos, their_sin = (p.of(values) for values in (o.dx_m, o.dy_m, o.cos, o.sin))
-    half_length, half_width = p.of(o.half_length_m), p.of(o.half_width_m)
-    cos, sin, la, wa = (p.own(values) for values in (cos, sin, la, wa))
+    p = pairs(o.flat, o.there & ~(o.far_m - o.span_m >= la + wa + 0.1))
+    dx, dy = p.of(o.dx_m), p.of(o.dy_m)
+    their_cos, their_sin, half_length, half_width = (p.others(v) for v in (cos, sin, la, wa))
+    cos, sin, la, wa = (p.own(v) for v in (cos, sin, la, wa))
     c = xp.abs(their_cos * cos + their_sin * sin)
     s = xp.abs(their_sin * cos - their_cos * sin)
     ahead, left = dx * cos + dy * sin, dy * cos - dx * sin
@@ -102,10 +97,10 @@ def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tu
     edge = xp.maximum(xp.abs(ahead - la) - along, across)
     edge = xp.maximum(edge, xp.abs(forth - front_c) - their[0])
     edge = xp.maximum(edge, xp.abs(aside - front_s) - their[1])
-    touch = (apart <= 0.0) & (p.of(o.there) > 0.0)
+    touch = apart <= 0.0
     axle = ahead + p.own(state.offset_m)
     behind = axle < _BEHIND_COS * xp.sqrt(axle * axle + left * left)
-    hits = ((edge <= 0.0) | (xp.abs(p.of(o.v_mps)) <= _STANDS_MPS)) & ~behind
+    hits = ((edge <= 0.0) | (xp.abs(p.others(state.v_mps)) <= _STANDS_MPS)) & ~behind
     moves = xp.abs(state.v_mps) > _EGO_STANDS_MPS
     return p.any(xp, touch), p.any(xp, touch & hits) & moves
 

@@ -81,41 +81,55 @@ def needed(xp: Any, state: State, table: LaneTable, escape: Array, routes: Array
     return xp.where(by_route != 0, by_route, must)
 
 
-def changes(
-    xp: Any,
-    state: State,
-    lines: Lines,
-    leads: Leads,
-    gate: Gate,
-    table: LaneTable,
-    must: Array,
-    side: Array,
-    dt_s: float,
-) -> Change:
-    """Who changes lanes now; `must` is from `needed`, `side` from `side_of`."""
-    dtype = state.v_mps.dtype
-    line = lines.line[1]
-    kind = state.object_class
+@dataclass(frozen=True, slots=True, eq=False)
+class Chance:
+    """Who might change lanes, before anybody has looked around."""
+
+    drives: Array
+    """Who changes lanes at all."""
+    line: Array
+    """The line to which one could change now at the side that is thought of, -1 for none."""
+
+
+def chances(xp: Any, state: State, lines: Lines, table: LaneTable, side: Array) -> Chance:
+    """Who might change lanes now; `side` is from `side_of`."""
+    line, kind = lines.line[1], state.object_class
     drives = (
         state.active
         & lines.there[1]
         & (state.mode == int(Mode.RAIL))
         & (kind != int(ObjectClass.PEDESTRIAN))
         & (kind != int(ObjectClass.BICYCLE))
+        & (state.cue_when[..., 0] == int(When.NEVER))
     )
-    plays = state.cue_when[..., 0] != int(When.NEVER)
-    free = drives & ~plays & (state.held < 0) & ~pick(table.in_junction, line)
+    free = drives & (state.held < 0) & ~pick(table.in_junction, line)
     free = free & (xp.abs(state.d_m - state.target_d_m) < _SETTLED_M)
+    beside = xp.where(side > 0.0, pick(table.left, line), pick(table.right, line))
+    return Chance(drives, xp.where(free, beside, 0 * beside - 1))
+
+
+def changes(
+    xp: Any,
+    state: State,
+    lines: Lines,
+    leads: Leads,
+    gate: Gate,
+    chance: Chance,
+    must: Array,
+    side: Array,
+    dt_s: float,
+) -> Change:
+    """Who changes lanes now; `must` is from `needed`, `side` from `side_of`."""
+    dtype = state.v_mps.dtype
+    can = chance.line >= 0
     since = to(state.tick[:, None] - state.changed_tick, dtype) * dt_s
 
     rest = lines.begins_m[2] - state.length_m / 2
     rest = xp.where(lines.begins_m[2] > FAR_M / 2, lines.begins_m[1] + lines.length_m[1], rest)
-    obliged = (must != 0) & drives & ~plays
+    obliged = (must != 0) & chance.drives
     end = xp.where(obliged, rest - END_M, 0.0 * rest + FAR_M)
     urgency = clamp(1.0 - rest / (URGENT_M + URGENT_S * state.v_mps), 0.0, 1.0)
 
-    left = side > 0.0
-    neighbour = xp.where(left, pick(table.left, line), pick(table.right, line))
     asked = obliged & (to(must, dtype) == side)
     against = obliged & ~asked
     gain = leads.pull_beside - leads.pull
@@ -128,13 +142,12 @@ def changes(
     safe = (leads.push_beside > limit) & (leads.pull_beside > limit)
     # moving sideways takes moving: who stands may start, who is too near the end for that has to be let in first
     wants = xp.where(asked, since > MUST_AGAIN_S, worth & room & (state.v_mps > _MIN_MPS))
-    go = free & wants & safe & (neighbour >= 0)
-
-    stuck = worth & (state.standing_s > _STUCK_S) & free & (neighbour >= 0) & ~against
+    go = can & wants & safe
+    stuck = can & worth & (state.standing_s > _STUCK_S) & ~against
     wish = xp.where(obliged & (urgency > 0.0), must, 0 * must)
     wish = xp.where(stuck & ~obliged, to(side, must.dtype) + 0 * must, wish)
     return Change(
-        line=xp.where(go, neighbour, -1),
+        line=xp.where(go, chance.line, 0 * chance.line - 1),
         wish=xp.where(go, 0 * wish, wish),
         end_m=end,
         gives_up=obliged & (state.standing_s > _GIVES_UP_S) & (rest < 8.0) & (state.route >= 0),

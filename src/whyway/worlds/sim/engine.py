@@ -10,14 +10,12 @@ import dataclasses
 from dataclasses import replace
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from whyway.motion import actuate, single_track
 from whyway.types import LightColor
-from whyway.worlds.sim.ahead import arc_of_samples, next_merge, sample_way
-from whyway.worlds.sim.arrays import chosen, clamp, few, none, pick, put_in, to
+from whyway.worlds.sim.ahead import arc_of_samples, next_merge, way_at
+from whyway.worlds.sim.arrays import chosen, clamp, few, namespace, none, pick, put_in, those, to
 from whyway.worlds.sim.bodies import judge
-from whyway.worlds.sim.change import Change, changes, needed, side_of
+from whyway.worlds.sim.change import Change, chances, changes, needed, side_of
 from whyway.worlds.sim.cues import Part, play
 from whyway.worlds.sim.entries import enter_and_leave
 from whyway.worlds.sim.others import leads, threatened
@@ -30,7 +28,7 @@ from whyway.worlds.sim.sim import make_sim as make_sim
 from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
 from whyway.worlds.sim.table import LaneTable
 from whyway.worlds.sim.traffic import Motion, drive
-from whyway.worlds.sim.windows import enter_next, extend, on_route, track
+from whyway.worlds.sim.windows import Trip, fill, move_on, on_route, track
 
 Array = Any
 
@@ -51,7 +49,7 @@ def seconds(sim: Sim, state: State) -> Array:
 
 def step(sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array) -> State:
     """The state after `dt_s`; commands `[W, A]` count for agents under command."""
-    return advance(array_namespace(state.x_m), sim, state, acceleration_mps2, steer_rad)[0]
+    return advance(namespace(state.x_m), sim, state, acceleration_mps2, steer_rad)[0]
 
 
 def advance(
@@ -124,17 +122,20 @@ def _along_lines(
     """Everything that has to do with lines: what traffic does, and where everybody is on them afterwards."""
     box, lines, gate, colors = seen.boxes, seen.lines, seen.gate, seen.colors
     cx, cy, c, s, others = box.x_m, box.y_m, box.cos, box.sin, box.others
-    way = sample_way(xp, lines, table, arc_of_samples(xp, cx))
+    way = way_at(xp, lines, table, arc_of_samples(xp, cx))
     side = side_of(xp, state, cx.dtype)
     joins, join_m = next_merge(xp, lines, sim.merges)
     merge = (joins, join_m, gate.distance_m + state.length_m / 2 > join_m)
-    lead = leads(xp, state, others, way, cx, cy, c, s, gate.exit_m, merge, side, sim.traffic.idm)
+    chance = chances(xp, state, lines, table, side)
+    lead = leads(
+        xp, state, others, way, cx, cy, c, s, gate.exit_m, merge, side, chance.line >= 0, sim.traffic.idm
+    )  # fmt: skip
     must = needed(xp, state, table, sim.escape, sim.routes)
-    change = changes(xp, state, lines, lead, gate, table, must, side, sim.dt_s)
+    change = changes(xp, state, lines, lead, gate, chance, must, side, sim.dt_s)
     held = rights(xp, state, lines, gate, table, colors, lead.exit_taken, lead.gap_m, part.reckless)
     threat = threatened(xp, state, others, c, s)
     motion = drive(
-        xp, state, lines, lead, gate, held, change, part, threat, table, colors, sim.traffic.idm, sim.dt_s
+        xp, state, lines, lead, gate, held, change, part, threat, table, seen.lane[1], sim.traffic.idm, sim.dt_s
     )  # fmt: skip
     mode = state.mode
     if sim.logs is not None:
@@ -153,7 +154,7 @@ def _along_lines(
         lead_v_mps=lead.v_mps,
         ran_red=_ran_red(xp, state, gate, colors, motion, moved),
     )
-    return _place(xp, sim, table, state, moved, change, motion)
+    return _place(xp, sim, table, state, moved, change, motion, seen.lane[2])
 
 
 def _ran_red(
@@ -171,8 +172,8 @@ def _ran_red(
     return state.active & red & passes
 
 
-def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, change: Change, motion: Motion) -> State:  # fmt: skip
-    """Where everybody is on lines, and poses of those who follow them or a recording."""
+def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, change: Change, motion: Motion, half: Array) -> State:  # fmt: skip
+    """Where everybody is on lines (`half` as wide), and poses of those who follow them or a recording."""
     dt = sim.dt_s
     rail = state.active & (moved.mode == int(Mode.RAIL))
     line = clamp(state.window[..., 0], 0, None)
@@ -181,7 +182,6 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     s_old, d_old = state.s_m + ahead, xp.where(rail, motion.d_m, state.d_m)
 
     # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
-    half = table.half_width(line, state.s_m)
     strays = (
         state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
     )
@@ -199,17 +199,14 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     window, came_from = state.window, state.came_from
     if not none(other):
         first = xp.where(other, new_line, window[..., 0])[..., None]
-        window = _forgotten(xp, xp.concat([first, window[..., 1:]], axis=-1), other)
+        window = xp.concat([first, _forgotten(xp, window, other)[..., 1:]], axis=-1)
         came_from = xp.where(other, 0 * line - 1, came_from)
     at, route = state.route_at, xp.where(change.gives_up, 0 * state.route - 1, state.route)
     if sim.routes is not None:
         at = counted_again(xp, sim.routes, route, at, new_line)
         window = _forgotten(xp, window, at != state.route_at)
-    for _ in range(2):
-        window, came_from, s, at = enter_next(
-            xp, window, came_from, s, at, table, sim.routes, route
-        )
-        window = extend(xp, state, window, at, table, sim.routes, route)
+    trip = move_on(xp, state, Trip(window, came_from, s, at), route, table, sim.routes)
+    window, came_from, s, at = trip.window, trip.came_from, trip.s_m, trip.at
 
     now = clamp(window[..., 0], 0, None)
     x, y, yaw = _stretched(
@@ -255,8 +252,13 @@ def _forgotten(xp: Any, window: Array, whose: Array) -> Array:
     """The windows, of which some keep their first line only: they lead elsewhere now."""
     if none(whose):
         return window
-    slot = xp.arange(WINDOW, dtype=xp.int64, device=window.device)
-    return xp.where(whose[..., None] & (slot > 0), 0 * window - 1, window)
+    some = those(whose)
+    if some is None:
+        slot = xp.arange(WINDOW, dtype=xp.int64, device=window.device)
+        return xp.where(whose[..., None] & (slot > 0), 0 * window - 1, window)
+    window = window.copy()
+    window.reshape(-1, WINDOW)[some, 1:] = -1
+    return window
 
 
 def _found(
@@ -281,7 +283,7 @@ def _stretched(
     lines = xp.stack([xp.where(over, after, line), xp.where(under, before, line)], axis=0)
     back = pick(table.length_m, clamp(before, 0, None))
     s = xp.stack([xp.where(over, front - long, front), xp.where(under, rear + back, rear)], axis=0)
-    x, y, _, _, _ = table.pose(lines, s, d_m + 0.0 * s)
+    x, y = table.point(lines, s, d_m)
     return (x[0] + x[1]) / 2, (y[0] + y[1]) / 2, xp.atan2(y[0] - y[1], x[0] - x[1])
 
 
@@ -306,14 +308,13 @@ def _recorded(xp: Any, sim: Sim, state: State, tick: Array) -> State:
 
 def begin(sim: Sim, state: State) -> State:
     """The state made consistent: windows filled, poses from lines and recordings, flags computed."""
-    xp = array_namespace(state.x_m)
+    xp = namespace(state.x_m)
     if sim.logs is not None:
         state = _recorded(xp, sim, state, state.tick)
     if sim.table is None:
         return judge(xp, sim, state)[0]
-    table, window = sim.table, state.window
-    for _ in range(WINDOW - 1):
-        window = extend(xp, state, window, state.route_at, table, sim.routes, state.route)
+    table = sim.table
+    window = fill(xp, state, table, sim.routes)
     on_line = window[..., 0] >= 0
     line = clamp(window[..., 0], 0, None)
     rail = on_line & (state.mode == int(Mode.RAIL))
@@ -355,7 +356,7 @@ def _roughly(xp: Any, table: LaneTable, line: Array, x_m: Array, y_m: Array) -> 
     best, at = 0.0 * x_m + 1e18, 0.0 * x_m
     for k in range(64):
         s = pick(table.length_m, line) * (k / 63)
-        x, y, *_ = table.pose(line, s, 0.0 * s)
+        x, y = table.point(line, s, 0.0 * s)
         gap = (x - x_m) ** 2 + (y - y_m) ** 2
         at, best = xp.where(gap < best, s, at), xp.minimum(best, gap)
     return at
@@ -371,7 +372,7 @@ def put(state: State, index: Any, other: State) -> State:
     fields = {}
     for f in dataclasses.fields(State):
         value = getattr(state, f.name)
-        copy = array_namespace(value).asarray(value, copy=True)
+        copy = namespace(value).asarray(value, copy=True)
         copy[index] = getattr(other, f.name)
         fields[f.name] = copy
     return State(**fields)

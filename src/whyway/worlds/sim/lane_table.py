@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.types import Floats, InputError, Ints
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, namespace, pick_quads, to
 
 Array = Any
 
@@ -80,6 +79,8 @@ class LaneTable:
     """`[L]` the passage through a junction that a line belongs to, -1 elsewhere."""
     way_priority: Array
     """`[V]` 0 goes first, 1 turns left across those, 2 gives way, 3 has a stop sign."""
+    marks: Array
+    """`[L, 4]` length, step, last, first: what is asked for together, side by side, as numbers of one type."""
     conflict: Array
     """`[V, V]` two ways that may not be used at once."""
     deck: Array
@@ -89,31 +90,34 @@ class LaneTable:
 
     def pose(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array, Array, Array, Array]:
         """x, y, yaw, curvature, speed at `s_m` `(...)`, `d_m` to the left, of each line; straight on beyond the ends."""
-        xp = array_namespace(s_m)
-        flat = xp.reshape(line, (-1,))
-        step = xp.reshape(xp.take(self.step_m, flat), s_m.shape)
-        last = xp.reshape(xp.take(self.last, flat), s_m.shape)
-        k = xp.astype(xp.floor(s_m / step), last.dtype)
-        k = xp.minimum(xp.maximum(k, 0 * k), last)
-        index = xp.reshape(xp.take(self.first, flat), s_m.shape) + k
-        row = xp.take(self.rows, xp.reshape(index, (-1,)), axis=0)
-        row = xp.reshape(row, (*s_m.shape, row.shape[-1]))
-        f = s_m - xp.astype(k, step.dtype) * step
-        within = xp.minimum(xp.maximum(f, 0.0 * f), step)
-        ux, uy = row[..., UX], row[..., UY]
-        return (
-            row[..., X] + f * ux - d_m * uy,
-            row[..., Y] + f * uy + d_m * ux,
-            row[..., YAW] + within * row[..., CURVATURE],
-            row[..., CURVATURE],
-            row[..., SPEED],
-        )
+        row, f, step = self._row(line, s_m)
+        x, y, ux, uy = pick_quads(self.rows, row)
+        yaw, curvature, speed, _ = pick_quads(self.rows, row, 1)
+        turned = clamp(f, 0.0, step) * curvature
+        return x + f * ux - d_m * uy, y + f * uy + d_m * ux, yaw + turned, curvature, speed
+
+    def point(self, line: Array, s_m: Array, d_m: Array) -> tuple[Array, Array]:
+        """x, y of `pose`."""
+        row, f, _ = self._row(line, s_m)
+        x, y, ux, uy = pick_quads(self.rows, row)
+        return x + f * ux - d_m * uy, y + f * uy + d_m * ux
+
+    def lane(self, line: Array, s_m: Array) -> tuple[Array, Array, Array]:
+        """Yaw and speed at `s_m` `(...)` of each line, and from its centre to either border: lanes open and close along the way."""
+        row, f, step = self._row(line, s_m)
+        yaw, curvature, speed, half_width = pick_quads(self.rows, row, 1)
+        return yaw + clamp(f, 0.0, step) * curvature, speed, half_width
 
     def half_width(self, line: Array, s_m: Array) -> Array:
-        """From the centre to either border at `s_m` `(...)` of each line: lanes open and close along the way."""
-        k = to(s_m / pick(self.step_m, line), self.last.dtype)
-        k = clamp(k, 0, pick(self.last, line))
-        return pick(self.rows[:, HALF_WIDTH], pick(self.first, line) + k)
+        """The last one of `lane`."""
+        return self.lane(line, s_m)[2]
+
+    def _row(self, line: Array, s_m: Array) -> tuple[Array, Array, Array]:
+        """The row before a place, how far beyond that it is, and the distance of rows."""
+        xp = namespace(s_m)
+        _, step, last, first = pick_quads(self.marks, line)
+        k = xp.minimum(clamp(xp.floor(s_m / step), 0.0, None), last)
+        return to(k + first, xp.int64), s_m - k * step, step
 
     def to(self, xp: Any, dtype: Any, device: Any = None) -> LaneTable:
         """The same table in another namespace and float type, on a device."""
@@ -128,7 +132,7 @@ class LaneTable:
 
     def decks(self, window: Array) -> Array:
         """The deck `[W, A]` of agents with such windows `[W, A, R]` of lines: that of their line, or else of the next one."""
-        xp = array_namespace(window)
+        xp = namespace(window)
         lines = window[..., :2]
         known = xp.take(self.deck, xp.reshape(xp.where(lines < 0, 0 * lines, lines), (-1,)))
         deck = xp.where(lines < 0, 0 * lines, xp.reshape(known, lines.shape))

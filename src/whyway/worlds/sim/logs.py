@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.maps.signals import SignalPlan
 from whyway.types import Floats, TrafficLight
-from whyway.worlds.sim.arrays import clamp, pick
+from whyway.worlds.sim.arrays import clamp, namespace, pick
 from whyway.worlds.sim.lane_table import Line
 
 Array = Any
@@ -57,7 +56,7 @@ class Logs:
 
     def at(self, log: Array, time_s: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
         """x, y, yaw, v, a and presence of recordings `log` `(...)` at times `(...)`, linear between samples."""
-        xp = array_namespace(time_s)
+        xp = namespace(time_s)
         u = (time_s - xp.take(self.first_s, log)) / self.dt_s
         last = xp.astype(xp.take(self.count, log) - 1, u.dtype)
         forever = xp.take(self.forever, log)
@@ -127,7 +126,7 @@ class Signals:
 
     def colors(self, time_s: Array, asked_s: Array) -> Array:
         """`LightColor` values `[W, N]` at times `[W]`, `asked_s` `[W]` after the demand (0 before)."""
-        xp = array_namespace(time_s)
+        xp = namespace(time_s)
         lights, phases = self.color.shape
         # a microsecond's grace, so that a change at a whole step does not hang on rounding
         clock = xp.where(self.waits[None, :], self.dwell_s + asked_s[:, None], time_s[:, None])

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from whyway.worlds.sim.ahead import sample_way
-from whyway.worlds.sim.arrays import clamp, none, pick, to, trailing
-from whyway.worlds.sim.others import Others
-from whyway.worlds.sim.rights import may_go
+from whyway.worlds.sim.ahead import every_sample, way_at
+from whyway.worlds.sim.arrays import clamp, namespace, none, pick, side_by_side, to
 from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
@@ -33,7 +29,7 @@ _METRES, _SPEED = 1 / 50.0, 1 / 15.0
 
 def observe(sim: Sim, state: State) -> Array:
     """Observations `[W, A, FEATURES]`; others that are absent are zeros, and so is all of an inactive agent."""
-    xp = array_namespace(state.x_m)
+    xp = namespace(state.x_m)
     boxes = boxes_of(xp, state)
     seen = None if sim.table is None else see(xp, sim, state, boxes)
     return look_around(xp, sim, state, boxes, seen)
@@ -42,7 +38,7 @@ def observe(sim: Sim, state: State) -> Array:
 def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None) -> Array:
     """`observe` for whoever knows what is `seen` of the state; None where there is no lane graph."""
     cx, cy, c, s = boxes.x_m, boxes.y_m, boxes.cos, boxes.sin
-    around = _others(xp, state, boxes.others, c, s)
+    around = _others(xp, state, boxes)
     if sim.table is None or seen is None:
         nothing = 0.0 * cx
         columns = _own(xp, state, 6 * [nothing])
@@ -50,17 +46,17 @@ def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None
     else:
         lines = seen.lines
         every = xp.arange(1, POINTS + 1, device=cx.device) * POINT_EVERY_M
-        way = sample_way(xp, lines, sim.table, to(every, cx.dtype))
-        columns = _own(xp, state, _road(xp, sim, state, seen)) + around
-        px, py = way.x_m - cx, way.y_m - cy
+        x, y = every_sample(xp, way_at(xp, lines, sim.table, to(every, cx.dtype)))
+        columns = _own(xp, state, _road(xp, seen)) + around
+        px, py = x - cx, y - cy
         known = to(lines.there[1], cx.dtype) * _METRES
         forth, left = (px * c + py * s) * known, (py * c - px * s) * known
         for k in range(POINTS):
             columns += [forth[k], left[k]]
-    out = xp.stack(columns, axis=0)
+    out = side_by_side(xp, columns)
     if not none(~state.active):
-        out = out * to(state.active, out.dtype)
-    return trailing(out)
+        out = out * to(state.active, out.dtype)[..., None]
+    return out
 
 
 def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:
@@ -72,20 +68,13 @@ def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:
     ]  # fmt: skip
 
 
-def _road(xp: Any, sim: Sim, state: State, seen: Seen) -> list[Array]:
+def _road(xp: Any, seen: Seen) -> list[Array]:
     """Next gate, its light, the lane's heading and speed."""
-    assert sim.table is not None
-    lines, gate, colors, cos, sin = (
-        seen.lines,
-        seen.gate,
-        seen.colors,
-        seen.boxes.cos,
-        seen.boxes.sin,
-    )
+    lines, gate, cos, sin = seen.lines, seen.gate, seen.boxes.cos, seen.boxes.sin
     dtype = cos.dtype
     lit = gate.light >= 0
-    closed = lit & ~may_go(xp, colors, gate.light)
-    _, _, yaw, _, speed = sim.table.pose(lines.line[1], state.s_m, 0.0 * state.s_m)
+    closed = lit & ~gate.open
+    yaw, speed, _ = seen.lane
     there = to(lines.there[1], dtype)
     heading = (sin * xp.cos(yaw) - cos * xp.sin(yaw)) * there
     return [
@@ -94,18 +83,19 @@ def _road(xp: Any, sim: Sim, state: State, seen: Seen) -> list[Array]:
     ]  # fmt: skip
 
 
-def _others(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> list[Array]:
-    o = others
-    count = min(NEAREST, o.dx_m.shape[0])
-    there, dx, dy, oc, os = (v[:count] for v in (o.there, o.dx_m, o.dy_m, o.cos, o.sin))
-    scale = there * _METRES
-    kind = pick(to(state.object_class, cos.dtype), o.flat[:count])
-    features = (
-        (dx * cos + dy * sin) * scale, (dy * cos - dx * sin) * scale,
-        (oc * cos + os * sin) * there, (os * cos - oc * sin) * there,
-        o.v_mps[:count] * (there * _SPEED), o.half_length_m[:count] * (there * 0.2),
-        o.half_width_m[:count] * (there * 0.6), kind * (there * 0.1),
-    )  # fmt: skip
+def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
+    o, cos, sin = boxes.others, boxes.cos, boxes.sin
+    count = min(NEAREST, o.flat.shape[0])
+    flat, there, dx, dy = (v[:count] for v in (o.flat, o.there, o.dx_m, o.dy_m))
+    oc, os = pick(cos, flat), pick(sin, flat)
+    features = [
+        (dx * cos + dy * sin) * _METRES, (dy * cos - dx * sin) * _METRES, oc * cos + os * sin, os * cos - oc * sin,
+    ]  # fmt: skip
+    kind = to(state.object_class, cos.dtype)
+    scaled = (state.v_mps * _SPEED, state.length_m * 0.1, state.width_m * 0.3, kind * 0.1)
+    features += [pick(values, flat) for values in scaled]
+    if not none(~there):
+        features = [feature * to(there, cos.dtype) for feature in features]
     columns: list[Array] = [feature[k] for k in range(count) for feature in features]
     columns += (NEAREST - count) * _OTHER * [0.0 * cos]
     return columns

@@ -11,14 +11,18 @@ from typing import Any
 
 from whyway.config import IdmConfig
 from whyway.types import ObjectClass
-from whyway.worlds.sim.ahead import Way, project
-from whyway.worlds.sim.arrays import clamp, leading, none, pairs, pick, to
+from whyway.worlds.sim.ahead import Way, nearest_sample, project
+from whyway.worlds.sim.arrays import Pairs, cells, clamp, leading, none, pairs, pick, to
 from whyway.worlds.sim.state import FAR_M, Mode, State
 
 Array = Any
 
 HORIZON_M = 100.0
-"""Leaders are looked for within this distance."""
+"""Nobody further away is minded, ..."""
+SIGHT_M, SIGHT_S = 50.0, 4.0
+"""... nor who is so far away in metres and seconds of the faster of the two: IDM's interaction is next to nothing there."""
+BEHIND_M = 30.0
+"""Who is further behind is minded by those alone who think of changing lanes."""
 MARGIN_M = 0.3
 """Beside the flanks: whoever comes closer to the way is in it."""
 SQUEEZE_M, SQUEEZE_AFTER_S = 0.05, 12.0
@@ -41,46 +45,30 @@ _WALK_MPS, _PATIENCE_S, _TRUST_MPS2 = 1.2, 1.0, 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Others:
-    """The neighbours of each agent, as they are. What is not there counts nothing: `there` is 0."""
+    """The neighbours of each agent."""
 
+    flat: Array
+    """Flat index `[K, W, A]` into `[W, A]`: somebody's even where nobody is."""
     there: Array
+    """Whether there is one."""
     dx_m: Array
     dy_m: Array
-    cos: Array
-    """Of their heading in `map`, as is `sin`."""
-    sin: Array
-    v_mps: Array
-    half_length_m: Array
-    half_width_m: Array
     far_m: Array
     """From centre to centre."""
     span_m: Array
     """Half length and half width: no corner is further from its centre."""
-    flat: Array
-    """Flat index `[K, W, A]` into `[W, A]`."""
 
 
-def look(xp: Any, state: State, x_m: Array, y_m: Array, cos: Array, sin: Array) -> Others:
-    """Gather `state.near`; poses are the boxes' centres `[W, A]`."""
+def look(xp: Any, state: State, x_m: Array, y_m: Array) -> Others:
+    """Gather `state.near`; places are the boxes' centres `[W, A]`."""
     near = leading(state.near)
     worlds, agents = state.x_m.shape
-    base = xp.arange(worlds, dtype=xp.int64, device=x_m.device)[:, None] * agents
-    flat = clamp(near, 0, None) + base
+    there = near >= 0
+    flat = near if none(~there) else clamp(near, 0, None)
+    flat = flat + xp.arange(worlds, dtype=xp.int64, device=x_m.device)[:, None] * agents
     dx, dy = pick(x_m, flat) - x_m, pick(y_m, flat) - y_m
-    half_length, half_width = pick(state.length_m / 2, flat), pick(state.width_m / 2, flat)
-    return Others(
-        there=to(near >= 0, x_m.dtype),
-        dx_m=dx,
-        dy_m=dy,
-        cos=pick(cos, flat),
-        sin=pick(sin, flat),
-        v_mps=pick(state.v_mps, flat),
-        half_length_m=half_length,
-        half_width_m=half_width,
-        far_m=xp.sqrt(dx * dx + dy * dy),
-        span_m=half_length + half_width,
-        flat=flat,
-    )
+    span = pick((state.length_m + state.width_m) / 2, flat)
+    return Others(flat, there, dx, dy, xp.sqrt(dx * dx + dy * dy), span)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +105,7 @@ def leads(
     exit_m: Array,
     merge: tuple[Array, Array, Array],
     side: Array,
+    thinks: Array,
     idm: IdmConfig,
 ) -> Leads:
     """Everybody's neighbours on everybody's way.
@@ -134,126 +123,203 @@ def leads(
       merge: the next line into which others lead too, the way to it, and whether the agent is on its way there without
         having to stop before.
       side: the side on which a lane change is thought of `[W, 1]`: 1 left, -1 right.
+      thinks: who thinks of one `[W, A]`: for all the others `pull_beside` and the pushes are zero.
       idm: what is common to all drivers.
     """
-    o, dtype = others, x_m.dtype
+    o = others
     ahead = o.dx_m * cos + o.dy_m * sin
-    f, aside, ux, uy = project(
-        xp, way, x_m + o.dx_m, y_m + o.dy_m, o.far_m * (to(ahead > 0.0, dtype) * 2.0 - 1.0)
+    every = pairs(o.flat, _minded(xp, state, o, ahead, thinks))
+    guess = every.of(o.far_m)
+    guess = xp.where(every.of(ahead) > 0.0, guess, -guess)
+    agent = cells(xp, x_m) if every.mine is None else every.mine
+    on_way = project(
+        xp, way, agent, every.others(x_m), every.others(y_m), nearest_sample(xp, guess)
     )
-    rest = state.d_m - state.target_d_m
-    p = pairs(o.flat, _in_reach(xp, state, o, f, aside, xp.abs(rest), side))
-    f, aside, ux, uy = (p.of(values) for values in (f, aside, ux, uy))
-    their_cos, their_sin, their_v = p.of(o.cos), p.of(o.sin), p.of(o.v_mps)
-    half_length, half_width = p.of(o.half_length_m), p.of(o.half_width_m)
+    p, f, aside, ux, uy = every.only(
+        _in_reach(xp, state, every, o, on_way[1], side, thinks), *on_way
+    )
+    met = _meet(xp, state, p, o, cos, sin, f, aside, ux, uy)
+    blocks = met.there & (_clearance(xp, state, met) < _margin(xp, state, met))
+    in_way = blocks & (f > 0.0) & (f < HORIZON_M)
+    calm = 1.0 / (2.0 * xp.sqrt(state.a_max_mps2 * idm.b_mps2))
+    q, gap, along, v, near_end = met.pairs.only(
+        in_way, met.gap_m, met.along_mps, met.v_mps, f - met.half_along_m
+    )
+    nearest = q.least(xp, gap, 2 * FAR_M)
+    first, first_mps = q.only(gap <= q.own(nearest), along)
+    slow = (xp.abs(v) < SLOW_MPS) & (near_end < q.own(exit_m + state.s0_m))
+    pull = _strongest(xp, state, met, in_way, calm)
+    joining = _joining(xp, state, every, merge, p.spread(in_way), calm)
+    free = (state.mode == int(Mode.RAIL)) | (state.mode == int(Mode.COMMAND))
+    of_free = pull
+    if not none(~free):
+        of_free = _strongest(xp, state, met, in_way & p.others(free), calm)
+    pull_beside, push, push_beside = _beside(xp, state, met, blocks, side, thinks, calm)
+    return Leads(
+        pull=xp.minimum(pull, joining),
+        pull_of_free=of_free,
+        gap_m=clamp(nearest, None, FAR_M),
+        v_mps=first.least(xp, first_mps, FAR_M) * to(nearest < FAR_M / 2, x_m.dtype),
+        exit_taken=q.any(xp, slow),
+        pull_beside=pull_beside,
+        push=push,
+        push_beside=push_beside,
+    )
+
+
+def _minded(xp: Any, state: State, o: Others, ahead: Array, thinks: Array) -> Array:
+    """Pairs worth a closer look: who is behind is minded by those who think of changing lanes, and nearby by everybody."""
+    sight = clamp(
+        SIGHT_M + SIGHT_S * xp.maximum(state.v_mps, pick(state.v_mps, o.flat)), None, HORIZON_M
+    )
+    near = (o.far_m < sight) & o.there
+    return near & ((ahead > 0.0) | (o.far_m < BEHIND_M) | thinks)
+
+
+def _in_reach(
+    xp: Any, state: State, p: Pairs, o: Others, aside: Array, side: Array, thinks: Array
+) -> Array:
+    """Pairs whose neighbour may be in the agent's way, come into it, or be on the lane at `side`: a bound on the safe side."""
+    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
+    most = MARGIN_M + (0.0 if none(walker) else WALKER_MARGIN_M - MARGIN_M)
+    half = state.width_m / 2 + (most + 0.5)
+    aim = state.target_d_m + to(thinks, aside.dtype) * (side * LANE_M)
+    highest = xp.maximum(xp.maximum(state.d_m, state.target_d_m), aim) + half
+    lowest = xp.minimum(xp.minimum(state.d_m, state.target_d_m), aim) - half
+    swing = xp.abs(state.d_m - state.target_d_m) + to(state.wish != 0, aside.dtype) * LANE_M
+    span = p.of(o.span_m) + p.others(swing)
+    # what is not a number is not away
+    return ~((aside - span >= p.own(highest)) | (aside + span <= p.own(lowest)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Met:
+    """Neighbours on agents' ways."""
+
+    pairs: Pairs
+    there: Array
+    """Which of them count."""
+    f_m: Array
+    """Arc length from the agent's centre, and..."""
+    aside_m: Array
+    """...offset from its way, of the neighbour's centre."""
+    low_m: Array
+    """Where its box is across the way, or will be while it changes lanes..."""
+    high_m: Array
+    half_along_m: Array
+    gap_m: Array
+    """Between the two boxes, along the way."""
+    v_mps: Array
+    along_mps: Array
+    """Its speed along the way, and..."""
+    across_mps: Array
+    """...across it."""
+    cos: Array
+    """Of its heading against the way."""
+    own_mps: Array
+    """The agent's speed."""
+
+
+def _meet(
+    xp: Any, state: State, p: Pairs, o: Others, cos: Array, sin: Array, f: Array, aside: Array, ux: Array, uy: Array
+) -> _Met:  # fmt: skip
+    """The boxes of neighbours in the frames of ways."""
+    half = state.length_m / 2
+    their_cos, their_sin, their_v = p.others(cos), p.others(sin), p.others(state.v_mps)
+    half_length, half_width = p.others(half), p.others(state.width_m / 2)
     c, s = their_cos * ux + their_sin * uy, their_sin * ux - their_cos * uy
     ac, as_ = xp.abs(c), xp.abs(s)
     long = ac * half_length + as_ * half_width
     wide = as_ * half_length + ac * half_width
-    gap = xp.abs(f) - long - p.own(state.length_m / 2)
-    u = their_v * c
-    v = p.own(state.v_mps)
-    closing = v - u
-
+    gap = xp.abs(f) - long - p.own(half)
+    u, v = their_v * c, p.own(state.v_mps)
     # where they will be across: who changes lanes is on both; who has to is let in
-    rail = to(state.mode == int(Mode.RAIL), dtype)
-    swing = c * p.others((state.target_d_m - state.d_m) * rail)
-    gentle = to((closing * closing < (2 * COURTESY_MPS2) * gap) & (gap > 1.0), dtype)
-    swing = swing + (c * p.others(to(state.wish, dtype) * LANE_M * rail)) * gentle
-    low = aside - wide + clamp(swing, None, 0.0)
-    high = aside + wide + clamp(swing, 0.0, None)
+    rail = to(state.mode == int(Mode.RAIL), v.dtype)
+    swing = p.others((state.target_d_m - state.d_m) * rail)
+    if not none(state.wish != 0):
+        closing = v - u
+        gentle = to((closing * closing < (2 * COURTESY_MPS2) * gap) & (gap > 1.0), v.dtype)
+        swing = swing + p.others(to(state.wish, v.dtype) * LANE_M * rail) * gentle
+    swing = swing * c
+    # a walk folds back on itself, where Newton's method may land anywhere: no way to a place is shorter than the straight one
+    there = p.counts & (p.of(o.far_m) < xp.abs(f) + xp.abs(aside) + 1.0)
+    low, high = aside - wide + clamp(swing, None, 0.0), aside + wide + clamp(swing, 0.0, None)
+    return _Met(p, there, f, aside, low, high, long, gap, their_v, u, their_v * s, c, v)
 
-    # where the agent is across by the time it gets there
+
+def _clearance(xp: Any, state: State, met: _Met) -> Array:
+    """How much room is left between a neighbour and the agent when that has come there, on its way to where it wants to be across."""
+    p, rest = met.pairs, state.d_m - state.target_d_m
     for_m = clamp(state.v_mps, 1.0, None) * xp.abs(rest) / state.lateral_mps
-    share = clamp(1.0 - gap / p.own(clamp(for_m, 0.1, None)), 0.0, 1.0)
+    share = clamp(1.0 - met.gap_m / p.own(clamp(for_m, 0.1, None)), 0.0, 1.0)
     half = state.width_m / 2
     own_low = p.own(state.target_d_m - half) + p.own(clamp(rest, None, 0.0)) * share
     own_high = p.own(state.target_d_m + half) + p.own(clamp(rest, 0.0, None)) * share
-    clear = xp.maximum(low - own_high, own_low - high)
+    return xp.maximum(met.low_m - own_high, own_low - met.high_m)
 
-    # who walks towards the way is given way to, who walks beside it or away from it is not
-    across = their_v * s
+
+def _margin(xp: Any, state: State, met: _Met) -> Array:
+    """Less room than this is none. Who walks towards the way is given way to, who walks beside it or away from it is not."""
+    p, squeezes = met.pairs, to(state.standing_s > SQUEEZE_AFTER_S, met.gap_m.dtype)
+    margin = p.own(MARGIN_M - squeezes * (MARGIN_M - SQUEEZE_M))
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
-    towards = ((aside - p.own(state.d_m)) * across < 0.0) & (xp.abs(across) > 0.3)
-    stoppable = v * v < (2 * GIVE_WAY_MPS2) * gap
-    squeezes = to(state.standing_s > SQUEEZE_AFTER_S, dtype)
+    if none(walker):
+        return margin
+    across, v = met.across_mps, met.own_mps
+    towards = ((met.aside_m - p.own(state.d_m)) * across < 0.0) & (xp.abs(across) > 0.3)
+    stoppable = v * v < (2 * GIVE_WAY_MPS2) * met.gap_m
     minded = p.others(walker) & towards & stoppable & ~p.own(walker)
-    margin = p.own(MARGIN_M - squeezes * (MARGIN_M - SQUEEZE_M)) + to(minded, dtype) * (
-        WALKER_MARGIN_M - MARGIN_M
-    )
-    # a walk folds back on itself, where Newton's method may land anywhere: no way to a place is shorter than the straight one
-    there = (p.of(o.there) > 0.0) & (p.of(o.far_m) < xp.abs(f) + xp.abs(aside) + 1.0)
-    before = (f > 0.0) & there
-    on_way = clear < margin
-    in_way = on_way & before & (f < HORIZON_M)
-
-    # IDM's interaction of the agent with each of them, and of each of them with the agent
-    calm = 1.0 / (2.0 * xp.sqrt(state.a_max_mps2 * idm.b_mps2))
-    s0, headway, most = (p.own(x) for x in (state.s0_m, state.headway_s, -state.a_max_mps2))
-    near, calms = clamp(gap, _TOUCH_M, None), closing * p.own(calm)
-    pull = (s0 + clamp(v * (headway + calms), 0.0, None)) / near
-    pull = pull * pull * most
-    followers = there & (c > 0.3) & ~before
-    push = (s0 + clamp(u * (headway - calms), 0.0, None)) / near
-    push = push * push * most
-
-    middle = state.target_d_m + side * LANE_M
-    lower, upper = p.own(middle - half), p.own(middle + half)
-    beside = xp.maximum(low - upper, lower - high) < MARGIN_M
-    in_way_1 = to(in_way, dtype)
-    gap_in_way = gap + (1.0 - in_way_1) * FAR_M
-    nearest = p.least(xp, gap_in_way, 2 * FAR_M)
-    lead_v = p.least(xp, u + to(gap_in_way > p.own(nearest), dtype) * FAR_M, FAR_M)
-    free = rail + to(state.mode == int(Mode.COMMAND), dtype)
-    all_free = none(free == 0.0)
-    slow = in_way & (xp.abs(their_v) < SLOW_MPS) & (f - long < p.own(exit_m + state.s0_m))
-    own = pull * in_way_1
-    strongest = p.least(xp, own, 0.0)
-    joining = _joining(xp, state, o, merge, p.spread(in_way, False), calm)
-    return Leads(
-        pull=xp.minimum(strongest, joining),
-        pull_of_free=strongest if all_free else p.least(xp, own * p.others(free), 0.0),
-        gap_m=clamp(nearest, None, FAR_M),
-        v_mps=lead_v * to(nearest < FAR_M / 2, dtype),
-        exit_taken=p.any(xp, slow),
-        pull_beside=p.least(xp, pull * to(beside & before, dtype), 0.0),
-        push=p.least(xp, push * to(followers & on_way, dtype), 0.0),
-        push_beside=p.least(xp, push * to(followers & beside, dtype), 0.0),
-    )
+    return margin + to(minded, margin.dtype) * (WALKER_MARGIN_M - MARGIN_M)
 
 
-def _in_reach(
-    xp: Any, state: State, o: Others, f: Array, aside: Array, rest: Array, side: Array
+def _strongest(
+    xp: Any, state: State, met: _Met, mask: Array, calm: Array, behind: bool = False
 ) -> Array:
-    """Pairs whose neighbour may be in the agent's way, come into it, or be on the lane at `side`: a bound on the safe side."""
-    walker = state.object_class == int(ObjectClass.PEDESTRIAN)
-    margin = MARGIN_M + xp.max(to(walker, rest.dtype)) * (WALKER_MARGIN_M - MARGIN_M)
-    half = state.width_m / 2 + (margin + 0.5)
-    highest = state.target_d_m + half + xp.maximum(rest, side * LANE_M)
-    lowest = state.target_d_m - half - xp.maximum(rest, -side * LANE_M)
-    span = o.span_m + pick(rest + to(state.wish != 0, rest.dtype) * LANE_M, o.flat)
-    # what is not a number is not away
-    away = (aside - span >= highest) | (aside + span <= lowest)
-    return ~(away & (xp.abs(f) - o.span_m >= state.length_m / 2 + 1.0))
+    """IDM's strongest interaction of each agent with those for whom a mask holds; or of them with it, if they drive `behind`."""
+    p, gap, follows, leads = met.pairs.only(
+        mask, met.gap_m, *((met.along_mps, met.own_mps) if behind else (met.own_mps, met.along_mps))
+    )
+    wanted = follows * (p.own(state.headway_s) + (follows - leads) * p.own(calm))
+    share = (p.own(state.s0_m) + clamp(wanted, 0.0, None)) / clamp(gap, _TOUCH_M, None)
+    return p.least(xp, share * share * -p.own(state.a_max_mps2), 0.0)
+
+
+def _beside(
+    xp: Any, state: State, met: _Met, blocks: Array, side: Array, thinks: Array, calm: Array
+) -> tuple[Array, Array, Array]:
+    """`Leads.pull_beside`, `push` and `push_beside`, of those who think of changing lanes."""
+    zero = 0.0 * state.v_mps
+    if none(thinks):
+        return zero, zero, zero
+    own, half = met.pairs.own, state.width_m / 2
+    middle = state.target_d_m + side * LANE_M
+    aside = xp.maximum(met.low_m - own(middle + half), own(middle - half) - met.high_m) < MARGIN_M
+    thought = met.there & own(thinks)
+    follows = thought & (met.f_m <= 0.0) & (met.cos > 0.3)
+    return (
+        _strongest(xp, state, met, thought & aside & (met.f_m > 0.0), calm),
+        _strongest(xp, state, met, follows & blocks, calm, behind=True),
+        _strongest(xp, state, met, follows & aside, calm, behind=True),
+    )
 
 
 def _joining(
-    xp: Any, state: State, o: Others, merge: tuple[Array, Array, Array], in_way: Array, calm: Array
-) -> Array:
+    xp: Any, state: State, every: Pairs, merge: tuple[Array, Array, Array], in_way: Array, calm: Array
+) -> Array:  # fmt: skip
     """The strongest pull of those whose ways join one's own and who are nearer to that place: they lead, as if on the same lane."""
     joins, join_m, comes = merge
-    dtype = join_m.dtype
-    q = pairs(o.flat, (pick(joins, o.flat) == joins) & (joins >= 0) & (o.there > 0.0) & ~in_way)
-    both = (q.others(joins) == q.own(joins)) & (q.own(joins) >= 0) & (q.of(o.there) > 0.0)
-    nearer = q.own(join_m) - q.others(join_m)
-    first = both & q.others(comes) & (nearer > 0.0) & ~q.of(in_way)
-    v = q.own(state.v_mps)
-    gap = clamp(nearer - q.of(o.half_length_m) - q.own(state.length_m / 2), _TOUCH_M, None)
-    calms = (v - q.of(o.v_mps)) * q.own(calm)
-    wanted = q.own(state.s0_m) + clamp(v * (q.own(state.headway_s) + calms), 0.0, None)
-    pull = wanted / gap
-    pull = clamp(pull * pull * -q.own(state.a_max_mps2), -JOIN_MPS2, None)
-    return q.least(xp, pull * to(first, dtype), 0.0)
+    q, nearer = every.only(
+        (every.others(to(comes, joins.dtype) * (joins + 1)) == every.own(joins + 1))
+        & every.own(joins >= 0),
+        every.own(join_m) - every.others(join_m),
+    )
+    v, half = q.own(state.v_mps), state.length_m / 2
+    gap = clamp(nearer - q.others(half) - q.own(half), _TOUCH_M, None)
+    wanted = v * (q.own(state.headway_s) + (v - q.others(state.v_mps)) * q.own(calm))
+    share = (q.own(state.s0_m) + clamp(wanted, 0.0, None)) / gap
+    pull = clamp(share * share * -q.own(state.a_max_mps2), -JOIN_MPS2, None)
+    first, pull = q.only((nearer > 0.0) & ~q.of(in_way), pull)
+    return first.least(xp, pull, 0.0)
 
 
 def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> Array:
@@ -265,14 +331,14 @@ def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) ->
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
     if none(walker):
         return walker
-    p = pairs(o.flat, (o.there > 0.0) & walker)
-    dx, dy, c, s = (p.of(values) for values in (o.dx_m, o.dy_m, o.cos, o.sin))
-    half_length, their_v = p.of(o.half_length_m), p.of(o.v_mps)
+    p = pairs(o.flat, o.there & walker)
+    dx, dy, c, s = p.of(o.dx_m), p.of(o.dy_m), p.others(cos), p.others(sin)
+    half_length, their_v = p.others(state.length_m / 2), p.others(state.v_mps)
     # where the walker is as the vehicle sees it
     ahead = -(dx * c + dy * s)
     aside = dx * s - dy * c
     across = (p.own(sin) * c - p.own(cos) * s) * p.own(clamp(state.v_mps, _WALK_MPS, None))
-    flank = p.of(o.half_width_m) + p.own(state.length_m / 2) + 0.4
+    flank = p.others(state.width_m / 2) + p.own(state.length_m / 2) + 0.4
     apart = xp.abs(aside) - flank
     approaches = (aside * across < 0.0) & (apart > 0.0)
     speed = clamp(xp.abs(across), 0.1, None)
@@ -282,5 +348,5 @@ def threatened(xp: Any, state: State, others: Others, cos: Array, sin: Array) ->
     meets = (front < v * (end + _PATIENCE_S)) & (ahead + half_length > v * (begin - _PATIENCE_S))
     cannot_stop = v * v > (2 * _TRUST_MPS2) * clamp(front - 1.0, 0.0, None)
     moves = (their_v > 0.5) & (ahead > 0.0)
-    threat = approaches & meets & cannot_stop & moves & (p.of(o.there) > 0.0)
+    threat = approaches & meets & cannot_stop & moves
     return p.any(xp, threat & ~p.others(walker)) & walker

@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, namespace, pick, to
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
 
@@ -65,11 +63,13 @@ class Terms:
 
 def reward(sim: Sim, before: State, after: State, weights: Weights = Weights()) -> Array:  # noqa: B008
     """What the step from one state to the next was worth; zero for who is not there any more."""
-    return terms(array_namespace(after.x_m), sim, before, after).total(weights)
+    return terms(namespace(after.x_m), sim, before, after).total(weights)
 
 
-def terms(xp: Any, sim: Sim, before: State, after: State) -> Terms:
-    """The terms of a step."""
+def terms(
+    xp: Any, sim: Sim, before: State, after: State, lane: tuple[Array, Array, Array] | None = None
+) -> Terms:
+    """The terms of a step; `lane` is `Seen.lane` of the state after, if that is known already."""
     dtype, dt = after.x_m.dtype, sim.dt_s
     there = to(before.active & after.active & (before.generation == after.generation), dtype)
     v = after.v_mps
@@ -84,15 +84,13 @@ def terms(xp: Any, sim: Sim, before: State, after: State) -> Terms:
     way, speed = (after.route_s_m - before.route_s_m) * (1 / dt), clamp(v, _SLOW_MPS, None)
     astray = v < -1.0
     if sim.table is not None:
-        table = sim.table
         line = clamp(after.window[..., 0], 0, None)
         on = after.window[..., 0] >= 0
-        _, _, yaw, _, allowed = table.pose(line, after.s_m, 0.0 * after.s_m)
+        yaw, allowed, half = lane or sim.table.lane(line, after.s_m)
         speed = clamp(allowed, _SLOW_MPS, None)
         along = xp.cos(after.yaw_rad - yaw)
         way = xp.where(on, way, v * along)
-        half = table.half_width(line, after.s_m)
-        oncoming = (after.d_m > half + after.width_m / 2) & (pick(table.left, line) < 0)
+        oncoming = (after.d_m > half + after.width_m / 2) & (pick(sim.table.left, line) < 0)
         astray = on & (v > _SLOW_MPS) & ((along < 0.0) | oncoming)
     return Terms(
         progress=clamp(way / speed, -1.0, 1.0) * there,

@@ -12,7 +12,7 @@ from typing import Any
 
 from whyway.types import LightColor, ObjectClass
 from whyway.worlds.sim.ahead import Lines
-from whyway.worlds.sim.arrays import clamp, few, none, pick, pick_rows, put_in, to
+from whyway.worlds.sim.arrays import cells, clamp, few, first, none, pick, pick_rows, put_in, to
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode, State
 from whyway.worlds.sim.table import LaneTable
 
@@ -57,42 +57,37 @@ class Gate:
     priority: Array
     light: Array
     """Index of `Signals`, -1 for none."""
+    open: Array
+    """Whether that shows green, or there is none."""
     stops: Array
 
 
-def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable) -> Gate:
-    """The next gate of each agent."""
-    half = state.length_m / 2
-    far = 0.0 * half + FAR_M
-    best, slot = far, 0 * state.held
+def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) -> Gate:
+    """The next gate of each agent; `colors` are those of the lights `[W, N]`."""
+    half, far = state.length_m / 2, 0.0 * state.length_m + FAR_M
     distances = lines.begins_m[1:] + pick(table.gate_s_m, lines.line[1:]) - half
     ahead = (distances > -_PASSED_M) & (distances < FAR_M) & lines.there[1:]
-    holds = state.held >= 0
-    for r in range(WINDOW):
-        if none(ahead[r]):
-            continue
-        met = ahead[r] & (distances[r] < best)
-        if r + 1 < WINDOW:
-            met = met & ~(holds & (lines.way[r + 2] == state.held))
-        best, slot = xp.where(met, distances[r], best), xp.where(met, r + 0 * slot, slot)
-    worlds, agents = half.shape
-    cell = xp.reshape(
-        xp.arange(worlds * agents, dtype=xp.int64, device=half.device), (worlds, agents)
-    )
-    found = best < FAR_M
-    line = pick(lines.line, (slot + 1) * (worlds * agents) + cell)
-    way = pick(lines.way, clamp(slot + 2, None, WINDOW) * (worlds * agents) + cell)
-    way = xp.where(found & (slot + 2 <= WINDOW), way, -1)
-    leaves = far
-    for r in range(1, WINDOW):
-        after = (slot < r) & (lines.way[r + 1] != way)
-        leaves = xp.where(after, xp.minimum(leaves, lines.begins_m[r + 1]), leaves)
+    # to the way behind it one may have the right already
+    ahead[:-1] &= (lines.way[2:] != state.held) | (state.held < 0)
+    slot = first(xp, ahead)
+    found, agent = slot < WINDOW, cells(xp, half)
+    count = half.shape[0] * half.shape[1]
+    at = clamp(slot, None, WINDOW - 1) * count + agent
+    line = pick(lines.line[1:], at)
+    behind = clamp(slot, None, WINDOW - 2) * count + agent
+    way = xp.where(slot < WINDOW - 1, pick(lines.way[2:], behind), 0 * slot - 1)
+    rank = xp.arange(WINDOW - 1, dtype=xp.int64, device=half.device)[:, None, None]
+    out = first(xp, (rank >= slot) & (lines.way[2:] != way))
+    end = pick(lines.begins_m[2:], clamp(out, None, WINDOW - 2) * count + agent)
+    leaves = xp.where(out < WINDOW - 1, clamp(end, None, FAR_M), far)
+    light = xp.where(found, pick(table.gate_light, line), 0 * line - 1)
     return Gate(
-        distance_m=best,
-        exit_m=xp.where(found & (way >= 0), leaves + SETTLED_M, -far),
+        distance_m=xp.where(found, pick(distances, at), far),
+        exit_m=xp.where(way >= 0, leaves + SETTLED_M, -far),
         way=way,
         priority=_of_way(xp, table.way_priority, way),
-        light=xp.where(found, pick(table.gate_light, line), -1),
+        light=light,
+        open=may_go(xp, colors, light, agent // half.shape[1]),
         stops=found & pick(table.gate_stops, line),
     )
 
@@ -103,18 +98,17 @@ def _of_way(xp: Any, values: Array, way: Array) -> Array:
     return pick(values, clamp(way, 0, None))
 
 
-def may_go(xp: Any, colors: Array, light: Array) -> Array:
-    """Whether the light `[W, A]` (an index, -1 for none) shows green or is absent; `colors` are `[W, N]`."""
+def may_go(xp: Any, colors: Array, light: Array, world: Array) -> Array:
+    """Whether lights (indices, -1 for none) of worlds show green or are absent; `colors` are `[W, N]`."""
     if not colors.shape[-1]:
         return light < 0
-    at = xp.arange(colors.shape[0], dtype=xp.int64, device=light.device)[:, None] * colors.shape[1]
-    return (light < 0) | (pick(colors, at + clamp(light, 0, None)) == int(LightColor.GREEN))
+    at = world * colors.shape[1] + clamp(light, 0, None)
+    return (light < 0) | (pick(colors, at) == int(LightColor.GREEN))
 
 
-def in_time(state: State, distance_m: Array) -> Array:
+def in_time(v_mps: Array, politeness: Array, distance_m: Array) -> Array:
     """Whether an agent would still stop for a light that changes now."""
-    brake = AMBER_MPS2 + 1.5 * state.politeness
-    return state.v_mps * state.v_mps < 2.0 * brake * distance_m
+    return v_mps * v_mps < 2.0 * (AMBER_MPS2 + 1.5 * politeness) * distance_m
 
 
 def rights(
@@ -160,7 +154,7 @@ def rights(
     wants = xp.where(driven, ~idle, ~blocked & ~(idle & (d > _AT_LINE_M)))
     # between two junctions there may be less room than one needs to be clear of the first: at the second's line one asks all the same
     free = (held < 0) | (at_line & (gate.way != held))
-    claims = on_lines & (gate.way >= 0) & free & may_go(xp, colors, gate.light) & near & wants
+    claims = on_lines & (gate.way >= 0) & free & gate.open & near & wants
     rank = to(gate.priority, dtype) * _RANK_S + eta - _WAITED * standing
     # pushing into a jam would only lock it
     roomy = to(gap_m > _PUSH_ROOM_M, dtype)
@@ -201,26 +195,40 @@ def _kept(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) 
     """The rights that are kept: not behind the junction, nor before it by one who does not come or whose light turned in time."""
     if none(state.held >= 0):
         return state.held
-    half = state.length_m / 2
-    inside = state.held < -1
-    to_line = 0.0 * half - FAR_M
-    light = 0 * state.held - 1
-    gate_s, gate_light = (pick(v, lines.line) for v in (table.gate_s_m, table.gate_light))
-    other = state.held < -1
-    for r in range(WINDOW + 1):
+    some = few(state.held >= 0)
+
+    def of(values: Array) -> Array:
+        return values if some is None else pick(values, some)
+
+    def lined(values: Array) -> Array:
+        return values if some is None else xp.reshape(values, (WINDOW + 1, -1)).take(some, axis=1)
+
+    agent, agents = cells(xp, state.held), state.held.shape[1]
+    held, half, v, standing = (
+        of(x) for x in (state.held, state.length_m / 2, state.v_mps, state.standing_s)
+    )
+    line, there, ways, begins = (
+        lined(x) for x in (lines.line, lines.there, lines.way, lines.begins_m)
+    )
+    ends, gates = begins + lined(lines.length_m) + SETTLED_M, pick(table.gate_s_m, line)
+    of_it = there & (ways == held)
+    inside, other = of_it[0] & (ends[0] > -half), of_it[0] & ~of_it[0]
+    to_line, light = 0.0 * half - FAR_M, 0 * held - 1
+    for r in range(1, WINDOW + 1):
         # round the block the same way may lie ahead once more, behind another one
-        of_it = lines.there[r] & (lines.way[r] == state.held) & ~other
+        mine = of_it[r] & ~other
         if r > 1:
-            other = other | (lines.there[r] & (lines.way[r] >= 0) & ~of_it)
-        inside = inside | (of_it & (lines.begins_m[r] + lines.length_m[r] + SETTLED_M > -half))
-        if r:
-            enters = of_it & (lines.way[r - 1] != state.held)
-            to_line = xp.where(enters, lines.begins_m[r - 1] + gate_s[r - 1] - half, to_line)
-            light = xp.where(enters, gate_light[r - 1], light)
+            other = other | (there[r] & (ways[r] >= 0) & ~mine)
+        inside = inside | (mine & (ends[r] > -half))
+        enters = mine & (ways[r - 1] != held)
+        to_line = xp.where(enters, begins[r - 1] + gates[r - 1] - half, to_line)
+        light = xp.where(enters, pick(table.gate_light, line[r - 1]), light)
     before = (to_line > 0.0) & (to_line < FAR_M)
-    stays_away = (state.standing_s > _IDLE_S) & (to_line > _AT_LINE_M)
-    lost = before & (stays_away | (in_time(state, to_line) & ~may_go(xp, colors, light)))
-    return xp.where((state.held >= 0) & inside & ~lost, state.held, -1)
+    stays_away = (standing > _IDLE_S) & (to_line > _AT_LINE_M)
+    stops = in_time(v, of(state.politeness), to_line)
+    lost = before & (stays_away | (stops & ~may_go(xp, colors, light, of(agent) // agents)))
+    kept = xp.where((held >= 0) & inside & ~lost, held, 0 * held - 1)
+    return kept if some is None else put_in(0 * state.held - 1, some, kept)
 
 
 def _stood_in(xp: Any, state: State, lines: Lines) -> Array:

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from whyway.worlds.sim.ahead import Lines, lines_ahead
-from whyway.worlds.sim.arrays import to
+from whyway.worlds.sim.arrays import namespace, to
 from whyway.worlds.sim.others import Others, look
 from whyway.worlds.sim.rights import Gate, next_gate
 from whyway.worlds.sim.sim import Sim
@@ -42,6 +40,8 @@ class Seen:
     gate: Gate
     colors: Array
     """See `light_colors`."""
+    lane: tuple[Array, Array, Array]
+    """See `LaneTable.lane`, of each agent's place."""
 
 
 def centers(xp: Any, state: State) -> tuple[Array, Array, Array, Array]:
@@ -53,24 +53,21 @@ def centers(xp: Any, state: State) -> tuple[Array, Array, Array, Array]:
 def boxes_of(xp: Any, state: State) -> Boxes:
     """The boxes of a state whose neighbours are known."""
     x, y, c, s = centers(xp, state)
-    return Boxes(x, y, c, s, look(xp, state, x, y, c, s))
+    return Boxes(x, y, c, s, look(xp, state, x, y))
 
 
 def see(xp: Any, sim: Sim, state: State, boxes: Boxes | None = None) -> Seen:
     """Everything about a state; `boxes` if they are known already. There has to be a lane graph."""
     assert sim.table is not None
-    lines = lines_ahead(xp, state, sim.table)
-    return Seen(
-        boxes_of(xp, state) if boxes is None else boxes,
-        lines,
-        next_gate(xp, state, lines, sim.table),
-        light_colors(sim, state),
-    )
+    lines, colors = lines_ahead(xp, state, sim.table), light_colors(sim, state)
+    gate = next_gate(xp, state, lines, sim.table, colors)
+    lane = sim.table.lane(lines.line[1], state.s_m)
+    return Seen(boxes_of(xp, state) if boxes is None else boxes, lines, gate, colors, lane)
 
 
 def light_colors(sim: Sim, state: State) -> Array:
     """`LightColor` values `[W, N]` now."""
-    xp = array_namespace(state.x_m)
+    xp = namespace(state.x_m)
     asked = xp.where(state.demand_tick < 0, 0 * state.tick, state.tick - state.demand_tick)
     real = state.phase_s.dtype
     return sim.signals.colors(

@@ -11,9 +11,9 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.types import ObjectClass
+from whyway.worlds.sim.arrays import namespace
 
 Array = Any
 """An array of the array API: numpy here, torch for ten thousand cars."""
@@ -175,7 +175,7 @@ class State:
 
     def centers(self) -> tuple[Array, Array]:
         """Centres of the boxes in `map`."""
-        xp = array_namespace(self.x_m)
+        xp = namespace(self.x_m)
         return self.x_m + self.offset_m * xp.cos(self.yaw_rad), self.y_m + self.offset_m * xp.sin(
             self.yaw_rad
         )

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from whyway.geometry import points_in_polygon
 from whyway.maps.grid import LaneGrid
 from whyway.maps.road import DRIVABLE
 from whyway.types import Floats, InputError, Lane
-from whyway.worlds.sim.arrays import clamp
+from whyway.worlds.sim.arrays import clamp, namespace
 
 Array = Any
 
@@ -36,7 +35,7 @@ class Surface:
 
     def drivable(self, x_m: Array, y_m: Array) -> Array:
         """Whether points `(...)` lie on a drivable cell."""
-        xp = array_namespace(x_m)
+        xp = namespace(x_m)
         column = xp.astype(xp.floor((x_m - self.origin_x_m) / self.cell_m), xp.int64)
         row = xp.astype(xp.floor((y_m - self.origin_y_m) / self.cell_m), xp.int64)
         inside = (column >= 0) & (column < self.columns) & (row >= 0) & (row < self.rows)

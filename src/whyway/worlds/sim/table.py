@@ -52,6 +52,8 @@ LATERAL_MPS2, BRAKE_MPS2 = 2.0, 1.5
 
 _FASTEST_MPS = 60.0
 """Where a map knows no limit."""
+_MOST_ROWS = 1 << 24
+"""Whole numbers below this are exact in single precision."""
 _GAP_M = 3.0
 """Lanes further apart than this do not lead into each other, whatever a map says."""
 _ENTRY_M = 30.0
@@ -104,6 +106,7 @@ def build_table(
         last=samples.shape.count - 2,
         step_m=samples.step_m,
         length_m=samples.length_m,
+        marks=_marks(samples),
         entry_mps=speed[samples.shape.first],
         kind=kind,
         lane_id=whole.lane_id[of],
@@ -242,6 +245,16 @@ def _entries(links: Ints, kind: Ints, in_junction: Bools, length_m: Floats) -> I
     leads = (links[:, 0] >= 0) | (length_m > _ENTRY_M)
     found: Ints = np.nonzero(~arrives & (kind == int(LaneKind.DRIVING)) & ~in_junction & leads)[0]
     return found
+
+
+def _marks(samples: Samples) -> Floats:
+    first, count = samples.shape.first, samples.shape.count
+    if int(count.sum()) >= _MOST_ROWS:
+        raise InputError(
+            f"a map of {int(count.sum())} m of lanes is too large; cut it to what is driven on"
+        )
+    columns = (samples.length_m, samples.step_m, (count - 2).astype(float), first.astype(float))
+    return np.stack(columns, axis=-1)
 
 
 def _limits(lane_map: LaneMap, extra_lines: Sequence[Line]) -> Floats:

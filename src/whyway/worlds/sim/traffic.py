@@ -15,9 +15,9 @@ from whyway.worlds.sim.arrays import clamp, pick, to
 from whyway.worlds.sim.change import Change
 from whyway.worlds.sim.cues import Part
 from whyway.worlds.sim.others import Leads
-from whyway.worlds.sim.rights import STOP_BEFORE_LINE_M, Gate, in_time, may_go, walks
+from whyway.worlds.sim.rights import STOP_BEFORE_LINE_M, Gate, in_time, walks
 from whyway.worlds.sim.state import FAR_M, State
-from whyway.worlds.sim.table import SPEED, LaneTable
+from whyway.worlds.sim.table import LaneTable
 
 Array = Any
 
@@ -59,7 +59,7 @@ def drive(
     part: Part,
     threat: Array,
     table: LaneTable,
-    colors: Array,
+    limit_mps: Array,
     idm: IdmConfig,
     dt_s: float,
 ) -> Motion:
@@ -76,18 +76,21 @@ def drive(
       part: cues.
       threat: who on foot had better wait.
       table: the lane graph.
-      colors: of the lights `[W, N]`.
+      limit_mps: comfortable speed here.
       idm: what is common to all drivers.
       dt_s: of the step.
     """
     dtype, v = state.v_mps.dtype, state.v_mps
     walker = walks(state)
-    desired = xp.minimum(speed_ahead(xp, state, lines, table) * state.factor, state.cap_mps)
+    desired = xp.minimum(
+        speed_ahead(xp, state, lines, table, limit_mps) * state.factor, state.cap_mps
+    )
     free = free_road(xp, v, desired, state.a_max_mps2, idm.b_mps2)
     free = xp.where(desired < _STANDS_MPS, clamp(-v / dt_s, -idm.b_mps2, idm.b_mps2), free)
 
     got = (held >= 0) & (held == gate.way)
-    passes = (gate.way < 0) & (may_go(xp, colors, gate.light) | ~in_time(state, gate.distance_m))
+    stops = in_time(v, state.politeness, gate.distance_m)
+    passes = (gate.way < 0) & (gate.open | ~stops)
     far = 0.0 * v + FAR_M
     line_m = xp.minimum(xp.where(got | passes | walker, far, gate.distance_m), change.end_m)
     halt = stop_at(state, line_m, idm)
@@ -133,17 +136,12 @@ def stop_at(state: State, distance_m: Array, idm: IdmConfig) -> Array:
     return -state.a_max_mps2 * share * share
 
 
-def speed_ahead(xp: Any, state: State, lines: Lines, table: LaneTable) -> Array:
+def speed_ahead(xp: Any, state: State, lines: Lines, table: LaneTable, here_mps: Array) -> Array:
     """The speed the lines allow: here, and braking in time for where the next ones begin."""
-    line = lines.line[1]
-    k = clamp(xp.floor(state.s_m / pick(table.step_m, line)), 0.0, None)
-    last = pick(table.last, line)
-    row = pick(table.first, line) + xp.minimum(to(k, last.dtype), last)
-    here = pick(table.rows[:, SPEED], row)
     entry = pick(table.entry_mps, lines.line[2:])
     room = clamp(lines.begins_m[2:] - state.length_m / 2, 0.0, None)
     ahead = xp.sqrt(xp.min(entry * entry + room * (2 * APPROACH_MPS2), axis=0))
-    return xp.minimum(here, ahead)
+    return xp.minimum(here_mps, ahead)
 
 
 def _sideways(xp: Any, state: State, part: Part, walker: Array, dt_s: float) -> Array:

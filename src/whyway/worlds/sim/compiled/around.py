@@ -75,7 +75,9 @@ _WALKER_M, _GIVE_WAY, _COURTESY = others.WALKER_MARGIN_M, others.GIVE_WAY_MPS2, 
 _JOIN_MPS2, _SLOW_MPS, _LANE_M, _TOUCH_M = (
     others.JOIN_MPS2, others.SLOW_MPS, others.LANE_M, others._TOUCH_M,
 )  # fmt: skip
-_HORIZON_M = others.HORIZON_M
+_HORIZON_M, _SIGHT_M, _SIGHT_S, _BEHIND_M = (
+    others.HORIZON_M, others.SIGHT_M, others.SIGHT_S, others.BEHIND_M,
+)  # fmt: skip
 _WALK_MPS, _PATIENCE_S, _TRUST = others._WALK_MPS, others._PATIENCE_S, others._TRUST_MPS2
 _STANDS, _EGO_STANDS, _BEHIND = bodies._STANDS_MPS, bodies._EGO_STANDS_MPS, bodies._BEHIND_COS
 _INF = math.inf
@@ -140,19 +142,21 @@ def _score(k: Desk, b: int, low: int, decks: int) -> None:
 
 
 @part
-def _look(m: Map, k: Desk, a: int) -> int:
-    """An agent's neighbours on its way, into `points`; how many. Of those that are not there one stands for all."""
+def _look(m: Map, k: Desk, a: int, thinks: bool) -> int:
+    """The neighbours that an agent minds (`others._minded`) on its way, into `minded` and `points`; how many."""
     f, p, count = k.old, k.points, 0
     x, y, c, s = f[CENTER_X, a], f[CENTER_Y, a], f[COS, a], f[SIN, a]
     for j in range(k.neighbours):
-        b = max(k.near[a, j], 0)
-        dx, dy = f[CENTER_X, b] - x, f[CENTER_Y, b] - y
-        far = math.sqrt(dx * dx + dy * dy)
-        p[POINT_X, j], p[POINT_Y, j], p[STRAIGHT, j] = x + dx, y + dy, far
-        p[F, j] = far if dx * c + dy * s > 0.0 else -far
-        count += 1
-        if k.near[a, j] < 0:
+        b = k.near[a, j]
+        if b < 0:
             break
+        dx, dy = f[CENTER_X, b] - x, f[CENTER_Y, b] - y
+        far, before = math.sqrt(dx * dx + dy * dy), dx * c + dy * s > 0.0
+        p[POINT_X, count], p[POINT_Y, count], p[STRAIGHT, count] = x + dx, y + dy, far
+        p[F, count] = far if before else -far
+        k.minded[count] = b
+        sight = min(_SIGHT_M + _SIGHT_S * max(f[V, a], f[V, b]), _HORIZON_M)
+        count += 1 if (far < sight) & (before | (far < _BEHIND_M) | thinks) else 0
     project(m, k, a, count)
     return count
 
@@ -179,7 +183,7 @@ def _mind(k: Desk, a: int, count: int, middle: float, thinks: bool) -> int:
         lowest, highest = min(lowest, middle), max(highest, middle)
     joins, join_m = u[JOINS, a], t[JOIN_M, a]
     for n in range(count):
-        b = max(k.near[a, n], 0)
+        b = k.minded[n]
         span, along, aside = t[SPAN, b], p[F, n], p[ASIDE, n]
         away = (aside - span >= highest + half) | (aside + span <= lowest - half)
         over = (abs(along) - span >= half_long) & (away | ((along <= 0.0) & (not thinks)))
@@ -193,7 +197,7 @@ def _mind(k: Desk, a: int, count: int, middle: float, thinks: bool) -> int:
 def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
     """`others.leads` of one agent: what the others mean for it; and on the lane beside it, if it `thinks` of changing there."""
     f_, t, u_ = k.old, k.real, k.whole
-    p, count = k.points, _look(m, k, a)
+    p, count = k.points, _look(m, k, a, thinks)
     v, half_long, half = f_[V, a], f_[LONG, a] / 2, f_[WIDE, a] / 2
     target, d, gap0, headway, a_max = (
         f_[TARGET, a],
@@ -214,10 +218,7 @@ def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
     nearest, nearest_v, taken = _INF, _INF, 0
     for n in range(_mind(k, a, count, middle, thinks)):
         j = k.moving[n]
-        b = k.near[a, j]
-        is_there = b >= 0
-        if not is_there:
-            b = 0
+        b = k.minded[j]
         far, f, aside, ux, uy = p[STRAIGHT, j], p[F, j], p[ASIDE, j], p[ALONG_X, j], p[ALONG_Y, j]
         oc, os = f_[COS, b], f_[SIN, b]
         c, s = oc * ux + os * uy, os * ux - oc * uy
@@ -226,11 +227,6 @@ def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
         long = ac * hl + as_ * hw
         gap = abs(f) - long - half_long
         u = f_[V, b] * c
-        if not is_there:
-            # counts nothing, but takes part in the minimum of gaps; all that are not there are alike
-            if gap + FAR_M < nearest:
-                nearest, nearest_v = gap + FAR_M, u
-            break
         wide = as_ * hl + ac * hw
         closing = v - u
         # where the other will be across
@@ -256,10 +252,9 @@ def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
         blocks = clear < margin
         beside = thinks & (max(low - (middle + half), (middle - half) - high) < _MARGIN_M)
         in_way = blocks & before & (f < _HORIZON_M)
-        reach = gap if in_way else gap + FAR_M
-        if reach <= nearest:
-            nearest_v = min(nearest_v, u) if reach == nearest else u
-            nearest = reach
+        if in_way and gap <= nearest:
+            nearest_v = min(nearest_v, u) if gap == nearest else u
+            nearest = gap
         # interactions
         close = _TOUCH_M if gap < _TOUCH_M else gap
         if in_way | (before & beside):

@@ -103,7 +103,9 @@ class Desk(Protocol):
     way: NDArray[Any]
     """`[P, 4]` x, y, ux, uy of an agent's way ..."""
     points: NDArray[Any]
-    """... and its neighbours on it `[rows, K]`."""
+    """... and the neighbours that it minds on it `[rows, K]`, ..."""
+    minded: NDArray[Any]
+    """... who they are `[K]`."""
     sample: NDArray[Any]
     """`[K]` the sample next to each of them, and ..."""
     moving: NDArray[Any]
@@ -130,7 +132,7 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
     wholes = {
         "agents": (), "neighbours": (), "was": (18, columns), "now": (18, columns), "whole": (15, columns),
         "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, most), "line": (columns, WINDOW + 2),
-        "ways": (columns, WINDOW + 2), "sample": (most,), "moving": (most + 1,),
+        "ways": (columns, WINDOW + 2), "sample": (most,), "moving": (most + 1,), "minded": (most,),
     }  # fmt: skip
     shapes = wholes | reals
     begins, size = {}, 0
