@@ -123,12 +123,13 @@ def test_the_speed_along_a_path_knows_its_limits_and_curves():
     road = roads.two_lane_road([1, 5])
     m = manoeuvre(road, Place(1, 60.0, 0.0), Lateral.KEEP_LANE, NONE, 60.0)
     assert m is not None
-    with_all = profile_along(m, DRIVING, 60.0).allowed_mps
+    here = ego(60.0, 0.0)
+    with_all = profile_along(m, here, DRIVING, 60.0).allowed_mps
     assert with_all[0] <= 13.89 + 1e-9
     assert with_all[-10] == pytest.approx(math.sqrt(2.0 * 20.0), rel=0.15)
-    no_curves = profile_along(m, DRIVING, 60.0, curves=False).allowed_mps
+    no_curves = profile_along(m, here, DRIVING, 60.0, curves=False).allowed_mps
     assert no_curves[-10] == pytest.approx(8.33)
-    no_limits = profile_along(m, DRIVING, 60.0, limits=False).allowed_mps
+    no_limits = profile_along(m, here, DRIVING, 60.0, limits=False).allowed_mps
     assert (no_limits >= with_all - 1e-9).all()
-    neither = profile_along(m, DRIVING, 60.0, limits=False, curves=False).allowed_mps
+    neither = profile_along(m, here, DRIVING, 60.0, limits=False, curves=False).allowed_mps
     assert (neither >= np.maximum(no_curves, no_limits) - 1e-9).all()

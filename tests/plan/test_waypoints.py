@@ -142,6 +142,18 @@ def test_a_lane_change_ends_in_its_lane_and_turns_gently():
     assert (w.v_mps**2 * np.abs(w.curvature_1pm)).max() < 1.5
 
 
+@pytest.mark.parametrize("v", [0.0, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("y", [0.0, -1.2])
+def test_a_lane_change_from_standstill_is_no_faster_than_its_bends_allow(v, y):
+    """Over so short a way it is sharp: safety refused the plan, and the ego stood for ever (longest6 26)."""
+    view = decided(ego(y=y, v=v), Lateral.LANE_CHANGE, Direction.LEFT)
+    w = WaypointPlanner(CONFIG, ROADS["two lanes"]).step(view).waypoints
+    bend, safety = np.abs(w.curvature_1pm), CONFIG.safety
+    assert (w.v_mps * bend).max() < 0.9 * safety.yaw_rate_max_rps
+    assert (w.v_mps**2 * bend).max() < 0.9 * safety.a_lat_max_mps2
+    assert w.x_m[-1] > ego().x_m + 8.0
+
+
 @pytest.mark.parametrize(
     ("lateral", "direction", "y"),
     [

@@ -22,6 +22,8 @@ REACH_M = 150.0
 """How far ahead of the ego paths are laid."""
 LEAST_BLEND_M = 8.0
 """Shortest distance over which an offset from the path is taken back: less would jerk the wheel at walking pace."""
+EASY_1PM = 0.06
+"""Bends of moving over that are no reason to slow down."""
 CENTRED = 0.4
 """Share of the half width beyond which the ego counts as still moving into its lane."""
 
@@ -141,6 +143,7 @@ def offset_ahead(m: Manoeuvre, ego: EgoState, ahead_m: Any, driving: DrivingConf
 
 def profile_along(
     m: Manoeuvre,
+    ego: EgoState,
     driving: DrivingConfig,
     length_m: float,
     *,
@@ -148,13 +151,25 @@ def profile_along(
     curves: bool = True,
 ) -> SpeedProfile:
     """The speed the manoeuvre's path allows from `base_link` on; without `limits`, up to 30 % above them."""
-    s = m.s_m + np.arange(0.0, length_m, 1.0)
+    ahead = np.arange(0.0, length_m, 1.0)
+    s = m.s_m + ahead
     limit = m.path.limit_at(s) * (1.0 if limits else 1.3)
     curvature = _smoothed_curvature(m.path.center, s) if curves else np.zeros(len(s))
     if m.shift is not None:
         # the wheel takes its time: a little slower than the bends alone would have it
-        curvature = np.abs(curvature) + 1.4 * m.shift.bend_at(s - m.s_m)
+        curvature = np.abs(curvature) + 1.4 * m.shift.bend_at(ahead)
+    elif curves:
+        bend = _bend_of_offset(m, ego, ahead, driving)
+        curvature = np.abs(curvature) + np.where(bend > EASY_1PM, bend, 0.0)
     return speed_profile(limit, curvature, 1.0, driving)
+
+
+def _bend_of_offset(m: Manoeuvre, ego: EgoState, ahead_m: Floats, driving: DrivingConfig) -> Floats:
+    """Bend (without sign) relative to the path of taking the ego's offset back, at distances ahead."""
+    h = 0.5
+    d = offset_ahead(m, ego, np.stack([ahead_m - h, ahead_m, ahead_m + h]), driving)
+    result: Floats = np.where(ahead_m >= h, np.abs(d[0] - 2.0 * d[1] + d[2]) / (h * h), 0.0)
+    return result
 
 
 def _smoothed_curvature(line: Polyline, s_m: Floats) -> Floats:

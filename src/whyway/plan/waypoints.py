@@ -62,7 +62,7 @@ class WaypointPlanner:
         driving = self._config.driving
         corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._t_s)
         return roll_out(
-            view.ego.v_mps, view.ego.a_mps2, profile_along(m, driving, REACH_M),
+            view.ego.v_mps, view.ego.a_mps2, profile_along(m, view.ego, driving, REACH_M),
             view.decision.target_speed_mps, view.decision.stop_distance_m,
             corridor.obstacles(view.ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip

@@ -150,7 +150,7 @@ class Decider:
         if gone:
             corridor = corridor.only(~np.isin(corridor.ids, gone))
         profile = profile_along(
-            m, self._config.driving, REACH_M,
+            m, facts.ego, self._config.driving, REACH_M,
             limits=(CauseKind.SPEED_LIMIT, 0) not in without, curves=(CauseKind.CURVATURE, 0) not in without,
         )  # fmt: skip
         cap, capped_by = self._cap(facts, m, profile, seen, without, detour)

@@ -96,7 +96,8 @@ class Wording:
 
     def _curve_decides(self, facts: Facts, o: Option) -> bool:
         span = max(5, int(facts.ego.v_mps * 5.0))
-        straight = profile_along(o.manoeuvre, self._config.driving, REACH_M, curves=False)
+        driving = self._config.driving
+        straight = profile_along(o.manoeuvre, facts.ego, driving, REACH_M, curves=False)
         return bool(
             np.min(o.profile.allowed_mps[:span]) < np.min(straight.allowed_mps[:span]) - 0.3
         )
