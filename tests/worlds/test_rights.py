@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from whyway.maps.load import load_map
 from whyway.maps.pieces_junctions import junction
 from whyway.maps.pieces_roads import road
 from whyway.types import ObjectClass
@@ -152,3 +156,26 @@ def test_who_is_driven_far_beside_its_line_holds_no_way_through_a_junction(cast,
     none = np.zeros_like(state.x_m)
     assert abs(float(state.d_m[0, 0]) - aside_m) < 0.5
     assert bool(step(sim, state, none, none).held[0, 0] >= 0) is holds
+
+
+TOWN06 = Path(__file__).resolve().parents[3] / "shared/data/carla_xodr_mit/Town06.xodr.gz"
+TURNS_SIDE_BY_SIDE = 257, 258
+"""Two lanes of Town06 that turn off together, 3.5 m apart, with radii of 6 m and 9 m."""
+
+
+@pytest.mark.parametrize("length_m, together", [(4.5, True), (9.0, False)])
+def test_where_two_lanes_turn_tightly_side_by_side_cars_go_together_and_trucks_do_not(
+    cast, length_m, together
+):
+    if not TOWN06.exists():
+        pytest.skip(f"no map at {TOWN06}")
+    lane_map, signals = load_map(TOWN06)
+    both = [
+        {"lane": lane, "s_m": 80.0, "v_mps": 5.0, "length_m": length_m, "width_m": 1.8}
+        for lane in TURNS_SIDE_BY_SIDE
+    ]
+    sim, state = cast(SimpleNamespace(lane_map=lane_map, signals=signals), both)
+    states = list(drive(sim, state, 20.0))
+    assert all(np.isfinite(entered(sim, states, 2)))
+    assert any(inside(sim, s).all() for s in states) == together
+    assert not any(s.collided.any() for s in states)

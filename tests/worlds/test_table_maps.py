@@ -53,6 +53,7 @@ def continuous(table) -> None:
     assert np.quantile(np.hypot(end[0] - start[0], end[1] - start[1]), 0.95, method="lower") < 0.02
     assert np.median(np.abs(wrap_angle(end[2] - start[2]))) < 0.12
     assert (table.conflict == table.conflict.T).all()
+    assert (table.swings == table.swings.T).all() and not (table.swings & table.conflict).any()
     enters = (table.way[before] < 0) & (table.way[after] >= 0)
     contested = table.conflict.any(axis=1)[table.way[after[enters]]]
     gates = table.gate_s_m[before[enters]]

@@ -25,6 +25,8 @@ _START_M = 5.0
 """A stop line so near the start of a junction's line is meant for those who come to it."""
 _STUB_M = 7.0
 """On a shorter line between two junctions nobody can wait."""
+_SWING_M2, _SWING_MOST_M = 5.0, 4.5
+"""Room that two vehicles of some 9 m need beside each other per curvature of either's bend, and no more than this apart."""
 _AHEAD_M, _ON_RING_M = 40.0, 12.0
 """How much of what follows a way within the junction is part of what it needs free; on a roundabout less."""
 
@@ -139,25 +141,53 @@ def find_conflicts(graph: Graph, way: Ints, ring: Bools) -> Bools:
     conflict = np.zeros((ways, ways), dtype=bool)
     if not ways:
         return conflict
-    point_way, points = _footprints(graph, way, ring)
+    point_way, rows = _footprints(graph, way, ring)
+    points = np.stack([graph.samples.x_m[rows], graph.samples.y_m[rows]], axis=-1)
     pairs = cKDTree(points).query_pairs(CONFLICT_M, output_type="ndarray")
     a, b = point_way[pairs[:, 0]], point_way[pairs[:, 1]]
     conflict[a, b] = conflict[b, a] = True
+    return conflict & ~_allied(graph, way)
+
+
+def find_swings(graph: Graph, way: Ints, ring: Bools, conflict: Bools) -> Bools:
+    """`[V, V]` ways that turn side by side so tightly that long vehicles on both, or on one, would touch.
+
+    A box of length L whose axles keep to a bend of curvature k needs L^2 k / 8 more room: part at its ends outside, part between its
+    axles inside.
+    """
+    ways = len(conflict)
+    swings = np.zeros((ways, ways), dtype=bool)
+    if not ways:
+        return swings
+    point_way, rows = _footprints(graph, way, ring)
+    bends = np.abs(graph.samples.bend_1pm[rows])
+    points = np.stack([graph.samples.x_m[rows], graph.samples.y_m[rows]], axis=-1)
+    i, j = cKDTree(points).query_pairs(_SWING_MOST_M, output_type="ndarray").T
+    apart = np.hypot(*(points[i] - points[j]).T)
+    touch = apart < CONFLICT_M + _SWING_M2 * (bends[i] + bends[j])
+    a, b = point_way[i[touch]], point_way[j[touch]]
+    swings[a, b] = swings[b, a] = True
+    return swings & ~conflict & ~_allied(graph, way)
+
+
+def _allied(graph: Graph, way: Ints) -> Bools:
+    """`[V, V]` ways from one entry, or one behind the other: who follows sees who leads."""
+    ways = int(way.max(initial=-1)) + 1
+    allied = np.eye(ways, dtype=bool)
     before, after = graph.before, graph.after
     enters = (way[after] >= 0) & (way[before] != way[after])
     into, ones = way[after[enters]], np.ones(int(enters.sum()), dtype=np.int64)
     entry = coo_matrix((ones, (into, before[enters])), shape=(ways, graph.count)).tocsr()
     same = (entry @ entry.T).tocoo()
-    conflict[same.row, same.col] = False
+    allied[same.row, same.col] = True
     in_row = enters & (way[before] >= 0)
-    conflict[way[before[in_row]], way[after[in_row]]] = False
-    conflict[way[after[in_row]], way[before[in_row]]] = False
-    np.fill_diagonal(conflict, False)
-    return conflict
+    allied[way[before[in_row]], way[after[in_row]]] = True
+    allied[way[after[in_row]], way[before[in_row]]] = True
+    return allied
 
 
-def _footprints(graph: Graph, way: Ints, ring: Bools) -> tuple[Ints, Floats]:
-    """The ground each way needs: its own lines, and the first metres of what it leads into within the junction."""
+def _footprints(graph: Graph, way: Ints, ring: Bools) -> tuple[Ints, Ints]:
+    """The ground each way needs, as ways and rows: its own lines, and the first metres of what it leads into within the junction."""
     samples, inside, before, after = graph.samples, graph.inside, graph.before, graph.after
     owner = samples.shape.owner
     own = inside[owner]
@@ -180,7 +210,7 @@ def _footprints(graph: Graph, way: Ints, ring: Bools) -> tuple[Ints, Floats]:
             gone += float(samples.length_m[line])
             ahead += [(b, gone) for b in nexts.get(line, ()) if gone < far]
     at = np.concatenate(rows)
-    return np.concatenate(labels), np.stack([samples.x_m[at], samples.y_m[at]], axis=-1)
+    return np.concatenate(labels), at
 
 
 def find_gates(graph: Graph, controls: Controls, way: Ints, conflict: Bools) -> Floats:

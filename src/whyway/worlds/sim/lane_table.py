@@ -83,6 +83,8 @@ class LaneTable:
     """`[L, 4]` length, step, last, first: what is asked for together, side by side, as numbers of one type."""
     conflict: Array
     """`[V, V]` two ways that may not be used at once."""
+    swings: Array
+    """`[V, V]` two ways that may not be used at once if a long vehicle is on either."""
     deck: Array
     """`[L]` 0 at grade; two lines with opposite numbers (k and -k) cross on a bridge and do not meet."""
     has_bridges: bool

@@ -32,6 +32,8 @@ LOST_M = 6.0
 _PASSED_M = 1.0
 _AT_LINE_M = 2.5
 """Whoever stands further before a line is not waiting for it: somebody is before it, or it does not want to go."""
+SWINGS_M = 6.5
+"""Longer vehicles swing out in tight bends: ways side by side are theirs alone."""
 _IDLE_S = 2.0
 _STOOD_S = 0.5
 """So long one has to stand at a stop sign."""
@@ -163,13 +165,13 @@ def rights(
     rank = rank + 1e-3 * xp.arange(agents, dtype=dtype, device=standing.device)
     ready = ((gate.priority == 0) | (d < DECIDE_M)) & (~gate.stops | at_line)
     asks = claims & rail & ready
-    barred = _barred(xp, asks, gate.way, held, claims, rank, table.conflict)
+    barred = _barred(xp, asks, gate.way, held, claims, rank, state.length_m > SWINGS_M, table)
     return xp.where(asks & ~barred, gate.way, held)
 
 
 def _barred(
-    xp: Any, asks: Array, way: Array, held: Array, claims: Array, rank: Array, conflict: Array
-) -> Array:
+    xp: Any, asks: Array, way: Array, held: Array, claims: Array, rank: Array, long: Array, table: LaneTable
+) -> Array:  # fmt: skip
     """Of those who ask: whether anybody holds a way that conflicts, or claims one and ranks before."""
     worlds, agents = way.shape
     some = few(asks)
@@ -182,9 +184,15 @@ def _barred(
     def others(values: Array) -> Array:
         return pick_rows(values, some // agents)
 
-    row = clamp(mine(way), 0, None) * conflict.shape[0]
-    holds = pick(conflict, row + others(clamp(held, 0, None))) & others(held >= 0)
-    claimed = pick(conflict, row + others(clamp(way, 0, None))) & others(claims)
+    row = clamp(mine(way), 0, None) * table.conflict.shape[0]
+    swing = mine(long) | others(long)
+
+    def meets(other: Array) -> Array:
+        pair = row + others(clamp(other, 0, None))
+        return pick(table.conflict, pair) | (swing & pick(table.swings, pair))
+
+    holds = meets(held) & others(held >= 0)
+    claimed = meets(way) & others(claims)
     barred = xp.any(holds | (claimed & (others(rank) < mine(rank))), axis=-1)
     if some.shape[0] == worlds * agents:
         return xp.reshape(barred, (worlds, agents))

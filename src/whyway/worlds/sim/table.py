@@ -18,6 +18,7 @@ from whyway.worlds.sim.junctions import (
     find_conflicts,
     find_controls,
     find_gates,
+    find_swings,
     find_ways,
     joined_junctions,
 )
@@ -122,6 +123,7 @@ def build_table(
         way=way,
         way_priority=priority,
         conflict=conflict,
+        swings=find_swings(graph, way, ring, conflict),
         deck=deck,
         has_bridges=bool(deck.any()),
     )

@@ -188,6 +188,7 @@ class Map(NamedTuple):
     entries: NDArray[Any]
     priority: NDArray[Any]
     conflict: NDArray[Any]
+    swings: NDArray[Any]
     routes: NDArray[Any]
     route_start: NDArray[Any]
     period: NDArray[Any]
@@ -237,6 +238,7 @@ def lay_out(sim: Sim) -> Map:
     return Map(
         rows=np.ascontiguousarray(table.rows).view(row).reshape(-1), lines=_lines(sim, table),
         entries=_ints(table.entries), priority=_ints(table.way_priority), conflict=np.ascontiguousarray(table.conflict),
+        swings=np.ascontiguousarray(table.swings),
         routes=_ints(none if sim.routes is None else sim.routes),
         route_start=_reals(none if sim.route_start_m is None else sim.route_start_m),
         period=_reals(signals.period_s), offset=_reals(signals.offset_s), until=_reals(signals.until_s),

@@ -49,6 +49,7 @@ _STOOD_S, _RANK_S, _WAITED, _PATIENCE_S = (
     rights._STOOD_S, rights._RANK_S, rights._WAITED, rights._PATIENCE_S,
 )  # fmt: skip
 _PUSHING, _PUSH_ROOM_M, _EXIT_S = rights._PUSHING, rights._PUSH_ROOM_M, rights._EXIT_PATIENCE_S
+_SWINGS_M = rights.SWINGS_M
 
 
 @part
@@ -191,6 +192,15 @@ def _ask(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
 
 
 @part
+def _meet(m: Map, k: Desk, way: int, a: int, other: int, b: int) -> bool:
+    """Whether two agents cannot use their ways at once."""
+    if m.conflict[way, other]:
+        return True
+    long = max(k.old[LONG, a], k.old[LONG, b]) > _SWINGS_M
+    return bool(long and m.swings[way, other])
+
+
+@part
 def share_out(m: Map, k: Desk, clock_s: float, asked_s: float) -> None:
     """`rights.rights`: the way each agent has the right to, into `now`."""
     agents = k.agents
@@ -208,10 +218,14 @@ def share_out(m: Map, k: Desk, clock_s: float, asked_s: float) -> None:
         barred = False
         for b in range(agents):
             held = k.now[HELD, b]
-            if held >= 0 and m.conflict[way, held]:
+            if held >= 0 and _meet(m, k, way, a, held, b):
                 barred = True
                 break
-            if u[CLAIMS, b] != 0 and t[RANK, b] < t[RANK, a] and m.conflict[way, u[GATE_WAY, b]]:
+            if (
+                u[CLAIMS, b] != 0
+                and t[RANK, b] < t[RANK, a]
+                and _meet(m, k, way, a, u[GATE_WAY, b], b)
+            ):
                 barred = True
                 break
         # who enters now bars nobody else in this step: all decide by what was held before
