@@ -7,7 +7,6 @@ moving), or when its time is over: 0.8 s a metre and 5 s (evaluate/carla_score.p
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,16 +31,13 @@ from whyway.worlds.sim.places import find_places
 from whyway.worlds.sim.populate import Traffic
 from whyway.worlds.sim.sim import make_sim
 from whyway.worlds.sim.state import EGO, State, empty_state
-from whyway.worlds.sim.table import LaneTable, build_table, lines_of
+from whyway.worlds.sim.table import LaneTable, build_table, entered_anywhere, lines_of
 from whyway.worlds.sim.world import Setting, SimWorld, Snapshot, ego_placed
 
 SECONDS_PER_M, SECONDS_MORE = 0.8, 5.0
 GOAL_SHARE, GOAL_M = 0.99, 10.0
 """The goal is reached beyond this part of the route and within this distance of it."""
 DEVIATION_M, BLOCKED_S, BLOCKED_MPS = 30.0, 180.0, 0.1
-
-ENTRY_M = 40.0
-"""Lanes longer than this are entries for traffic that has left (worlds/sim/entries.py)."""
 
 _PARENTS = 6
 """So many folders above the route's file a map is looked for, each two folders deep."""
@@ -68,7 +64,7 @@ def route_world(spec: str, seed: int, config: Config, duration_s: float | None =
     signals = build_signals(lane_map.lights, plan)
     lights = signals.light_id.tolist()
     walks = plan_walks(build_table(lane_map, lights), lane_map, pedestrians, seed)
-    table = _with_entries(build_table(lane_map, lights, walks.lines))
+    table = entered_anywhere(build_table(lane_map, lights, walks.lines))
     lines = lines_of(table, snapped.route.lane_ids.tolist())
     sim = make_sim(CYCLE_S, config.vehicle, config.sim.traffic, signals, table, [lines])
     state = empty_state(1, 1 + vehicles + pedestrians)
@@ -156,15 +152,6 @@ class _Way:
         x, y, yaw, curvature = (float(c) for c in self.path.center.at(s))
         steer = math.atan(vehicle.wheelbase_m * curvature)
         return EgoState(x, y, math.remainder(yaw, 2 * math.pi), 0.0, 0.0, 0.0, steer)
-
-
-def _with_entries(table: LaneTable) -> LaneTable:
-    """The table with every longer lane as an entry: CARLA's towns are closed rings, where who leaves could not come back.
-
-    Nobody enters near others or seen by the ego.
-    """
-    long = (table.length_m > ENTRY_M) & (table.kind == int(LaneKind.DRIVING)) & ~table.in_junction
-    return dataclasses.replace(table, entries=np.flatnonzero(long & (table.successors > 0)))
 
 
 def _enter_ego(state: State, table: LaneTable, lines: list[int], way: _Way) -> None:

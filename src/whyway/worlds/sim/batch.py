@@ -25,7 +25,7 @@ from whyway.worlds.sim.populate import Traffic
 from whyway.worlds.sim.sim import Sim, make_sim
 from whyway.worlds.sim.state import Mode, State, empty_state
 from whyway.worlds.sim.surface import lane_surface
-from whyway.worlds.sim.table import build_table
+from whyway.worlds.sim.table import build_table, entered_anywhere
 
 _PHASE_S = 60.0
 """Lights of different worlds are up to this far apart."""
@@ -118,6 +118,8 @@ def make_batch(
     if pedestrians:
         walks = plan_walks(table, lane_map, pedestrians, seed)
         table = build_table(lane_map, lights, walks.lines)
+    if not len(table.entries):
+        table = entered_anywhere(table)
     surface = lane_surface([lane for lane in lane_map.lanes if lane.kind in DRIVABLE])
     sim = make_sim(CYCLE_S, config.vehicle, config.sim.traffic, signals, table, surface=surface)
     traffic = Traffic(table, find_places(table), walks)

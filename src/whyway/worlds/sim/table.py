@@ -6,7 +6,7 @@ L lines (P with the further parts of lanes that are cut), N rows, S successors a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,7 +41,7 @@ from whyway.worlds.sim.precedence import find_priorities, find_rings
 from whyway.worlds.sim.sampling import Ragged, Samples, arc_lengths, sample_lines
 
 __all__ = [
-    "CURVATURE", "HALF_WIDTH", "SPEED", "UX", "UY", "YAW", "LaneTable", "Line", "X", "Y", "build_table", "line_of", "lines_of",
+    "CURVATURE", "HALF_WIDTH", "SPEED", "UX", "UY", "YAW", "LaneTable", "Line", "X", "Y", "build_table", "entered_anywhere", "line_of", "lines_of",
 ]  # fmt: skip
 
 SUCCESSORS = 6
@@ -57,7 +57,8 @@ _MOST_ROWS = 1 << 24
 """Whole numbers below this are exact in single precision."""
 _GAP_M = 3.0
 """Lanes further apart than this do not lead into each other, whatever a map says."""
-_ENTRY_M = 30.0
+_ENTRY_M, _ENTERED_M = 30.0, 40.0
+"""Lanes without predecessor, or where there are none any, are entries if they are longer."""
 _TRAFFIC = (int(LaneKind.DRIVING), int(LaneKind.BIKE))
 
 
@@ -247,6 +248,17 @@ def _entries(links: Ints, kind: Ints, in_junction: Bools, length_m: Floats) -> I
     leads = (links[:, 0] >= 0) | (length_m > _ENTRY_M)
     found: Ints = np.nonzero(~arrives & (kind == int(LaneKind.DRIVING)) & ~in_junction & leads)[0]
     return found
+
+
+def entered_anywhere(table: LaneTable) -> LaneTable:
+    """The table with every longer lane as an entry: on a closed ring of streets who leaves (`entries.STUCK_S`) could not come back.
+
+    Nobody enters near others or seen by the ego.
+    """
+    long = (table.length_m > _ENTERED_M) & (table.kind == int(LaneKind.DRIVING))
+    return replace(
+        table, entries=np.flatnonzero(long & ~table.in_junction & (table.successors > 0))
+    )
 
 
 def _marks(samples: Samples) -> Floats:
