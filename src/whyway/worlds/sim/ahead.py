@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from whyway.worlds.sim.arrays import (
-    cells,
     clamp,
     first,
+    in_row,
     leading,
     none,
     pick,
@@ -79,8 +79,7 @@ def next_merge(xp: Any, lines: Lines, merges: Array) -> tuple[Array, Array]:
     """The next line ahead into which others lead too `[W, A]` (-1 for none), and the way from the centre to its start."""
     lined, begins = lines.line[2:], lines.begins_m[2:]
     slot = first(xp, lines.there[2:] & pick(merges, lined))
-    at = clamp(slot, None, WINDOW - 2)
-    at = at * (lined.shape[1] * lined.shape[2]) + cells(xp, lined[0])
+    at = in_row(xp, clamp(slot, None, WINDOW - 2))
     found = (slot < WINDOW - 1) & (pick(begins, at) < FAR_M)
     return xp.where(found, pick(lined, at), 0 * slot - 1), pick(begins, at)
 
@@ -100,15 +99,23 @@ class Way:
 
     def point(self, xp: Any, sample: Array, agent: Array) -> tuple[Array, ...]:
         """Arc length, x, y and direction of samples of agents' ways, both by flat index `(...)`."""
-        cells = self.slot.shape[1] * self.slot.shape[2]
-        line = to(pick(self.slot, sample * cells + agent), xp.int64) * cells + agent
+        agents = self.slot.shape[1] * self.slot.shape[2]
+        slot, f = pick(self.slot, sample * agents + agent), pick(self.at_m, sample)
+        return f, *self._on_line(xp, to(slot, xp.int64) * agents + agent, f)
+
+    def every_point(self, xp: Any) -> tuple[Array, Array]:
+        """Coordinates x, y `[P, W, A]` of all ways at all samples."""
+        line = in_row(xp, to(self.slot, xp.int64))
+        return self._on_line(xp, line, self.at_m[:, None, None])[:2]
+
+    def _on_line(self, xp: Any, line: Array, f_m: Array) -> tuple[Array, ...]:
+        """x, y and direction at arc lengths from agents' centres, on lines by flat index in `marks`."""
         begin, step, last, first = pick_quads(self.marks, line)
-        f = pick(self.at_m, sample)
-        along = f - begin
+        along = f_m - begin
         index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
         x, y, ux, uy = pick_quads(self.rows, to(index + first, xp.int64))
         rest = along - index * step
-        return f, x + rest * ux, y + rest * uy, ux, uy
+        return x + rest * ux, y + rest * uy, ux, uy
 
 
 def arc_of_samples(xp: Any, like: Array) -> Array:
@@ -127,14 +134,6 @@ def way_at(xp: Any, lines: Lines, table: LaneTable, at_m: Array) -> Way:
             break  # further lines begin further away
         slot += (f >= begins[r]).view(xp.int8)
     return Way(at_m, slot, xp.reshape(lines.marks, (-1, lines.marks.shape[-1])), table.rows)
-
-
-def every_sample(xp: Any, way: Way) -> tuple[Array, Array]:
-    """Coordinates x, y `[P, W, A]` of all ways at all samples."""
-    shape, agent = way.slot.shape, cells(xp, way.slot[0])
-    sample = xp.arange(shape[0], dtype=xp.int64, device=way.slot.device)[:, None, None]
-    _, x, y, _, _ = way.point(xp, xp.broadcast_to(sample, shape), agent)
-    return x, y
 
 
 def nearest_sample(xp: Any, f_m: Array) -> Array:

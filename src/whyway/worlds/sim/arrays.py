@@ -6,6 +6,7 @@ shape `[K, W, A]`: the short axis first, so that reductions over it run along me
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,8 +29,8 @@ _KEYS = {
 _NUMPY = (np.ndarray, np.generic)
 """What is computed of an array without axes is none."""
 
-_COLUMNS = 16
-"""So many columns are laid out at once: a cache line of them."""
+_QUAD = {size: np.dtype((np.void, 4 * size)) for size in (4, 8)}
+"""By size of a number: four of them as one item."""
 
 _EXTRACT_UP_TO = 64
 """Torch: so many candidates are searched by repeated minima, which is several times quicker than its `topk` on short rows."""
@@ -66,7 +67,7 @@ def chosen(mask: Array, new: Array, old: Array) -> Array:
 def pick(array: Array, index: Array) -> Array:
     """Elements by flat index, in the index's shape."""
     if isinstance(array, np.ndarray):
-        return array.reshape(-1).take(index)
+        return array.take(index)
     return array.reshape(-1).index_select(0, index.reshape(-1)).reshape(index.shape)
 
 
@@ -85,7 +86,7 @@ def pick_quads(array: Array, index: Array, quad: int = 0) -> list[Array]:
     if not isinstance(array, np.ndarray):
         rows = pick_rows(array, index)
         return [rows[..., 4 * quad + k] for k in range(4)]
-    items = array.reshape(-1).view(np.dtype((np.void, 4 * array.itemsize)))
+    items = array.reshape(-1).view(_QUAD[array.itemsize])
     wide = array.shape[1] // 4
     found = items.take(index.reshape(-1) if wide == 1 else index.reshape(-1) * wide + quad)
     columns = np.ascontiguousarray(found.view(array.dtype).reshape(-1, 4).T)
@@ -98,10 +99,14 @@ def namespace(array: Array) -> Any:
 
 
 def cells(xp: Any, like: Array) -> Array:
-    """`[W, A]` flat indices of agents."""
-    worlds, agents = like.shape
-    every = xp.arange(worlds * agents, dtype=xp.int64, device=like.device)
-    return xp.reshape(every, (worlds, agents))
+    """Flat indices in an array's shape `[W, A]`."""
+    return xp.reshape(xp.arange(math.prod(like.shape), device=like.device), like.shape)
+
+
+def in_row(xp: Any, row: Array) -> Array:
+    """Flat indices of a row of each column: of `row[..., w, a]` in an array `[R, W, A]`; or `[n]` in `[R, n]`."""
+    column = row if row.ndim < 3 else row[0]
+    return row * math.prod(column.shape) + cells(xp, column)
 
 
 def few(mask: Array) -> Array | None:
@@ -208,23 +213,12 @@ def _agents_of(neighbours: int, worlds: int, agents: int) -> Array:
 def leading(array: Array) -> Array:
     """`[W, A, K]` as `[K, W, A]`, laid out anew."""
     if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+        return np.ascontiguousarray(array.transpose(2, 0, 1))
     return array.movedim(-1, 0).contiguous()
 
 
-def side_by_side(xp: Any, columns: list[Array]) -> Array:
-    """Columns `[W, A]` as rows `[W, A, F]`."""
-    if not isinstance(columns[0], np.ndarray):
-        return xp.stack(columns, axis=-1)
-    laid = np.empty((*columns[0].shape, len(columns)), dtype=columns[0].dtype)
-    for k in range(0, len(columns), _COLUMNS):
-        part = np.stack(columns[k : k + _COLUMNS])
-        laid[..., k : k + _COLUMNS] = np.moveaxis(part, 0, -1)
-    return laid
-
-
 def smallest(xp: Any, score: Array, count: int) -> Array:
-    """Indices `[W, A, K]` of the least non-negative scores `[W, A, B]`, rising, -1 for scores from `NOBODY` on.
+    """Indices `[W, A, K]` of the least non-negative scores `[W, A, B]`, rising, -1 for scores from `NOBODY` on; the scores are spent.
 
     The scores' last bits carry the index: so keys are unique, and every library finds the same order.
     """
@@ -233,7 +227,8 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
     least_of_nobody, most = _KEYS[score.itemsize]
     limit = least_of_nobody & ~low
     integer = xp.int32 if score.itemsize == 4 else xp.int64
-    key = score.view(integer) & ~low
+    key = score.view(integer)
+    key &= ~low
     key |= xp.arange(candidates, dtype=integer, device=score.device)
     if isinstance(score, np.ndarray):
         key.sort(axis=-1)
@@ -254,11 +249,11 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
 def first(xp: Any, masks: Array) -> Array:
     """Index along the first axis of the first mask that holds, or how many there are where none does."""
     missing = ~masks[0]
-    index = xp.astype(missing, xp.int64)
+    index = missing.view(xp.int8) + 0
     for mask in masks[1:]:
         missing = missing & ~mask
-        index += missing
-    return index
+        index += missing.view(xp.int8)
+    return xp.astype(index, xp.int64)
 
 
 def luck(*counters: Array) -> Array:

@@ -24,8 +24,9 @@ Array = Any
 Stepper = Callable[[Sim, State, Array, Array], tuple[State, Array, Array]]
 """Simulator, state, accelerations, steering angles -> state, observation, reward."""
 
-BLOCK_AGENTS = 8000
-"""Road users in a block: what their step touches fits a second-level cache."""
+BLOCK_AGENTS = 11000
+"""Road users in a block: so many that calls cost little, so few that what they touch stays near the processor. No power of two: the
+rows of arrays would share a few places in the cache."""
 
 
 def whole_step(

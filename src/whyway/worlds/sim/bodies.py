@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from whyway.worlds.sim.arrays import few, none, pairs, pick, put_in, smallest, to
 from whyway.worlds.sim.others import Others, look
 from whyway.worlds.sim.seen import Boxes, centers
 from whyway.worlds.sim.sim import Sim
-from whyway.worlds.sim.state import Mode, State
+from whyway.worlds.sim.state import Mode, State, updated
 
 Array = Any
 
@@ -29,14 +28,14 @@ def judge(xp: Any, sim: Sim, state: State) -> tuple[State, Boxes]:
     cx, cy, c, s = centers(xp, state)
     table = sim.table
     deck = table.decks(state.window) if table is not None and table.has_bridges else None
-    state = replace(state, near=neighbours(xp, state, cx, cy, c, s, deck))
+    state = updated(state, near=neighbours(xp, state, cx, cy, c, s, deck))
     others = look(xp, state, cx, cy)
     touch, fault = touches(xp, state, others, c, s)
     off = state.off_road
     if sim.surface is not None:
         driven = state.active & (state.mode == int(Mode.COMMAND))
         off = driven & ~_on_road(xp, sim, state, driven, cx, cy, c, s)
-    state = replace(
+    state = updated(
         state, collided=touch & state.active, at_fault=fault & state.active, off_road=off
     )
     return state, Boxes(cx, cy, c, s, others)
@@ -77,7 +76,7 @@ def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tu
     o = others
     la, wa = state.length_m / 2, state.width_m / 2
     # most are too far apart for any corner to reach
-    p = pairs(o.flat, o.there & ~(o.far_m - o.span_m >= la + wa + 0.1))
+    p = pairs(o.flat, o.there & (o.far_m < o.span_m + (la + wa + 0.1)))
     dx, dy = p.of(o.dx_m), p.of(o.dy_m)
     their_cos, their_sin, half_length, half_width = (p.others(v) for v in (cos, sin, la, wa))
     cos, sin, la, wa = (p.own(v) for v in (cos, sin, la, wa))

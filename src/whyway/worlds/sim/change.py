@@ -13,7 +13,7 @@ from typing import Any
 
 from whyway.types import ObjectClass
 from whyway.worlds.sim.ahead import Lines
-from whyway.worlds.sim.arrays import clamp, pick, to
+from whyway.worlds.sim.arrays import clamp, none, pick, to
 from whyway.worlds.sim.others import Leads
 from whyway.worlds.sim.rights import Gate
 from whyway.worlds.sim.state import FAR_M, Mode, State, When
@@ -121,12 +121,14 @@ def changes(
 ) -> Change:
     """Who changes lanes now; `must` is from `needed`, `side` from `side_of`."""
     dtype = state.v_mps.dtype
-    can = chance.line >= 0
+    can, obliged = chance.line >= 0, (must != 0) & chance.drives
+    if none(can | obliged):
+        nothing = 0 * chance.line
+        return Change(nothing - 1, nothing, 0.0 * state.v_mps + FAR_M, obliged)
     since = to(state.tick[:, None] - state.changed_tick, dtype) * dt_s
 
     rest = lines.begins_m[2] - state.length_m / 2
     rest = xp.where(lines.begins_m[2] > FAR_M / 2, lines.begins_m[1] + lines.length_m[1], rest)
-    obliged = (must != 0) & chance.drives
     end = xp.where(obliged, rest - END_M, 0.0 * rest + FAR_M)
     urgency = clamp(1.0 - rest / (URGENT_M + URGENT_S * state.v_mps), 0.0, 1.0)
 

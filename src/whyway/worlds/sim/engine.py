@@ -7,7 +7,6 @@ command) moves by `whyway.motion` as the planner's model does; traffic moves alo
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
 from typing import Any
 
 from whyway.motion import actuate, single_track
@@ -25,7 +24,7 @@ from whyway.worlds.sim.seen import Boxes, Seen, centers, see
 from whyway.worlds.sim.seen import light_colors as light_colors
 from whyway.worlds.sim.sim import Sim as Sim
 from whyway.worlds.sim.sim import make_sim as make_sim
-from whyway.worlds.sim.state import EGO, WINDOW, Mode, State
+from whyway.worlds.sim.state import EGO, WINDOW, Mode, State, updated
 from whyway.worlds.sim.table import LaneTable
 from whyway.worlds.sim.traffic import Motion, drive
 from whyway.worlds.sim.windows import Trip, fill, move_on, on_route, track
@@ -62,7 +61,7 @@ def advance(
     time = to(state.tick, state.phase_s.dtype) * sim.dt_s
     part = play(xp, state, cx, cy, time, sim.dt_s)
     driven = state.active & (state.mode == int(Mode.COMMAND))
-    moved = replace(
+    moved = updated(
         _driven(sim, state, driven, acceleration_mps2, steer_rad),
         cue_next=part.next,
         cue_tick=part.tick,
@@ -77,7 +76,7 @@ def advance(
     standing = xp.where(
         xp.abs(moved.v_mps) < 0.3, moved.standing_s + sim.dt_s, 0.0 * moved.standing_s
     )
-    moved = replace(
+    moved = updated(
         moved, tick=state.tick + 1, standing_s=standing, demand_tick=_demand(xp, sim, state, time)
     )
     if sim.table is not None:
@@ -106,7 +105,7 @@ def _driven(
         x, y, yaw, v, a, steer = (
             put_in(old, some, new) for new, old in zip(after, now, strict=True)
         )
-    return replace(state, x_m=x, y_m=y, yaw_rad=yaw, v_mps=v, a_mps2=a, steer_rad=steer)
+    return updated(state, x_m=x, y_m=y, yaw_rad=yaw, v_mps=v, a_mps2=a, steer_rad=steer)
 
 
 def _demand(xp: Any, sim: Sim, state: State, time_s: Array) -> Array:
@@ -125,7 +124,7 @@ def _along_lines(
     way = way_at(xp, lines, table, arc_of_samples(xp, cx))
     side = side_of(xp, state, cx.dtype)
     joins, join_m = next_merge(xp, lines, sim.merges)
-    merge = (joins, join_m, gate.distance_m + state.length_m / 2 > join_m)
+    merge = (joins, join_m, (joins >= 0) & (gate.distance_m + state.length_m / 2 > join_m))
     chance = chances(xp, state, lines, table, side)
     lead = leads(
         xp, state, others, way, cx, cy, c, s, gate.exit_m, merge, side, chance.line >= 0, sim.traffic.idm
@@ -145,7 +144,7 @@ def _along_lines(
         )
         leaves = (mode == int(Mode.LOG_REACTIVE)) & state.active & gives_way
         mode = xp.where(leaves, int(Mode.RAIL) + 0 * mode, mode)
-    moved = replace(
+    moved = updated(
         moved,
         mode=mode,
         held=held,
@@ -221,7 +220,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     walker = state.width_m >= state.length_m
     slant = clamp(_SWING_M / state.length_m, None, _SLANT)
     yaw = yaw + xp.where(walker, 0.0 * drift, xp.maximum(xp.minimum(drift, slant), -slant))
-    moved = replace(
+    moved = updated(
         moved,
         x_m=xp.where(rail, x, moved.x_m), y_m=xp.where(rail, y, moved.y_m), yaw_rad=xp.where(rail, yaw, moved.yaw_rad),
         v_mps=xp.where(rail, motion.v_mps, moved.v_mps), a_mps2=xp.where(rail, motion.a_mps2, moved.a_mps2),
@@ -242,7 +241,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         on = (route >= 0) & (on_route(xp, sim.routes, route, at) == now)
         along = xp.where(on, start + s, along)
     driven = moved.mode == int(Mode.COMMAND)
-    return replace(
+    return updated(
         moved,
         s_m=s, d_m=d, route_s_m=along, target_d_m=xp.where(driven, d, moved.target_d_m),
     )  # fmt: skip
@@ -296,7 +295,7 @@ def _recorded(xp: Any, sim: Sim, state: State, tick: Array) -> State:
         state.x_m, state.phase_s.dtype
     )
     x, y, yaw, v, a, present = sim.logs.at(clamp(state.log, 0, None), time)
-    return replace(
+    return updated(
         state,
         x_m=chosen(of_log, x, state.x_m), y_m=chosen(of_log, y, state.y_m), yaw_rad=chosen(of_log, yaw, state.yaw_rad),
         v_mps=chosen(of_log, v, state.v_mps), a_mps2=chosen(of_log, a, state.a_mps2), active=xp.where(of_log, present, state.active),
@@ -321,7 +320,7 @@ def begin(sim: Sim, state: State) -> State:
     x, y, yaw = _stretched(
         xp, table, state.length_m * _AXLES, line, state.came_from, window[..., 1], state.s_m, state.d_m
     )  # fmt: skip
-    state = replace(
+    state = updated(
         state,
         window=window,
         x_m=xp.where(rail, x, state.x_m),
@@ -341,7 +340,7 @@ def begin(sim: Sim, state: State) -> State:
         along = xp.where(state.route >= 0, start + s, s)
     driven = state.mode == int(Mode.COMMAND)
     zero = 0.0 * s
-    state = replace(
+    state = updated(
         state,
         s_m=xp.where(on_line, s, zero),
         d_m=xp.where(on_line, d, zero),

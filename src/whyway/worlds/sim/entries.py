@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from whyway.types import ObjectClass
-from whyway.worlds.sim.arrays import clamp, luck, pick, to
-from whyway.worlds.sim.state import EGO, FAR_M, WINDOW, Mode, State, When
+from whyway.worlds.sim.arrays import clamp, luck, none, pick, to
+from whyway.worlds.sim.state import EGO, FAR_M, WINDOW, Mode, State, When, updated
 from whyway.worlds.sim.table import LaneTable
 
 Array = Any
@@ -40,13 +39,15 @@ def enter_and_leave(xp: Any, table: LaneTable, state: State, returns: bool = Tru
         done = done | (wanders & unseen & (state.standing_s > STUCK_S) & (state.cap_mps > 0.0))
     done = done & rail & state.active
     active = state.active & ~done
-    state = replace(state, active=active, v_mps=xp.where(done, 0.0 * state.v_mps, state.v_mps))
+    state = updated(state, active=active, v_mps=xp.where(done, 0.0 * state.v_mps, state.v_mps))
     if not entries:
         return state
 
     # the first that waits, at an entry drawn anew in every step
     worlds, agents = x.shape
     waiting = rail & wanders & ~active & ~done
+    if none(waiting):
+        return state
     index = xp.arange(agents, dtype=xp.int64, device=x.device)
     first = xp.min(xp.where(waiting, index, 0 * index + agents), axis=-1)
     mine = index == first[:, None]
@@ -67,7 +68,7 @@ def enter_and_leave(xp: Any, table: LaneTable, state: State, returns: bool = Tru
     def put(new: Array, old: Array) -> Array:
         return xp.where(enters, new, old)
 
-    return replace(
+    return updated(
         state,
         active=active | enters,
         window=xp.where(enters[..., None], fresh[:, None, :], window),

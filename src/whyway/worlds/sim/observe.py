@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from whyway.worlds.sim.ahead import every_sample, way_at
-from whyway.worlds.sim.arrays import clamp, namespace, none, pick, side_by_side, to
+from whyway.worlds.sim.ahead import way_at
+from whyway.worlds.sim.arrays import clamp, namespace, none, pick, to
 from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
@@ -28,7 +28,10 @@ _METRES, _SPEED = 1 / 50.0, 1 / 15.0
 
 
 def observe(sim: Sim, state: State) -> Array:
-    """Observations `[W, A, FEATURES]`; others that are absent are zeros, and so is all of an inactive agent."""
+    """Observations `[W, A, FEATURES]`; others that are absent are zeros, and so is all of an inactive agent.
+
+    In memory a feature of everybody lies together: a product of matrices takes it as it is, and nothing has to be laid out anew.
+    """
     xp = namespace(state.x_m)
     boxes = boxes_of(xp, state)
     seen = None if sim.table is None else see(xp, sim, state, boxes)
@@ -46,17 +49,17 @@ def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None
     else:
         lines = seen.lines
         every = xp.arange(1, POINTS + 1, device=cx.device) * POINT_EVERY_M
-        x, y = every_sample(xp, way_at(xp, lines, sim.table, to(every, cx.dtype)))
+        x, y = way_at(xp, lines, sim.table, to(every, cx.dtype)).every_point(xp)
         columns = _own(xp, state, _road(xp, seen)) + around
         px, py = x - cx, y - cy
         known = to(lines.there[1], cx.dtype) * _METRES
-        forth, left = (px * c + py * s) * known, (py * c - px * s) * known
+        forth, left = px * (c * known) + py * (s * known), py * (c * known) - px * (s * known)
         for k in range(POINTS):
             columns += [forth[k], left[k]]
-    out = side_by_side(xp, columns)
+    out = xp.stack(columns, axis=0)
     if not none(~state.active):
-        out = out * to(state.active, out.dtype)[..., None]
-    return out
+        out = out * to(state.active, out.dtype)
+    return xp.moveaxis(out, 0, -1)
 
 
 def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:
@@ -88,8 +91,9 @@ def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
     count = min(NEAREST, o.flat.shape[0])
     flat, there, dx, dy = (v[:count] for v in (o.flat, o.there, o.dx_m, o.dy_m))
     oc, os = pick(cos, flat), pick(sin, flat)
+    c, s = cos * _METRES, sin * _METRES
     features = [
-        (dx * cos + dy * sin) * _METRES, (dy * cos - dx * sin) * _METRES, oc * cos + os * sin, os * cos - oc * sin,
+        dx * c + dy * s, dy * c - dx * s, oc * cos + os * sin, os * cos - oc * sin,
     ]  # fmt: skip
     kind = to(state.object_class, cos.dtype)
     scaled = (state.v_mps * _SPEED, state.length_m * 0.1, state.width_m * 0.3, kind * 0.1)

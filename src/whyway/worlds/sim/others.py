@@ -129,8 +129,7 @@ def leads(
     o = others
     ahead = o.dx_m * cos + o.dy_m * sin
     every = pairs(o.flat, _minded(xp, state, o, ahead, thinks))
-    guess = every.of(o.far_m)
-    guess = xp.where(every.of(ahead) > 0.0, guess, -guess)
+    guess = xp.copysign(every.of(o.far_m), every.of(ahead))
     agent = cells(xp, x_m) if every.mine is None else every.mine
     on_way = project(
         xp, way, agent, every.others(x_m), every.others(y_m), nearest_sample(xp, guess)
@@ -169,10 +168,8 @@ def leads(
 
 def _minded(xp: Any, state: State, o: Others, ahead: Array, thinks: Array) -> Array:
     """Pairs worth a closer look: who is behind is minded by those who think of changing lanes, and nearby by everybody."""
-    sight = clamp(
-        SIGHT_M + SIGHT_S * xp.maximum(state.v_mps, pick(state.v_mps, o.flat)), None, HORIZON_M
-    )
-    near = (o.far_m < sight) & o.there
+    sight = clamp(SIGHT_M + SIGHT_S * state.v_mps, None, HORIZON_M)
+    near = (o.far_m < xp.maximum(sight, pick(sight, o.flat))) & o.there
     return near & ((ahead > 0.0) | (o.far_m < BEHIND_M) | thinks)
 
 
@@ -308,11 +305,9 @@ def _joining(
 ) -> Array:  # fmt: skip
     """The strongest pull of those whose ways join one's own and who are nearer to that place: they lead, as if on the same lane."""
     joins, join_m, comes = merge
-    q, nearer = every.only(
-        (every.others(to(comes, joins.dtype) * (joins + 1)) == every.own(joins + 1))
-        & every.own(joins >= 0),
-        every.own(join_m) - every.others(join_m),
-    )
+    joining = xp.where(comes, joins, 0 * joins - 2)
+    (q,) = every.only(every.others(joining) == every.own(joins))
+    nearer = q.own(join_m) - q.others(join_m)
     v, half = q.own(state.v_mps), state.length_m / 2
     gap = clamp(nearer - q.others(half) - q.own(half), _TOUCH_M, None)
     wanted = v * (q.own(state.headway_s) + (v - q.others(state.v_mps)) * q.own(calm))

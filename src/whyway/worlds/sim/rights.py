@@ -7,12 +7,24 @@ keeps it until its rear is out. Agents under command take what they stand in, an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from whyway.types import LightColor, ObjectClass
 from whyway.worlds.sim.ahead import Lines
-from whyway.worlds.sim.arrays import cells, clamp, few, first, none, pick, pick_rows, put_in, to
+from whyway.worlds.sim.arrays import (
+    cells,
+    clamp,
+    few,
+    first,
+    in_row,
+    none,
+    pick,
+    pick_rows,
+    put_in,
+    to,
+)
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode, State
 from whyway.worlds.sim.table import LaneTable
 
@@ -72,15 +84,13 @@ def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Arr
     # to the way behind it one may have the right already
     ahead[:-1] &= (lines.way[2:] != state.held) | (state.held < 0)
     slot = first(xp, ahead)
-    found, agent = slot < WINDOW, cells(xp, half)
-    count = half.shape[0] * half.shape[1]
-    at = clamp(slot, None, WINDOW - 1) * count + agent
+    found, at = slot < WINDOW, in_row(xp, clamp(slot, None, WINDOW - 1))
     line = pick(lines.line[1:], at)
-    behind = clamp(slot, None, WINDOW - 2) * count + agent
+    behind = in_row(xp, clamp(slot, None, WINDOW - 2))
     way = xp.where(slot < WINDOW - 1, pick(lines.way[2:], behind), 0 * slot - 1)
     rank = xp.arange(WINDOW - 1, dtype=xp.int64, device=half.device)[:, None, None]
     out = first(xp, (rank >= slot) & (lines.way[2:] != way))
-    end = pick(lines.begins_m[2:], clamp(out, None, WINDOW - 2) * count + agent)
+    end = pick(lines.begins_m[2:], in_row(xp, clamp(out, None, WINDOW - 2)))
     leaves = xp.where(out < WINDOW - 1, clamp(end, None, FAR_M), far)
     light = xp.where(found, pick(table.gate_light, line), 0 * line - 1)
     return Gate(
@@ -89,7 +99,7 @@ def next_gate(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Arr
         way=way,
         priority=_of_way(xp, table.way_priority, way),
         light=light,
-        open=may_go(xp, colors, light, agent // half.shape[1]),
+        open=may_go(xp, colors, light, cells(xp, half) // half.shape[1]),
         stops=found & pick(table.gate_stops, line),
     )
 
@@ -211,30 +221,29 @@ def _kept(xp: Any, state: State, lines: Lines, table: LaneTable, colors: Array) 
     def lined(values: Array) -> Array:
         return values if some is None else xp.reshape(values, (WINDOW + 1, -1)).take(some, axis=1)
 
-    agent, agents = cells(xp, state.held), state.held.shape[1]
+    agent, agents = of(cells(xp, state.held)), state.held.shape[1]
     held, half, v, standing = (
         of(x) for x in (state.held, state.length_m / 2, state.v_mps, state.standing_s)
     )
-    line, there, ways, begins = (
-        lined(x) for x in (lines.line, lines.there, lines.way, lines.begins_m)
-    )
-    ends, gates = begins + lined(lines.length_m) + SETTLED_M, pick(table.gate_s_m, line)
-    of_it = there & (ways == held)
-    inside, other = of_it[0] & (ends[0] > -half), of_it[0] & ~of_it[0]
-    to_line, light = 0.0 * half - FAR_M, 0 * held - 1
-    for r in range(1, WINDOW + 1):
-        # round the block the same way may lie ahead once more, behind another one
-        mine = of_it[r] & ~other
-        if r > 1:
-            other = other | (there[r] & (ways[r] >= 0) & ~mine)
-        inside = inside | (mine & (ends[r] > -half))
-        enters = mine & (ways[r - 1] != held)
-        to_line = xp.where(enters, begins[r - 1] + gates[r - 1] - half, to_line)
-        light = xp.where(enters, pick(table.gate_light, line[r - 1]), light)
+    ways, ends = lined(lines.way), lined(lines.begins_m + lines.length_m) + SETTLED_M
+    of_it = (ways == held) & (held >= 0)
+    # round the block the same way may lie ahead once more, behind another one
+    rank = xp.arange(WINDOW + 1, dtype=xp.int64, device=held.device)
+    rank = xp.reshape(rank, (-1, *(1 for _ in held.shape)))
+    of_it = of_it & (rank < 2 + first(xp, (ways[2:] >= 0) & ~of_it[2:]))
+    inside = xp.any(of_it & (ends > -half), axis=0)
+    enters = of_it[1:] & (ways[:-1] != held)
+    at = WINDOW - 1 - first(xp, xp.flip(enters, axis=0))
+    comes = at >= 0
+    at = clamp(at, 0, None) * math.prod(state.held.shape) + agent
+    gate = pick(lines.line, at)
+    to_line = pick(lines.begins_m, at) + pick(table.gate_s_m, gate) - half
+    to_line = xp.where(comes, to_line, 0.0 * half - FAR_M)
+    light = xp.where(comes, pick(table.gate_light, gate), 0 * held - 1)
     before = (to_line > 0.0) & (to_line < FAR_M)
     stays_away = (standing > _IDLE_S) & (to_line > _AT_LINE_M)
     stops = in_time(v, of(state.politeness), to_line)
-    lost = before & (stays_away | (stops & ~may_go(xp, colors, light, of(agent) // agents)))
+    lost = before & (stays_away | (stops & ~may_go(xp, colors, light, agent // agents)))
     kept = xp.where((held >= 0) & inside & ~lost, held, 0 * held - 1)
     return kept if some is None else put_in(0 * state.held - 1, some, kept)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,19 @@ class State:
         return self.x_m + self.offset_m * xp.cos(self.yaw_rad), self.y_m + self.offset_m * xp.sin(
             self.yaw_rad
         )
+
+
+_FIELDS = tuple(State.__dataclass_fields__)
+_EVERY = attrgetter(*_FIELDS)
+_PLACE = {name: k for k, name in enumerate(_FIELDS)}
+
+
+def updated(state: State, **fields: Array) -> State:
+    """`dataclasses.replace`, several times quicker: a step of a single world is mostly such things."""
+    values = list(_EVERY(state))
+    for name, value in fields.items():
+        values[_PLACE[name]] = value
+    return State(*values)
 
 
 FAR_M = 1e3
