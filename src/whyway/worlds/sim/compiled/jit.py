@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 from whyway.types import InputError
 
 try:
-    _numba: Any = importlib.import_module("numba")
-    _extending: Any = importlib.import_module("numba.extending")
+    _njit: Any = importlib.import_module("numba").njit
 except ImportError as error:  # pragma: no cover
     raise InputError("the compiled simulator needs numba: pip install 'whyway[sim]'") from error
-_njit = _numba.njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,31 +39,6 @@ def entry(function: F) -> F:
     except RuntimeError:  # nowhere to keep it: a read-only installation without a home
         made = _njit(**_HOW)(function)
     return made
-
-
-def _lowest_bit(_: Any, bits: Any) -> Any:
-    """Of a whole number other than 0: the place of its lowest bit that is set."""
-
-    def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], _numba.core.cgutils.true_bit)
-
-    return _numba.types.int64(_numba.types.int64), code
-
-
-lowest_bit: Callable[[int], int] = _extending.intrinsic(_lowest_bit)
-
-
-def _natural(_: Any, number: Any) -> Any:
-    """A whole number that is not negative; who indexes with it is spared counting from the end for negative ones."""
-
-    def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        builder.assume(builder.icmp_signed(">=", arguments[0], arguments[0].type(0)))
-        return arguments[0]
-
-    return _numba.types.int64(_numba.types.int64), code
-
-
-natural: Callable[[int], int] = _extending.intrinsic(_natural)
 
 
 def sources() -> int:

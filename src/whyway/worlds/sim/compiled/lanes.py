@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whyway.worlds.sim import ahead, windows
-from whyway.worlds.sim.compiled.jit import lowest_bit, natural, part
+from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.layout import (
     ALONG_X,
     ALONG_Y,
@@ -26,6 +26,7 @@ from whyway.worlds.sim.compiled.layout import (
     Map,
     S,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.machine import lowest_bit, natural
 from whyway.worlds.sim.compiled.trig import direction
 from whyway.worlds.sim.state import FAR_M, WINDOW
 from whyway.worlds.sim.table import SUCCESSORS

@@ -25,7 +25,7 @@ from whyway.worlds.sim.table import SUCCESSORS
 
 Array = Any
 
-_LINE_BYTES = 64
+LINE_BYTES = 64
 """Of a cache."""
 
 # --------------------------------------------------------------------------------------------- a world, by its agents
@@ -138,7 +138,7 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
     begins, size = {}, 0
     for name, shape in shapes.items():
         begins[name] = size
-        size += -(-8 * math.prod(shape) // _LINE_BYTES) * _LINE_BYTES
+        size += -(-8 * math.prod(shape) // LINE_BYTES) * LINE_BYTES
     for name in ("keys", "least"):
         shapes["whole_" + name], begins["whole_" + name] = shapes[name], begins[name]
     kind = np.dtype(
@@ -149,8 +149,8 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
             "itemsize": size,
         }
     )
-    room = np.zeros(size + _LINE_BYTES, dtype=np.uint8)
-    at = -room.ctypes.data % _LINE_BYTES
+    room = np.zeros(size + LINE_BYTES, dtype=np.uint8)
+    at = -room.ctypes.data % LINE_BYTES
     desk = room[at : at + size].view(kind)
     desk["agents"], desk["neighbours"] = agents, neighbours
     desk["begins"][..., -1], desk["ways"][..., -1] = np.inf, -1

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from whyway.worlds.sim import observe, reward
-from whyway.worlds.sim.compiled.jit import natural, part
+from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp, half_width, heading, sample
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
@@ -39,6 +39,7 @@ from whyway.worlds.sim.compiled.layout import (
     S,
     V,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.machine import natural
 from whyway.worlds.sim.compiled.rights import may_go
 from whyway.worlds.sim.compiled.trig import directions
 

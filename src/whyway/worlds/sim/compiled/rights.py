@@ -7,7 +7,7 @@ from typing import Any
 
 from whyway.types import LightColor
 from whyway.worlds.sim import rights
-from whyway.worlds.sim.compiled.jit import natural, part
+from whyway.worlds.sim.compiled.jit import part
 from whyway.worlds.sim.compiled.lanes import clamp
 from whyway.worlds.sim.compiled.layout import (
     ACTIVE,
@@ -36,6 +36,7 @@ from whyway.worlds.sim.compiled.layout import (
     S,
     V,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.machine import natural
 from whyway.worlds.sim.state import FAR_M, WINDOW, Mode
 
 _RAIL, _COMMAND, _GREEN = int(Mode.RAIL), int(Mode.COMMAND), int(LightColor.GREEN)

@@ -12,6 +12,7 @@ from whyway.types import InputError
 from whyway.worlds.sim.blocks import whole_step
 from whyway.worlds.sim.compiled.around import find_boxes, judge, lead, prepare
 from whyway.worlds.sim.compiled.drive import change_lanes, follow, lane_aside, note_red, obey, play
+from whyway.worlds.sim.compiled.fetch import fetch_ahead
 from whyway.worlds.sim.compiled.jit import entry, part, sources
 from whyway.worlds.sim.compiled.lanes import lines_ahead, next_merge
 from whyway.worlds.sim.compiled.layout import (
@@ -114,7 +115,9 @@ def _store(k: Desk, after: After, w: int) -> None:
 
 
 @part
-def _decide(m: Map, k: Desk, now: Before, w: int, acceleration: Any, steer: Any) -> None:
+def _decide(
+    m: Map, k: Desk, now: Before, after: After, w: int, acceleration: Any, steer: Any
+) -> None:
     """All that agents find out and decide, and the motion of those under command."""
     agents, tick = k.agents, now.tick[w]
     asked = now.demand_tick[w]
@@ -132,6 +135,7 @@ def _decide(m: Map, k: Desk, now: Before, w: int, acceleration: Any, steer: Any)
         k.whole[JOINS, a], k.real[JOIN_M, a] = joins, join_m
     prepare(m, k)
     for a in range(agents):
+        fetch_ahead(now, after, w + 1, a)
         aside = lane_aside(m, k, a, left)
         lead(m, k, a, 1.0 if left else -1.0, aside >= 0)
         k.new[LEAD_GAP, a], k.new[LEAD_V, a] = k.real[GAP, a], k.real[GAP_V, a]
@@ -154,7 +158,7 @@ def _kernel(fingerprint: int) -> Callable[..., int]:
         for w in range(now.tick.shape[0]):
             tick, seed, demand = now.tick[w], now.seed[w], now.demand_tick[w]
             _load(k, now, w)
-            _decide(m, k, now, w, acceleration, steer)
+            _decide(m, k, now, after, w, acceleration, steer)
             for a in range(agents):
                 place(m, k, a, tick, seed)
                 standing = k.old[STANDING, a] + m.dt_s
