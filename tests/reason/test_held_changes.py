@@ -83,6 +83,16 @@ def test_it_goes_on_when_the_light_lets_it(y):
     assert decision(trace)[1:] == (Lateral.LANE_CHANGE, Direction.LEFT)
 
 
+@pytest.mark.parametrize("gap_m, goes_on", [(3.0, False), (7.0, True)])
+def test_a_change_under_way_goes_on_before_somebody_who_has_seen_it(gap_m, goes_on):
+    reasoner = RuleReasoner(CONFIG, two_lanes())
+    lead = thing(7, 105.0, v=4.0)
+    assert decision(reasoner.step(scene(ego(v=8.0), lead)))[1] == Lateral.LANE_CHANGE
+    behind = 58.0 - CONFIG.vehicle.rear_m - gap_m - 2.25
+    s = scene(ego(x=58.0, y=0.8, v=8.0), lead, thing(8, behind, 3.5, 12.0, lane_id=2))
+    assert (decision(reasoner.step(s))[1] == Lateral.LANE_CHANGE) == goes_on
+
+
 def test_a_change_that_ends_in_a_turn_is_a_turn():
     lanes = [
         straight(1, 0, 100, 0.0, left_id=2),

@@ -143,7 +143,10 @@ class LaneChanges:
         if moves_over_m(facts, o, self._config.driving) < SHIFT_M:
             return against(o, Risk.PROGRESS, math.inf)  # held there too: nothing would come of it
         urgency = _urgency(facts, left_m) if asked else 0.0
-        unsafe = self._unsafe_at(facts.ego, o, max(urgency, BEGUN if under_way else 0.0))
+        # who is behind a change under way has seen it
+        notices_s = 0.0 if under_way else NOTICES_S * (1.0 - 0.7 * urgency)
+        urgency = max(urgency, BEGUN if under_way else 0.0)
+        unsafe = self._unsafe_at(facts.ego, o, urgency, notices_s)
         if unsafe is not None:
             return against(o, Risk.COLLISION, *unsafe)
         if under_way or (asked and left_m < 250.0):
@@ -154,7 +157,9 @@ class LaneChanges:
             return against(o, Risk.PROGRESS, math.inf)
         return o
 
-    def _unsafe_at(self, ego: EgoState, o: Option, urgency: float) -> tuple[float, int] | None:
+    def _unsafe_at(
+        self, ego: EgoState, o: Option, urgency: float, notices_s: float
+    ) -> tuple[float, int] | None:
         """When a change would be unsafe and because of whom (0: nobody): beside us, braking hard behind us, or too near ahead.
 
         The more urgent it is (0 to 1), the harder others may have to brake and the closer they may be.
@@ -182,7 +187,7 @@ class LaneChanges:
                 v = max(float(c.along_mps[row, 0]), 0.0)
                 gap = -self._rear_m - front
                 ease = 1.0 - 0.7 * urgency
-                loses = _loses_m(o.rollout, v, NOTICES_S * ease, safe_mps2)
+                loses = _loses_m(o.rollout, v, notices_s, safe_mps2)
                 if gap < beside + FOLLOWER_S * ease * v + loses:
                     return float(gap / max(v - ego.v_mps, 0.1)), int(c.ids[row])
         return None
