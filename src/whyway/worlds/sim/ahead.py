@@ -10,6 +10,7 @@ from typing import Any
 
 from whyway.worlds.sim.arrays import (
     clamp,
+    filled,
     first,
     in_row,
     leading,
@@ -61,18 +62,17 @@ def lines_ahead(xp: Any, state: State, table: LaneTable) -> Lines:
     back = xp.where(has_back, state.came_from, own[0])
     line = xp.concat([back[None], own], axis=0)
     there = xp.concat([has_back[None], known], axis=0)
-    marks = pick_rows(table.marks, line)
-    long = marks[..., 0]
+    long = pick(table.length_m, line)
     begins = [-state.s_m - long[0] * to(has_back, long.dtype), -state.s_m]
     for r in range(1, WINDOW):
         begins.append(begins[-1] + long[r])
-    begins_m, length_m = xp.stack(begins, axis=0), long + 0.0
+    begins_m, way = xp.stack(begins, axis=0), filled(pick(table.way, line), ~there, -1)
     if not none(~known):
         rank = xp.arange(WINDOW, dtype=long.dtype, device=long.device)[:, None, None]
         begins_m[1:] += to(~known, long.dtype) * (FAR_M * (WINDOW + rank))
+    marks = pick_rows(table.marks, line)
     marks[..., 0] = begins_m
-    way = pick(table.way, line) | (to(there, xp.int64) - 1)  # all bits set: -1
-    return Lines(line, there, begins_m, length_m, way, marks)
+    return Lines(line, there, begins_m, long, way, marks)
 
 
 def next_merge(xp: Any, lines: Lines, merges: Array) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ _KEYS = {
 """By size of a number: `NOBODY`'s bits read as an integer, and the largest integer."""
 
 _NUMPY = (np.ndarray, np.generic)
-"""What is computed of an array without axes is none."""
+"""Of arrays without axes numpy computes numbers of its own."""
 
 _QUAD = {size: np.dtype((np.void, 4 * size)) for size in (4, 8)}
 """By size of a number: four of them as one item."""
@@ -89,8 +89,8 @@ def pick_quads(array: Array, index: Array, quad: int = 0) -> list[Array]:
     items = array.reshape(-1).view(_QUAD[array.itemsize])
     wide = array.shape[1] // 4
     found = items.take(index.reshape(-1) if wide == 1 else index.reshape(-1) * wide + quad)
-    columns = np.ascontiguousarray(found.view(array.dtype).reshape(-1, 4).T)
-    return [column.reshape(index.shape) for column in columns]
+    rows = found.view(array.dtype).reshape(*index.shape, 4)
+    return [rows[..., k] for k in range(4)]
 
 
 def namespace(array: Array) -> Any:
@@ -99,14 +99,23 @@ def namespace(array: Array) -> Any:
 
 
 def cells(xp: Any, like: Array) -> Array:
-    """Flat indices in an array's shape `[W, A]`."""
+    """Flat indices in an array's shape `[W, A]`; not to be written to."""
+    if isinstance(like, np.ndarray):
+        return _cells(like.shape)
     return xp.reshape(xp.arange(math.prod(like.shape), device=like.device), like.shape)
+
+
+@lru_cache(maxsize=32)
+def _cells(shape: tuple[int, ...]) -> Array:
+    return np.arange(math.prod(shape)).reshape(shape)
 
 
 def in_row(xp: Any, row: Array) -> Array:
     """Flat indices of a row of each column: of `row[..., w, a]` in an array `[R, W, A]`; or `[n]` in `[R, n]`."""
     column = row if row.ndim < 3 else row[0]
-    return row * math.prod(column.shape) + cells(xp, column)
+    flat = row * math.prod(column.shape)
+    flat += cells(xp, column)
+    return flat
 
 
 def few(mask: Array) -> Array | None:
@@ -120,6 +129,14 @@ def few(mask: Array) -> Array | None:
 def none(mask: Array) -> bool:
     """Whether a mask holds nowhere, and that can be told at once: on numpy."""
     return isinstance(mask, np.ndarray) and not mask.any()
+
+
+def filled(array: Array, mask: Array, value: float) -> Array:
+    """The array with a value where a mask holds; numpy: the very one."""
+    if not isinstance(array, np.ndarray):
+        return array.masked_fill(mask, value)
+    array[mask] = value
+    return array
 
 
 def put_in(array: Array, index: Array, values: Array) -> Array:
@@ -215,6 +232,11 @@ def leading(array: Array) -> Array:
     if isinstance(array, np.ndarray):
         return np.ascontiguousarray(array.transpose(2, 0, 1))
     return array.movedim(-1, 0).contiguous()
+
+
+def stacked(xp: Any, columns: list[Array], room: Array | None) -> Array:
+    """Arrays one behind the other; numpy: in `room`, if that is given."""
+    return xp.stack(columns, axis=0) if room is None else np.stack(columns, axis=0, out=room)
 
 
 def smallest(xp: Any, score: Array, count: int) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from whyway.types import InputError
 from whyway.worlds.sim.arrays import namespace
 from whyway.worlds.sim.engine import advance, put, subset
-from whyway.worlds.sim.observe import look_around
+from whyway.worlds.sim.observe import FEATURES, look_around
 from whyway.worlds.sim.reward import Weights, terms
 from whyway.worlds.sim.seen import Seen, see
 from whyway.worlds.sim.sim import Sim
@@ -37,14 +37,15 @@ def whole_step(
 
 
 def seeing_step(
-    sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, seen: Seen | None, weights: Weights = Weights()  # noqa: B008
+    sim: Sim, state: State, acceleration_mps2: Array, steer_rad: Array, seen: Seen | None, weights: Weights = Weights(),  # noqa: B008
+    room: Array | None = None,
 ) -> tuple[State, Array, Array, Seen | None]:  # fmt: skip
-    """`whole_step` for whoever keeps what was seen of the state (None if nothing was) for the next step."""
+    """`whole_step` for whoever keeps what was seen of the state (None if nothing was) for the next step, and has room to observe."""
     xp = namespace(state.x_m)
     after, boxes = advance(xp, sim, state, acceleration_mps2, steer_rad, seen)
     now = None if sim.table is None else see(xp, sim, after, boxes)
     worth = terms(xp, sim, state, after, None if now is None else now.lane).total(weights)
-    return after, look_around(xp, sim, after, boxes, now), worth, now
+    return after, look_around(xp, sim, after, boxes, now, room), worth, now
 
 
 class Blocks:
@@ -83,12 +84,15 @@ class Blocks:
 
     def step(self, acceleration_mps2: Array, steer_rad: Array) -> tuple[Array, Array]:
         """Observations `[W, A, F]` and rewards `[W, A]` after a step of all worlds under commands `[W, A]`."""
-        seen, worth = [], []
+        seen, worth, room = [], [], None
+        if self._step is None and isinstance(acceleration_mps2, np.ndarray):
+            room = np.empty((FEATURES, self.worlds, self.agents), dtype=self._blocks[0].x_m.dtype)
         for k, part in enumerate(self._parts):
             block, a, steer = self._blocks[k], acceleration_mps2[part], steer_rad[part]
             if self._step is None:
+                mine = None if room is None else room[:, part]
                 self._blocks[k], observation, reward, self._seen[k] = seeing_step(
-                    self.sim, block, a, steer, self._seen[k]
+                    self.sim, block, a, steer, self._seen[k], room=mine
                 )
             else:
                 self._blocks[k], observation, reward = self._step(self.sim, block, a, steer)
@@ -96,8 +100,9 @@ class Blocks:
             worth.append(reward)
         if len(seen) == 1:
             return seen[0], worth[0]
-        xp = namespace(acceleration_mps2)
-        return xp.concat(seen, axis=0), xp.concat(worth, axis=0)
+        xp = namespace(worth[0])
+        every = xp.concat(seen, axis=0) if room is None else np.moveaxis(room, 0, -1)
+        return every, xp.concat(worth, axis=0)
 
     def get_state(self, index: Any = slice(None)) -> State:
         """A copy of some worlds' state: what `set_state` takes, bit for bit."""

@@ -54,10 +54,10 @@ def neighbours(
     beyond = x * cos + y * sin + (_AHEAD_M + _AHEAD_S * state.v_mps)
     along = xp.stack([cos, sin, -beyond], axis=-1) * math.sqrt(1.0 - _STRETCH)
     across = xp.stack([-sin, cos, x * sin - y * cos], axis=-1)
-    seen = xp.matmul(xp.concat([along, across], axis=1), xp.stack([x, y, one], axis=1))
+    seen = xp.matmul(xp.stack([along, across], axis=0), xp.stack([x, y, one], axis=1))
     seen *= seen
-    worlds, agents = x.shape
-    score = seen[:, :agents] + seen[:, agents:]
+    score, (worlds, agents) = seen[0], x.shape
+    score += seen[1]
     xp.reshape(score, (worlds, -1))[:, :: agents + 1] = _NOWHERE
     if not none(~state.active):
         score = score + (to(~state.active, x_m.dtype) * _NOWHERE)[:, None, :]

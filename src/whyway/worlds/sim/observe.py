@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from whyway.worlds.sim.ahead import way_at
-from whyway.worlds.sim.arrays import clamp, namespace, none, pick, to
+from whyway.worlds.sim.arrays import clamp, namespace, none, pick, stacked, to
 from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
@@ -38,8 +38,10 @@ def observe(sim: Sim, state: State) -> Array:
     return look_around(xp, sim, state, boxes, seen)
 
 
-def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None) -> Array:
-    """`observe` for whoever knows what is `seen` of the state; None where there is no lane graph."""
+def look_around(
+    xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None, room: Array | None = None
+) -> Array:
+    """`observe` for whoever knows what is `seen` of the state (None where there is no lane graph), and may have room `[F, W, A]`."""
     cx, cy, c, s = boxes.x_m, boxes.y_m, boxes.cos, boxes.sin
     around = _others(xp, state, boxes)
     if sim.table is None or seen is None:
@@ -51,14 +53,13 @@ def look_around(xp: Any, sim: Sim, state: State, boxes: Boxes, seen: Seen | None
         every = xp.arange(1, POINTS + 1, device=cx.device) * POINT_EVERY_M
         x, y = way_at(xp, lines, sim.table, to(every, cx.dtype)).every_point(xp)
         columns = _own(xp, state, _road(xp, seen)) + around
-        px, py = x - cx, y - cy
         known = to(lines.there[1], cx.dtype) * _METRES
-        forth, left = px * (c * known) + py * (s * known), py * (c * known) - px * (s * known)
+        forth, left = _turned(x - cx, y - cy, c * known, s * known)
         for k in range(POINTS):
             columns += [forth[k], left[k]]
-    out = xp.stack(columns, axis=0)
+    out = stacked(xp, columns, room)
     if not none(~state.active):
-        out = out * to(state.active, out.dtype)
+        out *= to(state.active, out.dtype)
     return xp.moveaxis(out, 0, -1)
 
 
@@ -90,10 +91,8 @@ def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
     o, cos, sin = boxes.others, boxes.cos, boxes.sin
     count = min(NEAREST, o.flat.shape[0])
     flat, there, dx, dy = (v[:count] for v in (o.flat, o.there, o.dx_m, o.dy_m))
-    oc, os = pick(cos, flat), pick(sin, flat)
-    c, s = cos * _METRES, sin * _METRES
     features = [
-        dx * c + dy * s, dy * c - dx * s, oc * cos + os * sin, os * cos - oc * sin,
+        *_turned(dx, dy, cos * _METRES, sin * _METRES), *_turned(pick(cos, flat), pick(sin, flat), cos, sin),
     ]  # fmt: skip
     kind = to(state.object_class, cos.dtype)
     scaled = (state.v_mps * _SPEED, state.length_m * 0.1, state.width_m * 0.3, kind * 0.1)
@@ -103,3 +102,11 @@ def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
     columns: list[Array] = [feature[k] for k in range(count) for feature in features]
     columns += (NEAREST - count) * _OTHER * [0.0 * cos]
     return columns
+
+
+def _turned(x: Array, y: Array, cos: Array, sin: Array) -> tuple[Array, Array]:
+    """Vectors in frames of such headings."""
+    forth, left = x * cos, y * cos
+    forth += y * sin
+    left -= x * sin
+    return forth, left

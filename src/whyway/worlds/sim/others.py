@@ -64,11 +64,15 @@ def look(xp: Any, state: State, x_m: Array, y_m: Array) -> Others:
     near = leading(state.near)
     worlds, agents = state.x_m.shape
     there = near >= 0
-    flat = near if none(~there) else clamp(near, 0, None)
-    flat = flat + xp.arange(worlds, dtype=xp.int64, device=x_m.device)[:, None] * agents
-    dx, dy = pick(x_m, flat) - x_m, pick(y_m, flat) - y_m
+    flat = near if none(~there) else clamp(near, 0, None)  # laid out anew: nobody else's
+    flat += xp.arange(worlds, dtype=xp.int64, device=x_m.device)[:, None] * agents
+    dx, dy = pick(x_m, flat), pick(y_m, flat)
+    dx -= x_m
+    dy -= y_m
+    squared = dx * dx
+    squared += dy * dy
     span = pick((state.length_m + state.width_m) / 2, flat)
-    return Others(flat, there, dx, dy, xp.sqrt(dx * dx + dy * dy), span)
+    return Others(flat, there, dx, dy, xp.sqrt(squared), span)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,16 +131,15 @@ def leads(
       idm: what is common to all drivers.
     """
     o = others
-    ahead = o.dx_m * cos + o.dy_m * sin
+    ahead = o.dx_m * cos
+    ahead += o.dy_m * sin
     every = pairs(o.flat, _minded(xp, state, o, ahead, thinks))
     guess = xp.copysign(every.of(o.far_m), every.of(ahead))
     agent = cells(xp, x_m) if every.mine is None else every.mine
     on_way = project(
         xp, way, agent, every.others(x_m), every.others(y_m), nearest_sample(xp, guess)
     )
-    p, f, aside, ux, uy = every.only(
-        _in_reach(xp, state, every, o, on_way[1], side, thinks), *on_way
-    )
+    p, f, aside, ux, uy = every.only(_in_reach(xp, state, every, on_way[1], side, thinks), *on_way)
     met = _meet(xp, state, p, o, cos, sin, f, aside, ux, uy)
     blocks = met.there & (_clearance(xp, state, met) < _margin(xp, state, met))
     in_way = blocks & (f > 0.0) & (f < HORIZON_M)
@@ -173,9 +176,7 @@ def _minded(xp: Any, state: State, o: Others, ahead: Array, thinks: Array) -> Ar
     return near & ((ahead > 0.0) | (o.far_m < BEHIND_M) | thinks)
 
 
-def _in_reach(
-    xp: Any, state: State, p: Pairs, o: Others, aside: Array, side: Array, thinks: Array
-) -> Array:
+def _in_reach(xp: Any, state: State, p: Pairs, aside: Array, side: Array, thinks: Array) -> Array:
     """Pairs whose neighbour may be in the agent's way, come into it, or be on the lane at `side`: a bound on the safe side."""
     walker = state.object_class == int(ObjectClass.PEDESTRIAN)
     most = MARGIN_M + (0.0 if none(walker) else WALKER_MARGIN_M - MARGIN_M)
@@ -184,7 +185,7 @@ def _in_reach(
     highest = xp.maximum(xp.maximum(state.d_m, state.target_d_m), aim) + half
     lowest = xp.minimum(xp.minimum(state.d_m, state.target_d_m), aim) - half
     swing = xp.abs(state.d_m - state.target_d_m) + to(state.wish != 0, aside.dtype) * LANE_M
-    span = p.of(o.span_m) + p.others(swing)
+    span = p.others((state.length_m + state.width_m) / 2 + swing)
     # what is not a number is not away
     return ~((aside - span >= p.own(highest)) | (aside + span <= p.own(lowest)))
 
