@@ -253,14 +253,6 @@ class LightSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficSpec:
-    """Others, who have no part."""
-
-    vehicles: int = 0
-    pedestrians: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class FairSpec:
     """What a careful driver needs to get through: this braking, so long after the event can be seen."""
 
@@ -304,7 +296,6 @@ class Family:
     lights: LightSpec | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     """Dials it sets, by dotted name."""
-    traffic: TrafficSpec = TrafficSpec()
     fair: FairSpec = FairSpec()
     passes: PassSpec = PassSpec()
     duration_s: Amount = 30.0

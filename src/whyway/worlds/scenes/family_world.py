@@ -88,8 +88,6 @@ def family_world(
         ),
         notes=_notes(family, numbers, seed, lanes.lane_map, dials),
         has_goal=family.passes.goal,
-        vehicles=family.traffic.vehicles,
-        pedestrians=family.traffic.pedestrians,
     )
     return staged(play, seed, config)
 

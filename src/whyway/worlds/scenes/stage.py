@@ -22,7 +22,7 @@ from whyway.worlds.sim.engine import begin
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.sim import make_sim
 from whyway.worlds.sim.state import CUES, EGO, Mode, State, empty_state
-from whyway.worlds.sim.table import LaneTable, build_table
+from whyway.worlds.sim.table import LaneTable, build_table, line_at, line_of, lines_of
 from whyway.worlds.sim.world import GoalTest, Setting, SimWorld, ego_placed
 
 GOAL_M = 5.0
@@ -53,9 +53,6 @@ class Play:
     duration_s: float
     notes: Mapping[str, str]
     has_goal: bool = True
-    vehicles: int = 0
-    pedestrians: int = 0
-    """In the background."""
     table_map: LaneMap | None = None
     """The map as traffic knows it, where its limits are others than the ego's."""
 
@@ -132,24 +129,24 @@ def _goal(play: Play, config: Config) -> GoalTest:
 
 def _routes(table: LaneTable, play: Play) -> tuple[list[list[int]], list[int]]:
     """Lines of the ego's route and then of each part's lanes; and which row each part has, -1 for none."""
-    line = {int(i): k for k, i in enumerate(table.lane_id.tolist()) if i > 0}
-    rows = [[line[i] for i in play.route.lane_ids.tolist()]]
+    rows = [lines_of(table, play.route.lane_ids.tolist())]
     of: list[int] = []
     for part in play.parts:
         of.append(len(rows) if part.lanes else -1)
         if part.lanes:
-            rows.append([line[i] for i in part.lanes])
+            rows.append(lines_of(table, part.lanes))
     return rows, of
 
 
 def _enter_ego(state: State, table: LaneTable, route: list[int], play: Play) -> None:
-    at = int(play.path.index_at(play.start_m))
-    state.route[0, EGO], state.route_at[0, EGO] = 0, at
-    state.window[0, EGO, 0] = route[at]
+    lane_id = play.path.lane_ids[int(play.path.index_at(play.start_m))]
     x, y, _, _ = play.path.center.at(play.start_m)
-    lane = RoadLane(next(v for v in play.lane_map.lanes if v.id == play.path.lane_ids[at]))
+    lane = RoadLane(next(v for v in play.lane_map.lanes if v.id == lane_id))
     s, d = lane.project(float(x), float(y))
-    state.s_m[0, EGO] = s / lane.center.length_m * table.length_m[route[at]]
+    line, s_m = line_at(table, lane_id, s / lane.center.length_m)
+    at = route.index(line if line in route else line_of(table, lane_id))
+    state.route[0, EGO], state.route_at[0, EGO] = 0, at
+    state.window[0, EGO, 0], state.s_m[0, EGO] = line, s_m
     state.d_m[0, EGO] = state.target_d_m[0, EGO] = d
     state.route_s_m[0, EGO] = play.start_m
 

@@ -153,6 +153,23 @@ def line_of(table: LaneTable, lane_id: int) -> int:
     return int(found[0])
 
 
+def line_at(table: LaneTable, lane_id: int, share: float) -> tuple[int, float]:
+    """The line at a share of a lane's length, and how far along it: a lane is cut where others merge or cross.
+
+    Raises:
+      InputError: the map has no such lane.
+    """
+    first = line_of(table, lane_id)
+    parts = _parts(np.asarray(table.successor), np.asarray(table.lane_id), first)
+    lengths = np.asarray(table.length_m)[parts]
+    s_m = share * float(lengths.sum())
+    for part, length_m in zip(parts[:-1], lengths.tolist(), strict=False):
+        if s_m <= length_m:
+            return part, s_m
+        s_m -= length_m
+    return parts[-1], s_m
+
+
 def lines_of(table: LaneTable, lane_ids: Sequence[int]) -> list[int]:
     """The lines along lanes of the map, in driving order: more than one where a lane is cut because others merge or cross.
 

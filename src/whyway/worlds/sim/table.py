@@ -33,6 +33,7 @@ from whyway.worlds.sim.lane_table import (
     Line,
     X,
     Y,
+    line_at,
     line_of,
     lines_of,
 )
@@ -41,7 +42,8 @@ from whyway.worlds.sim.precedence import find_priorities, find_rings
 from whyway.worlds.sim.sampling import Ragged, Samples, arc_lengths, sample_lines
 
 __all__ = [
-    "CURVATURE", "HALF_WIDTH", "SPEED", "UX", "UY", "YAW", "LaneTable", "Line", "X", "Y", "build_table", "entered_anywhere", "line_of", "lines_of",
+    "CURVATURE", "HALF_WIDTH", "SPEED", "UX", "UY", "YAW", "LaneTable", "Line", "X", "Y", "build_table", "entered_anywhere",
+    "line_at", "line_of", "lines_of",
 ]  # fmt: skip
 
 SUCCESSORS = 6
