@@ -57,7 +57,7 @@ def lines_ahead(xp: Any, state: State, table: LaneTable) -> Lines:
     """Where the lines of each window begin."""
     window = leading(state.window)
     known = window >= 0
-    own = window if none(~known) else clamp(window, 0, None)
+    own = filled(window, ~known, 0)
     has_back = (state.came_from >= 0) & known[0]
     back = xp.where(has_back, state.came_from, own[0])
     line = xp.concat([back[None], own], axis=0)
@@ -67,9 +67,7 @@ def lines_ahead(xp: Any, state: State, table: LaneTable) -> Lines:
     for r in range(1, WINDOW):
         begins.append(begins[-1] + long[r])
     begins_m, way = xp.stack(begins, axis=0), filled(pick(table.way, line), ~there, -1)
-    if not none(~known):
-        rank = xp.arange(WINDOW, dtype=long.dtype, device=long.device)[:, None, None]
-        begins_m[1:] += to(~known, long.dtype) * (FAR_M * (WINDOW + rank))
+    begins_m[1:] = filled(begins_m[1:], ~known, FAR_M * WINDOW)
     marks = pick_rows(table.marks, line)
     marks[..., 0] = begins_m
     return Lines(line, there, begins_m, long, way, marks)
@@ -115,7 +113,7 @@ class Way:
         index = xp.minimum(clamp(xp.floor(along / step), 0.0, None), last)
         x, y, ux, uy = pick_quads(self.rows, to(index + first, xp.int64))
         rest = along - index * step
-        return x + rest * ux, y + rest * uy, ux, uy
+        return rest * ux + x, rest * uy + y, ux, uy
 
 
 def arc_of_samples(xp: Any, like: Array) -> Array:

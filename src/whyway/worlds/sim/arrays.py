@@ -254,7 +254,7 @@ def smallest(xp: Any, score: Array, count: int) -> Array:
     key |= xp.arange(candidates, dtype=integer, device=score.device)
     if isinstance(score, np.ndarray):
         key.sort(axis=-1)
-        found = key[..., :count]
+        found = key[..., :count].copy()
     elif candidates > _EXTRACT_UP_TO or score.is_cuda:
         found = key.topk(count, dim=-1, largest=False, sorted=True).values
     else:

@@ -76,7 +76,10 @@ def touches(xp: Any, state: State, others: Others, cos: Array, sin: Array) -> tu
     o = others
     la, wa = state.length_m / 2, state.width_m / 2
     # most are too far apart for any corner to reach
-    p = pairs(o.flat, o.there & (o.far_m < o.span_m + (la + wa + 0.1)))
+    close = o.there & (o.far_m < o.span_m + (la + wa + 0.1))
+    if none(close):
+        return close[0], close[0]
+    p = pairs(o.flat, close)
     dx, dy = p.of(o.dx_m), p.of(o.dy_m)
     their_cos, their_sin, half_length, half_width = (p.others(v) for v in (cos, sin, la, wa))
     cos, sin, la, wa = (p.own(v) for v in (cos, sin, la, wa))

@@ -197,8 +197,9 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         s = xp.where(found >= 0, found_s, s)
     window, came_from = state.window, state.came_from
     if not none(other):
-        first = xp.where(other, new_line, window[..., 0])[..., None]
-        window = xp.concat([first, _forgotten(xp, window, other)[..., 1:]], axis=-1)
+        first = xp.where(other, new_line, window[..., 0])
+        window = _forgotten(xp, window, other)
+        window[..., 0] = first
         came_from = xp.where(other, 0 * line - 1, came_from)
     at, route = state.route_at, xp.where(change.gives_up, 0 * state.route - 1, state.route)
     if sim.routes is not None:
@@ -248,7 +249,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
 
 
 def _forgotten(xp: Any, window: Array, whose: Array) -> Array:
-    """The windows, of which some keep their first line only: they lead elsewhere now."""
+    """The windows, of which some keep their first line only: they lead elsewhere now. New ones, if there is anybody."""
     if none(whose):
         return window
     some = those(whose)
