@@ -27,8 +27,8 @@ BACKENDS = ("numpy", "compiled", "torch", "torch-compiled")
 CONTROLS = ("one commanded", "all commanded")
 
 _WARM_UP = 5
-_COMPILED_BLOCK_AGENTS = 16384
-"""Road users in a block of numba's: it works on one world at a time, and so nothing has to fit a cache."""
+_COMPILED_BLOCK_AGENTS = 65536
+"""Road users in a block of numba's: it works on one world at a time, and so nothing has to fit a cache; of few blocks little is joined."""
 
 
 def bench_sim(

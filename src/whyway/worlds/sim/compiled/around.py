@@ -62,6 +62,7 @@ from whyway.worlds.sim.compiled.layout import (
     Map,
     V,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.machine import natural
 from whyway.worlds.sim.compiled.trig import directions
 from whyway.worlds.sim.state import FAR_M, Mode
 
@@ -147,16 +148,19 @@ def _look(m: Map, k: Desk, a: int, thinks: bool) -> int:
     f, p, count = k.old, k.points, 0
     x, y, c, s = f[CENTER_X, a], f[CENTER_Y, a], f[COS, a], f[SIN, a]
     for j in range(k.neighbours):
-        b = k.near[a, j]
-        if b < 0:
+        if k.near[a, j] < 0:
             break
+        b = natural(k.near[a, j])
         dx, dy = f[CENTER_X, b] - x, f[CENTER_Y, b] - y
-        far, before = math.sqrt(dx * dx + dy * dy), dx * c + dy * s > 0.0
-        p[POINT_X, count], p[POINT_Y, count], p[STRAIGHT, count] = x + dx, y + dy, far
-        p[F, count] = far if before else -far
-        k.minded[count] = b
+        far2, ahead = dx * dx + dy * dy, dx * c + dy * s
+        p[POINT_X, count], p[POINT_Y, count] = x + dx, y + dy
+        p[STRAIGHT, count], p[F, count], k.minded[count] = far2, ahead, b
         sight = min(_SIGHT_M + _SIGHT_S * max(f[V, a], f[V, b]), _HORIZON_M)
-        count += 1 if (far < sight) & (before | (far < _BEHIND_M) | thinks) else 0
+        in_sight = (ahead > 0.0) | (far2 < _BEHIND_M * _BEHIND_M) | thinks
+        count += 1 if (far2 < sight * sight) & in_sight else 0
+    for n in range(count):
+        far = math.sqrt(p[STRAIGHT, n])
+        p[STRAIGHT, n], p[F, n] = far, far if p[F, n] > 0.0 else -far
     project(m, k, a, count)
     return count
 
@@ -183,7 +187,7 @@ def _mind(k: Desk, a: int, count: int, middle: float, thinks: bool) -> int:
         lowest, highest = min(lowest, middle), max(highest, middle)
     joins, join_m = u[JOINS, a], t[JOIN_M, a]
     for n in range(count):
-        b = k.minded[n]
+        b = natural(k.minded[n])
         span, along, aside = t[SPAN, b], p[F, n], p[ASIDE, n]
         away = (aside - span >= highest + half) | (aside + span <= lowest - half)
         over = (abs(along) - span >= half_long) & (away | ((along <= 0.0) & (not thinks)))
@@ -217,8 +221,8 @@ def lead(m: Map, k: Desk, a: int, side: float, thinks: bool) -> None:
     pull_all, beside_all, push_all, push_beside_all = 0.0, 0.0, 0.0, 0.0
     nearest, nearest_v, taken = _INF, _INF, 0
     for n in range(_mind(k, a, count, middle, thinks)):
-        j = k.moving[n]
-        b = k.minded[j]
+        j = natural(k.moving[n])
+        b = natural(k.minded[j])
         far, f, aside, ux, uy = p[STRAIGHT, j], p[F, j], p[ASIDE, j], p[ALONG_X, j], p[ALONG_Y, j]
         oc, os = f_[COS, b], f_[SIN, b]
         c, s = oc * ux + os * uy, os * ux - oc * uy

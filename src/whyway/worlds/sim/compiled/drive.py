@@ -12,6 +12,7 @@ from whyway.worlds.sim.compiled.lanes import clamp, row_at
 from whyway.worlds.sim.compiled.layout import (
     A_MAX,
     ACTIVE,
+    CALM,
     CAP,
     CENTER_X,
     CENTER_Y,
@@ -65,6 +66,7 @@ from whyway.worlds.sim.compiled.layout import (
     S,
     V,
 )  # fmt: skip
+from whyway.worlds.sim.compiled.machine import natural
 from whyway.worlds.sim.compiled.rights import color, in_time, may_go
 from whyway.worlds.sim.state import CUES, EGO, FAR_M, WINDOW, Mode, When
 
@@ -253,7 +255,7 @@ def _speed_ahead(m: Map, k: Desk, a: int) -> float:
     here = float(m.rows[row_at(m, line, k.old[S, a])[0]].speed)
     half, least = k.old[LONG, a] / 2, math.inf
     for r in range(2, WINDOW + 1):
-        entry = m.lines[k.line[a, r]].entry_mps
+        entry = m.lines[natural(k.line[a, r])].entry_mps
         least = min(least, entry * entry + max(k.begins[a, r] - half, 0.0) * (2 * _APPROACH))
     return min(here, math.sqrt(least))
 
@@ -283,7 +285,7 @@ def follow(m: Map, k: Desk, a: int, clock_s: float, asked_s: float) -> None:
     if not open_ and way < 0:
         open_ = may_go(m, u[GATE_LIGHT, a], clock_s, asked_s) or not in_time(f, a, gate_m)
     line_m = min(FAR_M if open_ else gate_m, t[END_M, a])
-    wanted = f[S0, a] + v * (f[HEADWAY, a] + v / (2.0 * math.sqrt(a_max * b)))
+    wanted = f[S0, a] + v * (f[HEADWAY, a] + v * t[CALM, a])
     share = wanted / max(line_m + (f[S0, a] - _STOP_BEFORE_M), 0.1)
     pull = min(t[PULL, a], -a_max * share * share)
     acc = free + (0.0 if reckless else pull)

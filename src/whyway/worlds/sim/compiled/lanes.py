@@ -131,15 +131,12 @@ def lines_ahead(m: Map, k: Desk, at: Any, which: Any, window: Any) -> None:
 @part
 def next_merge(m: Map, k: Desk, a: int) -> tuple[int, float]:
     """The next line ahead into which others lead too (-1 for none), and the way from the centre to its start."""
-    nearest, line = 1e300, -1
-    for r in range(2, WINDOW + 1):
-        joins = r <= k.whole[KNOWN, a] and m.lines[k.line[a, r]].merges > 0
-        at = k.begins[a, r] if joins else k.begins[a, r] + FAR_M * FAR_M
-        if at < nearest:
-            nearest, line = at, k.line[a, r]
-        elif at == nearest:
-            line = max(line, k.line[a, r])
-    return (line if nearest < FAR_M else -1), nearest
+    nearest, line, known = FAR_M, -1, k.whole[KNOWN, a]
+    for r in range(WINDOW, 1, -1):
+        it = natural(k.line[a, r])
+        joins = (r <= known) & (m.lines[it].merges > 0) & (k.begins[a, r] < FAR_M)
+        nearest, line = k.begins[a, r] if joins else nearest, it if joins else line
+    return line, nearest
 
 
 @part

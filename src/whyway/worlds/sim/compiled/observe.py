@@ -130,8 +130,10 @@ def worth(m: Map, k: Desk, a: int, weights: Any) -> float:
     along = g[COS, a] * t[LANE_COS, a] + g[SIN, a] * t[LANE_SIN, a]
     astray = False
     if on:
-        half = half_width(m, line, g[S, a])
-        oncoming = g[D, a] > half + g[WIDE, a] / 2 and m.lines[line].left < 0
+        d, half = g[D, a], g[WIDE, a] / 2
+        # whom it does not matter to is not asked how wide the lane is
+        oncoming = d > half and m.lines[line].left < 0
+        oncoming = oncoming and d > half_width(m, line, g[S, a]) + half
         astray = v > _SLOW and (along < 0.0 or oncoming)
     else:
         way = v * along
