@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.torch as xp
-
 from whyway.types import InputError
 from whyway.worlds.sim.blocks import Blocks, whole_step
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
 
 try:
+    import array_api_compat.torch as xp
     import torch
 except ImportError as error:  # pragma: no cover
     raise ImportError("whyway.worlds.sim.device needs: pip install 'whyway[train]'") from error
@@ -44,7 +43,7 @@ def torch_blocks(
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device!r} is not available: give cpu or cuda") from error
     if device == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # of the process: small tensors, and figures are given per core
     elif block is None:
         block = _GPU_BLOCK
     step = torch.no_grad()(whole_step)
