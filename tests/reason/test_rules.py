@@ -259,6 +259,18 @@ def test_where_the_route_knows_no_other_way_it_crosses_a_solid_line():
     assert decision(trace)[1:] == (Lateral.LANE_CHANGE, Direction.LEFT)
 
 
+@pytest.mark.parametrize("color", [LightColor.AMBER, LightColor.RED])
+@pytest.mark.parametrize(
+    "v, over_m, stays", [(1.0, 0.5, True), (1.0, 2.5, False), (6.0, 0.5, False)]
+)
+def test_who_creeps_over_the_line_with_its_nose_only_stays_when_the_light_changes(
+    color, v, over_m, stays
+):
+    x = 150.0 + over_m - Config().vehicle.front_m
+    trace = say(at_a_light(), scene(ego(x=x, v=v), lights=light(color)))
+    assert (decision(trace)[0] == Longitudinal.STOP) == stays
+
+
 def test_it_does_not_change_to_where_it_is_no_faster():
     slow_too = thing(8, 105.0, 3.5, v=3.0, lane_id=2)
     trace = say(two_lanes(), scene(ego(v=10.0), SLOW_LEAD, slow_too))

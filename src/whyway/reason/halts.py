@@ -30,6 +30,8 @@ HARDEST_STOP_MPS2 = 6.0
 """A halt that would need more braking than this is no longer possible."""
 AMBER_STOP_MPS2 = 3.0
 """Amber: stop if this much braking suffices (German and US practice: about 3 m/s2)."""
+NOSE_M, CREEPS_MPS = 2.0, 3.0
+"""Who creeps, as behind a queue, and has no more than its nose over the line when the light changes, stays there."""
 JOIN_BRAKE_MPS2 = 2.0
 """Nobody is made to brake harder than this by the ego's joining before them ..."""
 IN_TURN_S = 4.0
@@ -64,14 +66,15 @@ class Halts:
         v = facts.ego.v_mps
         for s, line in m.path.stop_lines:
             to_line = s - m.s_m - self._front_m
-            if to_line < -0.3:
+            nose_m = NOSE_M if line.light_id and v < CREEPS_MPS else 0.0
+            if to_line < -max(nose_m, 0.3):
                 continue
             halt = max(to_line - STOP_BEFORE_LINE_M, 0.0)
             if line.light_id:
                 halt = self._in_sight(m, s, line.light_id, halt)
                 key = (CauseKind.TRAFFIC_LIGHT, line.light_id)
                 color = facts.lights.get(line.light_id, LightColor.UNKNOWN)
-                needs = v * v / (2.0 * max(to_line, 0.1))
+                needs = v * v / (2.0 * max(to_line + nose_m, 0.1))
                 holds = (color == LightColor.RED and needs <= HARDEST_STOP_MPS2) or (
                     color == LightColor.AMBER and needs <= AMBER_STOP_MPS2
                 )
