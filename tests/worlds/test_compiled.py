@@ -105,6 +105,7 @@ def test_who_stands_for_long_leaves_and_enters_again_as_the_reference_has_it():
     batch = make_batch("town", agents=16, commanded=1)
     state = batch.begin(range(4))
     state.standing_s[:, 3:9] = 89.9
+    state.standing_s[:, 6:9] = 119.9
     state.v_mps[:, 3:9] = 0.0
     state.a_max_mps2[:, 3:9] = 1e-3
     state.active[:, 12:14] = False

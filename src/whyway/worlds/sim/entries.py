@@ -17,7 +17,9 @@ UNSEEN_M = 60.0
 """... and an ego under command is not nearer than this."""
 STUCK_S = 90.0
 """Who has been standing so long (behind what nobody clears away) leaves, if unseen: the last remedy against gridlock, and that of
-CARLA's Traffic Manager, too (`BLOCKED_TIME_THRESHOLD`)."""
+CARLA's Traffic Manager, too (`BLOCKED_TIME_THRESHOLD`), which looks after no ego."""
+SEEN_STUCK_S, TURNS = 120.0, 100
+"""Who has been standing even longer leaves before the ego's eyes, which might be locked in with them: each has its step to go."""
 
 
 def enter_and_leave(xp: Any, table: LaneTable, state: State, returns: bool = True) -> State:
@@ -36,7 +38,10 @@ def enter_and_leave(xp: Any, table: LaneTable, state: State, returns: bool = Tru
     if entries:
         dx, dy = x - x[:, EGO : EGO + 1], y - y[:, EGO : EGO + 1]
         unseen = ~ego | (dx * dx + dy * dy > UNSEEN_M * UNSEEN_M)
-        done = done | (wanders & unseen & (state.standing_s > STUCK_S) & (state.cap_mps > 0.0))
+        turn = xp.arange(x.shape[1], dtype=xp.int64, device=x.device) % TURNS
+        seen_too = (state.standing_s > SEEN_STUCK_S) & (state.tick[:, None] % TURNS == turn)
+        stuck = (unseen & (state.standing_s > STUCK_S)) | seen_too
+        done = done | (wanders & stuck & (state.cap_mps > 0.0))
     done = done & rail & state.active
     active = state.active & ~done
     state = updated(state, active=active, v_mps=xp.where(done, 0.0 * state.v_mps, state.v_mps))

@@ -64,6 +64,7 @@ _ASTRAY_M, _AXLES, _SLANT, _SWING_M = (
 )  # fmt: skip
 _BEHIND, _BEYOND, _TRIED, _ALONG = regain.BEHIND, regain.BEYOND, regain.TRIED, regain.ALONG
 _CLEAR_M, _UNSEEN_M, _STUCK_S = entries.CLEAR_M, entries.UNSEEN_M, entries.STUCK_S
+_SEEN_STUCK_S, _TURNS = entries.SEEN_STUCK_S, entries.TURNS
 
 
 @part
@@ -221,6 +222,7 @@ def enter_and_leave(m: Map, k: Desk, tick: int, seed: int) -> None:
         if some and not done and wanders and g[STANDING, a] > _STUCK_S and g[CAP, a] > 0.0:
             dx, dy = g[PX, a] - g[PX, EGO], g[PY, a] - g[PY, EGO]
             done = not ego or dx * dx + dy * dy > _UNSEEN_M * _UNSEEN_M
+            done = done or (g[STANDING, a] > _SEEN_STUCK_S and tick % _TURNS == a % _TURNS)
         if done:
             now[ACTIVE, a] = 0
             g[V, a] = 0.0
