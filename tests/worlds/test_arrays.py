@@ -8,7 +8,16 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-from whyway.worlds.sim.arrays import Pairs, few, first, in_row, pairs, pick, pick_quads
+from whyway.worlds.sim.arrays import (
+    Pairs,
+    few,
+    first,
+    in_row,
+    leading,
+    pairs,
+    pick,
+    pick_quads,
+)
 
 K, W, A = 5, 3, 8
 
@@ -44,6 +53,15 @@ def test_pairs_spread_a_mask_to_where_they_came_from(rng):
     flat, mask = rng.integers(0, W * A, (K, W, A)), rng.random((K, W, A)) < 0.3
     p = pairs(flat, mask)
     np.testing.assert_array_equal(p.spread(np.ones(p.theirs.shape, dtype=bool)), mask)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8), (2, 3, 1), (2, 3, 4)])
+def test_what_is_laid_out_anew_may_be_written_to(rng, shape):
+    array = rng.normal(size=shape)
+    kept, anew = array.copy(), leading(array)
+    np.testing.assert_array_equal(anew, np.moveaxis(array, -1, 0))
+    anew += 1.0
+    np.testing.assert_array_equal(array, kept)
 
 
 @pytest.mark.parametrize("count", [1, 4])

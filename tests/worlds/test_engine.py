@@ -13,7 +13,8 @@ from whyway.config import Config, VehicleConfig
 from whyway.maps.signals import SignalPlan
 from whyway.motion import single_track
 from whyway.types import LightColor
-from whyway.worlds.sim.blocks import Blocks
+from whyway.worlds.sim.batch import make_batch
+from whyway.worlds.sim.blocks import Blocks, whole_step
 from whyway.worlds.sim.engine import begin, light_colors, put, step, subset
 from whyway.worlds.sim.logs import build_signals
 from whyway.worlds.sim.sim import Sim, make_sim
@@ -31,6 +32,16 @@ def same_states(a: State, b: State) -> list[str]:
 
 def _equal(a, b) -> bool:
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("agents", [1, 2, 12])
+def test_a_step_leaves_the_state_it_starts_from_as_it_was(agents):
+    batch = make_batch("town", agents=agents)
+    state = batch.begin([3, 4])
+    state = whole_step(batch.sim, state, 0.0 * state.x_m, 0.0 * state.x_m)[0]
+    kept = State(**{f.name: getattr(state, f.name).copy() for f in dataclasses.fields(State)})
+    whole_step(batch.sim, state, 0.0 * state.x_m + 1.0, 0.0 * state.x_m)
+    assert not same_states(kept, state)
 
 
 @pytest.mark.parametrize("steer", [0.0, 1e-4, 0.2, -0.9])

@@ -228,10 +228,10 @@ def _agents_of(neighbours: int, worlds: int, agents: int) -> Array:
 
 
 def leading(array: Array) -> Array:
-    """`[W, A, K]` as `[K, W, A]`, laid out anew."""
+    """`[W, A, K]` as `[K, W, A]`, laid out anew: a new array even where it need not be, as of one agent, so that it may be written to."""
     if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(array.transpose(2, 0, 1))
-    return array.movedim(-1, 0).contiguous()
+        return array.transpose(2, 0, 1).copy()
+    return array.movedim(-1, 0).clone().contiguous()
 
 
 def stacked(xp: Any, columns: list[Array], room: Array | None) -> Array:
