@@ -234,11 +234,6 @@ def leading(array: Array) -> Array:
     return array.movedim(-1, 0).clone().contiguous()
 
 
-def stacked(xp: Any, columns: list[Array], room: Array | None) -> Array:
-    """Arrays one behind the other; numpy: in `room`, if that is given."""
-    return xp.stack(columns, axis=0) if room is None else np.stack(columns, axis=0, out=room)
-
-
 def smallest(xp: Any, score: Array, count: int) -> Array:
     """Indices `[W, A, K]` of the least non-negative scores `[W, A, B]`, rising, -1 for scores from `NOBODY` on; the scores are spent.
 

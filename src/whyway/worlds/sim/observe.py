@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from whyway.worlds.sim.ahead import way_at
-from whyway.worlds.sim.arrays import clamp, namespace, none, pick, stacked, to
+from whyway.worlds.sim.arrays import clamp, namespace, none, pick, to
 from whyway.worlds.sim.seen import Boxes, Seen, boxes_of, see
 from whyway.worlds.sim.sim import Sim
 from whyway.worlds.sim.state import State
@@ -18,7 +18,8 @@ Array = Any
 NEAREST = 8
 POINTS = 8
 POINT_EVERY_M = 5.0
-_OWN, _OTHER = 13, 8
+_ROAD, _OTHER = 5, 8
+_OWN = 8 + _ROAD
 FEATURES = _OWN + NEAREST * _OTHER + POINTS * 2
 """Numbers per agent."""
 D_COLUMN, HEADING_COLUMN = 3, 11
@@ -43,32 +44,38 @@ def look_around(
 ) -> Array:
     """`observe` for whoever knows what is `seen` of the state (None where there is no lane graph), and may have room `[F, W, A]`."""
     cx, cy, c, s = boxes.x_m, boxes.y_m, boxes.cos, boxes.sin
-    around = _others(xp, state, boxes)
+    out = room
+    if out is None:
+        out = xp.empty((FEATURES, *cx.shape), dtype=cx.dtype, device=cx.device)
+    own, way = _own(xp, state), out[-2 * POINTS :]
     if sim.table is None or seen is None:
-        nothing = 0.0 * cx
-        columns = _own(xp, state, 6 * [nothing])
-        columns += around + (2 * POINTS) * [nothing]
+        own += _ROAD * [0.0]
+        way[:] = 0.0
     else:
-        lines = seen.lines
+        own += _road(xp, seen)
         every = xp.arange(1, POINTS + 1, device=cx.device) * POINT_EVERY_M
-        x, y = way_at(xp, lines, sim.table, to(every, cx.dtype)).every_point(xp)
-        columns = _own(xp, state, _road(xp, seen)) + around
-        known = to(lines.there[1], cx.dtype) * _METRES
-        forth, left = _turned(x - cx, y - cy, c * known, s * known)
-        for k in range(POINTS):
-            columns += [forth[k], left[k]]
-    out = stacked(xp, columns, room)
+        x, y = way_at(xp, seen.lines, sim.table, to(every, cx.dtype)).every_point(xp)
+        known = to(seen.lines.there[1], cx.dtype) * _METRES
+        way[::2], way[1::2] = _turned(x - cx, y - cy, c * known, s * known)
+    for k, values in enumerate(own):
+        out[k] = values
+    others = out[_OWN : -2 * POINTS]
+    found = _others(xp, state, boxes)
+    count = found[0].shape[0] * _OTHER
+    for k, values in enumerate(found):
+        others[k:count:_OTHER] = values
+    others[count:] = 0.0
     if not none(~state.active):
         out *= to(state.active, out.dtype)
     return xp.moveaxis(out, 0, -1)
 
 
-def _own(xp: Any, state: State, road: list[Array]) -> list[Array]:
+def _own(xp: Any, state: State) -> list[Any]:
     # a gap to nobody is as good as two lengths of the scale
     gap = clamp(state.lead_gap_m * _METRES, 0.0, 2.0)
     return [
         state.v_mps * _SPEED, state.a_mps2 * 0.2, state.steer_rad, state.d_m * 0.2,
-        state.length_m * 0.1, state.width_m * 0.3, gap, state.lead_v_mps * _SPEED, *road[:5],
+        state.length_m * 0.1, state.width_m * 0.3, gap, state.lead_v_mps * _SPEED,
     ]  # fmt: skip
 
 
@@ -88,6 +95,7 @@ def _road(xp: Any, seen: Seen) -> list[Array]:
 
 
 def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
+    """Features of the nearest others, each `[up to NEAREST, W, A]`."""
     o, cos, sin = boxes.others, boxes.cos, boxes.sin
     count = min(NEAREST, o.flat.shape[0])
     flat, there, dx, dy = (v[:count] for v in (o.flat, o.there, o.dx_m, o.dy_m))
@@ -99,9 +107,7 @@ def _others(xp: Any, state: State, boxes: Boxes) -> list[Array]:
     features += [pick(values, flat) for values in scaled]
     if not none(~there):
         features = [feature * to(there, cos.dtype) for feature in features]
-    columns: list[Array] = [feature[k] for k in range(count) for feature in features]
-    columns += (NEAREST - count) * _OTHER * [0.0 * cos]
-    return columns
+    return features
 
 
 def _turned(x: Array, y: Array, cos: Array, sin: Array) -> tuple[Array, Array]:
