@@ -23,6 +23,7 @@ if importlib.util.find_spec("numba") is None:
     pytest.skip("numba is not installed: pip install 'whyway[sim]'", allow_module_level=True)
 
 from whyway.worlds.sim.compiled.step import compiled_step
+from whyway.worlds.sim.compiled.trig import directions
 
 # the first call compiles: half a minute of one core, more on a busy machine, nothing where it was kept on disk
 pytestmark = pytest.mark.timeout(600)
@@ -210,3 +211,18 @@ def test_where_nothing_can_be_kept_on_disk_it_is_compiled_all_the_same(tmp_path)
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_its_own_cosines_and_sines_are_the_library_s():
+    rng = np.random.default_rng(0)
+    eighths = np.arange(-64, 65) * (np.pi / 4)
+    angles = [
+        *eighths,
+        *(eighths + 1e-9),
+        *rng.uniform(-10, 10, 5000),
+        *rng.uniform(-1e6, 1e6, 5000),
+    ]
+    rows = np.array([angles, angles, angles])
+    directions(rows, 0, 1, 2, len(angles))
+    np.testing.assert_allclose(rows[1], np.cos(angles), rtol=0.0, atol=3e-16)
+    np.testing.assert_allclose(rows[2], np.sin(angles), rtol=0.0, atol=3e-16)

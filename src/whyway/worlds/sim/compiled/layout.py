@@ -118,21 +118,17 @@ class Desk(Protocol):
     whole_least: NDArray[Any]
 
 
-def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
-    """An empty desk, as an array of one. Code is made anew for each size; the sizes are few."""
-    # an odd number of cache lines: else all rows would share a few places in the cache
-    columns = 40
-    while columns < agents:
-        columns = 2 * columns - 8
-    most = max(neighbours, NEIGHBOURS)
+@lru_cache(maxsize=8)
+def _desk_type(columns: int, neighbours: int) -> np.dtype[Any]:
+    """What a desk is, with room for so many."""
     reals = {
         "old": (27, columns), "new": (27, columns), "real": (25, columns), "begins": (columns, WINDOW + 2),
-        "way": (SAMPLES, 4), "points": (7, most), "keys": (columns,), "least": (most, columns),
+        "way": (SAMPLES, 4), "points": (7, neighbours), "keys": (columns,), "least": (neighbours, columns),
     }  # fmt: skip
     wholes = {
         "agents": (), "neighbours": (), "was": (18, columns), "now": (18, columns), "whole": (15, columns),
-        "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, most), "line": (columns, WINDOW + 2),
-        "ways": (columns, WINDOW + 2), "sample": (most,), "moving": (most + 1,), "minded": (most,),
+        "window": (columns, WINDOW), "before": (columns, WINDOW), "near": (columns, neighbours), "line": (columns, WINDOW + 2),
+        "ways": (columns, WINDOW + 2), "sample": (neighbours,), "moving": (neighbours + 1,), "minded": (neighbours,),
     }  # fmt: skip
     shapes = wholes | reals
     begins, size = {}, 0
@@ -141,7 +137,7 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
         size += -(-8 * math.prod(shape) // LINE_BYTES) * LINE_BYTES
     for name in ("keys", "least"):
         shapes["whole_" + name], begins["whole_" + name] = shapes[name], begins[name]
-    kind = np.dtype(
+    return np.dtype(
         {
             "names": list(shapes),
             "formats": [(float if name in reals else np.int64, shapes[name]) for name in shapes],
@@ -149,9 +145,18 @@ def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
             "itemsize": size,
         }
     )
-    room = np.zeros(size + LINE_BYTES, dtype=np.uint8)
+
+
+def make_desk(agents: int, neighbours: int) -> NDArray[Any]:
+    """An empty desk, as an array of one. Code is made anew for each size; the sizes are few."""
+    # an odd number of cache lines: else all rows would share a few places in the cache
+    columns = 40
+    while columns < agents:
+        columns = 2 * columns - 8
+    kind = _desk_type(columns, max(neighbours, NEIGHBOURS))
+    room = np.zeros(kind.itemsize + LINE_BYTES, dtype=np.uint8)
     at = -room.ctypes.data % LINE_BYTES
-    desk = room[at : at + size].view(kind)
+    desk = room[at : at + kind.itemsize].view(kind)
     desk["agents"], desk["neighbours"] = agents, neighbours
     desk["begins"][..., -1], desk["ways"][..., -1] = np.inf, -1
     return desk
