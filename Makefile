@@ -13,7 +13,7 @@ NODES  := ros2_ws/src/whyway_nodes
 INSTALL := ./requirements/install $(BIN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drive test lint oracles compare bench lock clean
+.PHONY: help setup drive test lint oracles compare soak bench lock clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ oracles: .venv-oracles/done  ## compare with independent implementations, in an 
 
 compare: .venv-compare/done  ## other simulators beside ours, in an environment of their own (1.2 GB)
 	PYTHONPATH=src .venv-compare/bin/python tools/compare_simulators.py $(ARGS)
+
+soak: setup  ## ten minutes of traffic alone in many worlds: does anybody touch anybody
+	$(BIN)/python tools/soak_traffic.py $(ARGS)
 
 bench: setup  ## measure decisions and simulation
 	$(BIN)/whyway bench decide
