@@ -81,6 +81,12 @@ def test_every_step_on_a_map_with_bridges_and_motorways_is_the_reference_s(decid
     same_along(batch.sim, batch.begin([3, 4]), 100)
 
 
+@pytest.mark.parametrize("agents", [1, 2])
+def test_every_step_of_one_or_two_alone_is_the_reference_s(agents):
+    batch = make_batch("town", agents=agents, commanded=1)
+    same_along(batch.sim, batch.begin(range(2)), 30)
+
+
 PIECES = {
     "signals": lambda: junction(control="signals", crossings=True, lanes=2),
     "all-way stop": lambda: junction(control="all_way_stop"),
