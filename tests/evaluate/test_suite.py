@@ -16,7 +16,7 @@ from made_drives import Made, Other, a_plan, a_scene, a_trace, straight
 
 from whyway.config import Config, load
 from whyway.evaluate.suite import DIED, SuiteError, evaluate, scenes_of, worlds_of
-from whyway.evaluate.summary import summarise, summary_table
+from whyway.evaluate.summary import render_summary, summarise, summary_table
 
 EGO = straight(20.0, 10.0)
 QUIET = Console(quiet=True)
@@ -95,6 +95,23 @@ def test_a_suite_is_judged_resumed_and_told(suite, tmp_path):
     )
     assert again["summary"]["scenes"] == 4
     Console(quiet=True).print(summary_table(again))
+
+
+def test_the_report_shows_failures_first_then_the_lower_scores(suite, tmp_path):
+    run(suite, tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    one = summary["scenes"][0]
+    scenes = [
+        {**one, "name": name, "verdict": verdict, "metrics": {**one["metrics"], "pdms": pdms, "carla_driving_score": score}}
+        for name, verdict, pdms, score in (
+            ("fine", "passed", 0.91, 100.0), ("best", "passed", 0.95, 100.0),
+            ("red-light", "passed", 0.99, 70.0), ("blocked", "failed: blocked", 0.97, 95.0),
+        )
+    ]  # fmt: skip
+    page = render_summary({**summary, "scenes": scenes})
+    table = page[page.index("worst first") :]
+    names = sorted((s["name"] for s in scenes), key=lambda name: table.index(f">{name}<"))
+    assert names == ["blocked", "red-light", "fine", "best"]
 
 
 def test_another_scene_file_or_configuration_is_driven_anew(suite, tmp_path):

@@ -87,7 +87,7 @@ def _share(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
 def render_summary(summary: Mapping[str, Any]) -> str:
     """Give the text of the suite's report.html: one row a scene, each with its own report behind it."""
     light, dark = picture.color_variables()
-    scenes = sorted(summary["scenes"], key=lambda s: (s.get("metrics") or {"pdms": -1.0})["pdms"])
+    scenes = sorted(summary["scenes"], key=_rank)
     columns = (*route_columns(scenes), *COLUMNS)
     return (
         environment()
@@ -104,6 +104,13 @@ def render_summary(summary: Mapping[str, Any]) -> str:
             plot_style=Markup(plots.STYLE),
         )
     )
+
+
+def _rank(scene: Mapping[str, Any]) -> tuple[bool, float, float]:
+    """What is to be looked at first: what was not passed, then the lower CARLA score if there is one, then the lower PDMS."""
+    metrics = scene.get("metrics") or {"pdms": -1.0}
+    passed = str(scene.get("verdict", "")).startswith("passed")
+    return passed, metrics.get("carla_driving_score", 0.0), metrics["pdms"]
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
