@@ -53,7 +53,7 @@ def summarise(
     summary = {
         "scenes": len(results),
         "errors": len(results) - len(judged),
-        "passed": sum(r["verdict"] == "passed" for r in judged),
+        "passed": sum(map(_passed, judged)),
         "pdms": _mean([m["pdms"] for m in metrics], len(results)),
         "at_fault_collisions": sum(m["at_fault_collisions"] for m in metrics),
         "scenes_with_at_fault_collision": sum(m["at_fault_collisions"] > 0 for m in metrics),
@@ -106,11 +106,14 @@ def render_summary(summary: Mapping[str, Any]) -> str:
     )
 
 
+def _passed(scene: Mapping[str, Any]) -> bool:
+    return bool(scene["verdict"] == "passed")
+
+
 def _rank(scene: Mapping[str, Any]) -> tuple[bool, float, float]:
     """What is to be looked at first: what was not passed, then the lower CARLA score if there is one, then the lower PDMS."""
     metrics = scene.get("metrics") or {"pdms": -1.0}
-    passed = str(scene.get("verdict", "")).startswith("passed")
-    return passed, metrics.get("carla_driving_score", 0.0), metrics["pdms"]
+    return _passed(scene), metrics.get("carla_driving_score", 0.0), metrics["pdms"]
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -136,7 +139,7 @@ def _row(
         "name": scene["name"],
         "report": scene.get("report", ""),
         "verdict": scene.get("error") or scene["verdict"],
-        "passed": scene["verdict"] == "passed",
+        "passed": _passed(scene),
         "cells": cells,
     }
 
@@ -151,7 +154,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table | Group:
         text = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
         bad = name in ("errors", "at_fault_collisions", "red_lights_run") and value
         found.add_row(name.replace("_", " "), f"[red]{text}[/]" if bad else text)
-    failed = [s for s in summary["scenes"] if s["verdict"] != "passed"]
+    failed = [s for s in summary["scenes"] if not _passed(s)]
     if failed:
         found.add_section()
         for scene in failed:

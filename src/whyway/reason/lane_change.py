@@ -144,7 +144,7 @@ class LaneChanges:
             return against(o, Risk.PROGRESS, math.inf)  # held there too: nothing would come of it
         urgency = _urgency(facts, left_m) if asked else 0.0
         # who is behind a change under way has seen it
-        notices_s = 0.0 if under_way else NOTICES_S * (1.0 - 0.7 * urgency)
+        notices_s = 0.0 if under_way else NOTICES_S * _ease(urgency)
         urgency = max(urgency, BEGUN if under_way else 0.0)
         unsafe = self._unsafe_at(facts.ego, o, urgency, notices_s)
         if unsafe is not None:
@@ -165,7 +165,8 @@ class LaneChanges:
         The more urgent it is (0 to 1), the harder others may have to brake and the closer they may be.
         """
         safe_mps2 = (1.0 + 0.6 * urgency) * self._config.reason.safe_brake_mps2
-        beside = BESIDE_M * (1.0 - 0.7 * urgency)
+        ease = _ease(urgency)
+        beside = BESIDE_M * ease
         c = o.corridor
         target = ~c.leaves
         soon = o.rollout.a_mps2[: int(1.5 / CYCLE_S)]
@@ -186,7 +187,6 @@ class LaneChanges:
             if front <= -self._rear_m:
                 v = max(float(c.along_mps[row, 0]), 0.0)
                 gap = -self._rear_m - front
-                ease = 1.0 - 0.7 * urgency
                 loses = _loses_m(o.rollout, v, notices_s, safe_mps2)
                 if gap < beside + FOLLOWER_S * ease * v + loses:
                     return float(gap / max(v - ego.v_mps, 0.1)), int(c.ids[row])
@@ -206,7 +206,7 @@ class LaneChanges:
             return None
         row_ = sorted(there.values(), reverse=True)
         urgency, found = _urgency(facts, left_m), []
-        beside, headway = BESIDE_M * (1.0 - 0.7 * urgency), FOLLOWER_S * (1.0 - 0.7 * urgency)
+        beside, headway = BESIDE_M * _ease(urgency), FOLLOWER_S * _ease(urgency)
         for ahead, behind in zip([None, *row_], [*row_, None], strict=True):
             high = ahead[0] - self._front_m - beside if ahead else math.inf
             low = behind[1] + self._rear_m + beside + headway * behind[2] if behind else -math.inf
@@ -255,6 +255,11 @@ class LaneChanges:
             return math.inf
         each_s = self._config.driving.lane_change_s + BETWEEN_S
         return max(left_m / (due * each_s), LEAST_MPS)
+
+
+def _ease(urgency: float) -> float:
+    """What is left, of the room and time that others are given, in such a hurry."""
+    return 1.0 - 0.7 * urgency
 
 
 def _loses_m(go: Rollout, v_mps: float, notices_s: float, brake_mps2: float) -> float:

@@ -180,21 +180,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     ahead = xp.where(rail, motion.ahead_m, (state.v_mps + moved.v_mps) * (0.5 * dt))
     s_old, d_old = state.s_m + ahead, xp.where(rail, motion.d_m, state.d_m)
 
-    # who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one
-    strays = (
-        state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
-    )
-    aside = xp.where(state.d_m > 0.0, pick(table.left, line), pick(table.right, line))
-    nowhere = strays & (aside < 0)
-    strays = strays & (aside >= 0)
-    new_line = xp.where(changed, change.line, xp.where(strays, aside, line))
-    other = changed | strays
-    scale = pick(table.length_m, new_line) / pick(table.length_m, line)
-    s = xp.where(other, s_old * scale, s_old)
-    if sim.routes is not None:
-        found, found_s = line_again(xp, table, sim.routes, state, nowhere, _ASTRAY_M)
-        other, new_line = other | (found >= 0), xp.where(found >= 0, found, new_line)
-        s = xp.where(found >= 0, found_s, s)
+    new_line, other, s = _taken(xp, sim, table, state, change, half, s_old)
     window, came_from = state.window, state.came_from
     if not none(other):
         first = xp.where(other, new_line, window[..., 0])
@@ -237,8 +223,7 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
     gone = xp.where(other, 0.0 * ahead, ahead)
     along = state.route_s_m + gone
     if sim.routes is not None and sim.route_start_m is not None:
-        length = sim.routes.shape[1]
-        start = pick(sim.route_start_m, clamp(route, 0, None) * length + clamp(at, 0, length - 1))
+        start = _begins(sim, route, at)
         on = (route >= 0) & (on_route(xp, sim.routes, route, at) == now)
         along = xp.where(on, start + s, along)
     driven = moved.mode == int(Mode.COMMAND)
@@ -246,6 +231,39 @@ def _place(xp: Any, sim: Sim, table: LaneTable, state: State, moved: State, chan
         moved,
         s_m=s, d_m=d, route_s_m=along, target_d_m=xp.where(driven, d, moved.target_d_m),
     )  # fmt: skip
+
+
+def _taken(
+    xp: Any, sim: Sim, table: LaneTable, state: State, change: Change, half: Array, s_m: Array
+) -> tuple[Array, Array, Array]:
+    """The line everybody is on after the step, whether that is another one, and the place on it; `s_m` was that on the old one.
+
+    Who is driven onto the next lane is on it; who changes lanes has the old one's place on the new one.
+    """
+    line, changed = clamp(state.window[..., 0], 0, None), change.line >= 0
+    strays = (
+        state.active & (state.mode == int(Mode.COMMAND)) & (xp.abs(state.d_m) > half + _ASTRAY_M)
+    )
+    aside = xp.where(state.d_m > 0.0, pick(table.left, line), pick(table.right, line))
+    nowhere = strays & (aside < 0)
+    strays = strays & (aside >= 0)
+    new_line = xp.where(changed, change.line, xp.where(strays, aside, line))
+    other = changed | strays
+    scale = pick(table.length_m, new_line) / pick(table.length_m, line)
+    s_m = xp.where(other, s_m * scale, s_m)
+    if sim.routes is not None:
+        found, found_s = line_again(xp, table, sim.routes, state, nowhere, _ASTRAY_M)
+        other, new_line = other | (found >= 0), xp.where(found >= 0, found, new_line)
+        s_m = xp.where(found >= 0, found_s, s_m)
+    return new_line, other, s_m
+
+
+def _begins(sim: Sim, route: Array, at: Array) -> Array:
+    """Arc length along routes at which their lines at some places begin."""
+    assert sim.routes is not None
+    length = sim.routes.shape[1]
+    place = clamp(route, 0, None) * length + clamp(at, 0, length - 1)
+    return pick(sim.route_start_m, place)
 
 
 def _forgotten(xp: Any, window: Array, whose: Array) -> Array:
@@ -333,11 +351,7 @@ def begin(sim: Sim, state: State) -> State:
     s, d = xp.where(rail, state.s_m, s), xp.where(rail, state.d_m, d)
     along = s
     if sim.routes is not None and sim.route_start_m is not None:
-        length = sim.routes.shape[1]
-        start = pick(
-            sim.route_start_m,
-            clamp(state.route, 0, None) * length + clamp(state.route_at, 0, length - 1),
-        )
+        start = _begins(sim, state.route, state.route_at)
         along = xp.where(state.route >= 0, start + s, s)
     driven = state.mode == int(Mode.COMMAND)
     zero = 0.0 * s
