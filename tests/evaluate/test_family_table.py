@@ -14,14 +14,14 @@ from rich.console import Console
 from whyway.config import Config
 from whyway.drives import drive
 from whyway.evaluate.drive import read_drive
-from whyway.evaluate.family_table import (
+from whyway.evaluate.score import score
+from whyway.evaluate.suites.family_table import (
     family_entry,
     family_result,
     family_summary,
     family_table,
     suite_rows,
 )
-from whyway.evaluate.score import score
 from whyway.log import read_log
 from whyway.types import InputError
 from whyway.worlds.scenes.family_read import family_names

@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from whyway.cli import OK, WRONG_INPUT, main
-from whyway.evaluate.map_picture import map_facts, map_svg
+from whyway.evaluate.report.map_picture import map_facts, map_svg
 from whyway.maps.opendrive_write import write_opendrive
 from whyway.maps.town import make_town
 from whyway.types import InputError

@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import savgol_filter
 
-from whyway.evaluate import metrics
-from whyway.evaluate.metrics import Collision, comfort, comfort_signals, crossings_of_line, pdms
+from whyway.evaluate.metrics import navsim as metrics
+from whyway.evaluate.metrics.navsim import (
+    Collision,
+    comfort,
+    comfort_signals,
+    crossings_of_line,
+    pdms,
+)
 
 RNG = np.random.default_rng(0)
 EGO = {"length_m": 4.5, "width_m": 1.8, "center_offset_m": 1.3}

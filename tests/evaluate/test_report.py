@@ -21,11 +21,11 @@ from made_drives import (
 )
 from rich.console import Console
 
-from whyway.evaluate import replay
 from whyway.evaluate.drive import read_drive
-from whyway.evaluate.moments import box_gap, decisions, moments
-from whyway.evaluate.picture import Instants, picture_of
-from whyway.evaluate.report import DRIVING_ROWS, TRACE_ROWS, table, write_report
+from whyway.evaluate.report import player as replay
+from whyway.evaluate.report.moments import box_gap, decisions, moments
+from whyway.evaluate.report.page import DRIVING_ROWS, TRACE_ROWS, table, write_report
+from whyway.evaluate.report.picture import Instants, picture_of
 from whyway.evaluate.score import score_drive
 from whyway.types import Event, Fault, Longitudinal, SafetyState, Trace
 

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # also in the processes a suite 
 from made_drives import Made, Other, a_plan, a_scene, a_trace, straight
 
 from whyway.config import Config, load
-from whyway.evaluate.suite import DIED, SuiteError, evaluate, scenes_of, worlds_of
-from whyway.evaluate.summary import render_summary, summarise, summary_table
+from whyway.evaluate.suites.run import DIED, SuiteError, evaluate, scenes_of, worlds_of
+from whyway.evaluate.suites.summary import render_summary, summarise, summary_table
 
 EGO = straight(20.0, 10.0)
 QUIET = Console(quiet=True)

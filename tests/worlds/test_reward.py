@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from whyway.evaluate import metrics
+from whyway.evaluate.metrics import navsim as metrics
 from whyway.maps.pieces_roads import road
 from whyway.worlds.sim import bodies
 from whyway.worlds.sim import reward as rewards

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from whyway.evaluate import metrics
 from whyway.evaluate.drive import AGENTS, Drive
-from whyway.evaluate.metrics import Collision
+from whyway.evaluate.metrics import navsim as metrics
+from whyway.evaluate.metrics.navsim import Collision
 from whyway.evaluate.pdms import line_heading
 from whyway.types import LaneKind, LightColor, ObjectClass, StopLine
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from whyway.evaluate.metrics import Collision, collision_kinds
+from whyway.evaluate.metrics.navsim import Collision, collision_kinds
 from whyway.geometry import box_corners
 from whyway.log import Log
 from whyway.maps.path import project_near

@@ -13,7 +13,7 @@ import numpy as np
 
 from whyway.config import IdmConfig
 from whyway.evaluate.drive import Actors, Bools, Drive
-from whyway.evaluate.metrics import LAT_ACCELERATION_MPS2, at_fault, collision_kinds
+from whyway.evaluate.metrics.navsim import LAT_ACCELERATION_MPS2, at_fault, collision_kinds
 from whyway.geometry import box_corners, wrap_angle
 from whyway.maps.path import LanePath, project_near
 from whyway.motion import idm_free, idm_interaction

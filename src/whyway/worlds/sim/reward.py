@@ -2,7 +2,7 @@
 
 What must not happen costs once when it begins (a collision by one's own fault, a corner off the road, a red light) or for as long
 as it lasts (against the traffic); what is averaged is averaged here too: progress, time to collision, comfort, by NAVSIM v1's weights.
-The bounds are `evaluate.metrics`'s; a test compares them.
+The bounds are `evaluate.metrics.navsim`'s; a test compares them.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from rich.console import Group
 from rich.table import Table
 
-from whyway.evaluate import picture, plots
-from whyway.evaluate.family_table import family_summary, family_table
-from whyway.evaluate.report import environment
-from whyway.evaluate.route_table import route_columns, route_summary, route_table
+from whyway.evaluate.report import picture, plots
+from whyway.evaluate.report.page import environment
+from whyway.evaluate.suites.family_table import family_summary, family_table
+from whyway.evaluate.suites.route_table import route_columns, route_summary, route_table
 
 SHARES = (
     "consistency_longitudinal",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ import jinja2
 from markupsafe import Markup
 from rich.table import Table
 
-from whyway.evaluate import picture, plots
 from whyway.evaluate.drive import Drive, read_drive
-from whyway.evaluate.moments import Moment, decisions, moments
-from whyway.evaluate.picture import Instants, moment_svg
-from whyway.evaluate.replay import replay
+from whyway.evaluate.report import picture, plots
+from whyway.evaluate.report.moments import Moment, decisions, moments
+from whyway.evaluate.report.picture import Instants, moment_svg
+from whyway.evaluate.report.player import replay
 from whyway.evaluate.score import SceneScore, score_drive
+from whyway.files import write_atomically
 from whyway.log import Log
 from whyway.trace import sentence
 from whyway.trace.sentences import why_not
@@ -125,13 +125,6 @@ def write_report(log: Log, folder: Path) -> SceneScore:
     write_atomically(folder / "report.html", render(log, drive, score))
     write_atomically(folder / "report.json", json.dumps(report_json(log, score), indent=1) + "\n")
     return score
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it sees the old one or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def report_json(log: Log, score: SceneScore) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.picture import Instant, Instants, cited, unseen, zebra
+from whyway.evaluate.report.picture import Instant, Instants, cited, unseen, zebra
 from whyway.trace import sentence
 from whyway.types import Actor, CauseKind, Floats, LaneKind, TrackedObject
 

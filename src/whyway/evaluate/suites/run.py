@@ -27,10 +27,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import whyway
 from whyway.config import Config, config_hash
-from whyway.evaluate.family_table import family_entry, suite_rows
-from whyway.evaluate.report import write_atomically, write_report
-from whyway.evaluate.summary import render_summary, summarise
+from whyway.evaluate.report.page import write_report
+from whyway.evaluate.suites.family_table import family_entry, suite_rows
+from whyway.evaluate.suites.summary import render_summary, summarise
 from whyway.evaluate.supervision import stage_times
+from whyway.files import write_atomically
 from whyway.log import read_log
 from whyway.maps.leaderboard import is_route_spec, read_routes
 from whyway.types import InputError
@@ -70,7 +71,7 @@ class Job:
         return self.out / "scores" / f"{self.name}.json"
 
 
-SUITES = Path(__file__).parent / "suites"
+SUITES = Path(__file__).parent
 """Suites that come with the package, by the name of their file."""
 
 

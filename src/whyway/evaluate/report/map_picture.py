@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from whyway.evaluate.picture import STYLE, color_variables, zebra
+from whyway.evaluate.report.picture import STYLE, color_variables, zebra
 from whyway.maps.lanes import RoadLane
 from whyway.types import Floats, InputError, Lane, LaneKind, LaneMap, MarkingKind
 

@@ -9,8 +9,8 @@ from html import escape
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.metrics import LAT_ACCELERATION_MPS2, LON_ACCELERATION_MPS2
-from whyway.evaluate.moments import Decision
+from whyway.evaluate.metrics.navsim import LAT_ACCELERATION_MPS2, LON_ACCELERATION_MPS2
+from whyway.evaluate.report.moments import Decision
 from whyway.evaluate.supervision import Intervention
 from whyway.types import Floats, Lateral, Longitudinal
 

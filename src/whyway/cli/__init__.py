@@ -1,0 +1,52 @@
+"""`whyway`: drive, evaluate, map, bench, messages, doctor. Each command is one function; its arguments are its options.
+
+Exit codes: 0 success; 1 it ran, and the answer is no; 2 wrong input, one line says what to do; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from rich.markup import escape
+
+from whyway.cli.common import INTERRUPTED, NO, OK, WRONG_INPUT, err_console
+from whyway.cli.drive import Drive
+from whyway.cli.evaluate import Evaluate
+from whyway.cli.tools import Bench, Doctor, Map, Messages
+from whyway.types import InputError
+
+__all__ = ["INTERRUPTED", "NO", "OK", "WRONG_INPUT", "main"]
+
+Command = (
+    Annotated[Drive, tyro.conf.subcommand("drive")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Map, tyro.conf.subcommand("map")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
+    | Annotated[Messages, tyro.conf.subcommand("messages")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script: parse, run, and turn what goes wrong into one line and an exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # `--key=value` with a dotted key is a dial of the configuration, checked by name where it is laid over the tree
+    overrides = [
+        w[2:] for w in words if w.startswith("--") and "." in w.partition("=")[0] and "=" in w
+    ]
+    words = [w for w in words if w[2:] not in overrides]
+    try:
+        command = tyro.cli(
+            Command, args=words, prog="whyway", description=__doc__, use_underscores=False
+        )
+        code: int = command.run(overrides)
+        return code
+    except (InputError, OSError) as error:
+        err_console.print(f"[red]whyway:[/] {escape(' '.join(str(error).split()))}", soft_wrap=True)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        err_console.print("[yellow]whyway:[/] interrupted; what was logged until now is readable")
+        return INTERRUPTED
