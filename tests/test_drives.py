@@ -73,6 +73,12 @@ def test_a_log_says_who_drove_where_with_what(town_log):
     assert {"python", "numpy", "whyway"} <= info["versions"].keys()
 
 
+def test_a_log_says_what_the_drive_cost(town_log):
+    cost = read_log(town_log).info["resources"]
+    assert cost.keys() == {"cpu_s", "wall_s", "peak_rss_mib"}
+    assert cost["cpu_s"] > 0.0 and cost["wall_s"] > 0.0 and cost["peak_rss_mib"] > 20.0
+
+
 @pytest.mark.parametrize("driver", ["constant_velocity", "idm"])
 def test_baselines_drive_recorded_scenes_and_their_log_says_without_safety(driver, tmp_path):
     path = tmp_path / "drive.mcap"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,28 @@ def _git_commit() -> str:
     return done.stdout.strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What this process spends from when it was made: for a log's `resources`, which no comparison of logs looks at."""
+
+    cpu_s: float = field(default_factory=time.process_time)
+    wall_s: float = field(default_factory=time.perf_counter)
+
+    def read(self) -> dict[str, float]:
+        """CPU seconds (user and system, all threads), seconds on the wall clock, and the most memory the process ever held.
+
+        The peak is the process's own, so what ran in it before counts, too: measure a drive in a process of its own.
+        """
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # getrusage(2): kibibytes on Linux, bytes on macOS
+        peak_kib = peak / 1024 if sys.platform == "darwin" else peak
+        return {
+            "cpu_s": round(time.process_time() - self.cpu_s, 3),
+            "wall_s": round(time.perf_counter() - self.wall_s, 3),
+            "peak_rss_mib": round(peak_kib / 1024, 1),
+        }
+
+
 def run_info(driver: str, world: str, seed: int, config: Config) -> dict[str, Any]:
     """What a log says of itself: who drove where, with which configuration, and what computed it."""
     used = driver_config(driver, config)
@@ -102,6 +127,7 @@ def drive(
         "middleware": "one process",
         "name": world.name,
     }
+    meter = Meter()
     observation = world.reset()
     with LogWriter(log_path, info) as log:
         log.write(topics.LANE_MAP.name, world.lane_map)
@@ -121,6 +147,7 @@ def drive(
             braking = world.interface_braking
         log.write(topics.TRUTH.name, world.truth())
         log.add_info({"goal_reached": world.goal_reached, "notes": dict(world.notes)})
+        log.add_info({"resources": meter.read()})
     return world
 
 
