@@ -239,3 +239,35 @@ def test_the_score_is_the_product_of_its_parts(made, duration_s, speed_mps, yaw,
     left = 0.6 ** score.count("vehicle") * (1.0 - score.outside_share)
     assert score.driving_score == pytest.approx(score.route_completion * left)
     assert score.count("vehicle") <= crowd
+
+
+def test_the_same_infractions_by_every_version(made):
+    car = Other(straight(60.0, 0.0))
+    score = judge(made.drive(ALONE, car, duration_s=48.0, light=lambda t: LightColor.RED))
+    found = score.metrics()
+    assert found["carla_version"] == "1.0"
+    assert found["carla_driving_score"] == found["carla_driving_score_v2_0"] == pytest.approx(42.0)
+    assert found["carla_driving_score_v2_1"] == pytest.approx(100.0 / (1.0 + 0.7 + 0.4))
+    assert found["bench2drive_success"] is False
+
+
+def test_the_way_outside_the_lanes_is_lost_in_every_version(made):
+    def swerving(t: float):
+        x = 20.0 + 10.0 * t
+        return x, (7.0 if 200.0 <= x < 320.0 else 0.0), 0.0, 10.0
+
+    score = judge(made.drive(swerving, duration_s=48.0))
+    for version in ("1.0", "2.0", "2.1"):
+        assert score.by_version(version) == pytest.approx(100.0 * (1.0 - score.outside_share))
+    assert not score.success
+
+
+def test_bench2drive_calls_a_faultless_route_a_success_and_compares_speed_with_the_traffics(made):
+    slower = Other(straight(60.0, 5.0, y=-3.5), id=7)
+    walker = Other(straight(60.0, 1.0, y=-9.0), id=8, object_class=ObjectClass.PEDESTRIAN)
+    score = judge(made.drive(ALONE, slower, walker, duration_s=48.0))
+    assert score.success
+    assert score.efficiency == pytest.approx(200.0)
+    assert score.comfortness == 1.0
+    assert judge(made.drive(ALONE, duration_s=48.0)).efficiency == 100.0
+    assert judge(made.drive(straight(20.0, 0.0), duration_s=4.0)).efficiency is None

@@ -1,11 +1,13 @@
-"""A drive -> the driving score of the CARLA leaderboard, version 1: route completion times a penalty for every infraction.
+"""A drive -> the driving score of the CARLA leaderboard: route completion times a penalty for its infractions, by version.
 
 Sources: leaderboard.carla.org, "Driving score", and the code behind it, github.com/carla-simulator/leaderboard, branch leaderboard-1.0
 (`statistics_manager.py`, `route_scenario.py`; criteria in scenario_runner's `atomic_criteria.py`), from which every threshold here
 is. A route's score is R * P: R the share of the route that was driven, P the product of 0.50 per pedestrian, 0.60 per vehicle and 0.65
 per static thing that was touched, 0.70 per red light and 0.80 per stop sign run, and of the share of the way driven in lanes of the
 route's direction. A route ends early when the ego is 30 m off it, has stood for 180 s, or 0.8 s per metre and 5 s are over. Whose fault
-a collision is does not matter; what happens after the end does not count.
+a collision is does not matter; what happens after the end does not count. That is version 1.0, which `driving_score` is; 2.0 and 2.1
+make other penalties of the same infractions (`metrics/carla.py`). What they know besides is in no log, and costs nothing here:
+timeouts of scenarios, emergency vehicles not let by, and a speed below the traffic's, which is told as `efficiency` instead.
 
 From the log alone, so it differs from CARLA's where a log knows more or less than its server does:
 * progress is measured along the route's lanes to a tenth of a metre, not from point to point of a polyline of one metre;
@@ -28,19 +30,26 @@ from typing import Any
 import numpy as np
 
 from whyway.evaluate.drive import AGENTS, Drive
+from whyway.evaluate.metrics import carla as formulas
 from whyway.evaluate.metrics import navsim as metrics
 from whyway.evaluate.metrics.navsim import Collision
 from whyway.evaluate.pdms import line_heading
 from whyway.types import LaneKind, LightColor, ObjectClass, StopLine
 
-PENALTIES = {
-    "pedestrian": 0.50,
-    "vehicle": 0.60,
-    "static": 0.65,
-    "red_light": 0.70,
-    "stop_sign": 0.80,
+KINDS = {
+    "pedestrian": "collisions_pedestrian",
+    "vehicle": "collisions_vehicle",
+    "static": "collisions_layout",
+    "red_light": "red_light",
+    "stop_sign": "stop_infraction",
 }
-"""What one infraction leaves of the score."""
+"""Our kinds of infraction, and the leaderboard's names for them."""
+
+PENALTIES = {ours: formulas.FORMULAS["1.0"].costs[theirs] for ours, theirs in KINDS.items()}
+"""What one infraction leaves of the score in version 1.0."""
+
+VERSION = "1.0"
+"""Whose formula `CarlaScore.driving_score` and `penalty` follow; the other versions are among the metrics."""
 
 SECONDS_PER_M, SECONDS_MORE = 0.8, 5.0
 DEVIATION_M = 30.0
@@ -52,6 +61,7 @@ SAME_PLACE_M, FORGET_PLACE_M, SAME_ACTOR_S = 3.0, 5.0, 5.0
 """Contacts so near one counted before, until the ego has been so far from there, or so soon with the same actor, are the same one."""
 
 OUTSIDE_M = 1.3
+_ON_FOOT = [int(ObjectClass.PEDESTRIAN), int(ObjectClass.ANIMAL)]
 STOP_SIGN_REACH_M = 20.0
 
 
@@ -78,21 +88,42 @@ class CarlaScore:
     route_length_m: float
     outside_share: float
     infractions: tuple[Infraction, ...]
+    efficiency: float | None = None
+    """Bench2Drive's driving efficiency: percent of the other vehicles' mean speed; None on a drive that passed no checkpoint."""
+    comfortness: float | None = None
+    """Bench2Drive's comfortness in [0, 1]."""
 
     def count(self, kind: str) -> int:
         """How many infractions of a kind of `PENALTIES`."""
         return sum(i.kind == kind for i in self.infractions)
 
-    def metrics(self) -> dict[str, float | int | str]:
+    def by_version(self, version: str) -> float:
+        """The driving score in 0..100 of the same infractions by another version's formula."""
+        counts = {theirs: self.count(ours) for ours, theirs in KINDS.items()}
+        done = formulas.Infractions(counts, outside=(self.outside_share,))
+        return formulas.composed(self.route_completion, formulas.penalty(version, done))
+
+    @property
+    def success(self) -> bool:
+        """Bench2Drive's: the route was completed without any infraction."""
+        return self.status == "completed" and not self.infractions and self.outside_share == 0.0
+
+    def metrics(self) -> dict[str, float | int | str | bool | None]:
         """The numbers of a table, by the leaderboard's names."""
         return {
             "carla_driving_score": self.driving_score,
+            "carla_version": VERSION,
+            "carla_driving_score_v2_0": self.by_version("2.0"),
+            "carla_driving_score_v2_1": self.by_version("2.1"),
             "carla_route_completion": self.route_completion,
             "carla_penalty": self.penalty,
             "carla_status": self.status,
             **{f"carla_{kind}": self.count(kind) for kind in PENALTIES},
             "carla_outside_share": self.outside_share,
             "carla_duration_s": self.duration_s,
+            "bench2drive_success": self.success,
+            "bench2drive_efficiency": self.efficiency,
+            "bench2drive_comfortness": self.comfortness,
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -114,17 +145,41 @@ def carla_score(drive: Drive) -> CarlaScore:
     share = 1.0 if status == "completed" else float(progress[end]) / length
     outside = _outside_share(drive, progress[: end + 1])
     found = [*_collisions(drive, end), *_red_lights(drive, end), *_stop_signs(drive, end)]
-    penalty = math.prod(PENALTIES[i.kind] for i in found) * (1.0 - outside)
+    counts = {theirs: sum(i.kind == ours for i in found) for ours, theirs in KINDS.items()}
+    left = formulas.penalty(VERSION, formulas.Infractions(counts, outside=(outside,)))
+    driven = slice(0, end + 1)
     return CarlaScore(
-        driving_score=100.0 * share * penalty,
+        driving_score=formulas.composed(100.0 * share, left),
         route_completion=100.0 * share,
-        penalty=penalty,
+        penalty=left,
         status=status,
         duration_s=float(drive.t_s[end]),
         route_length_m=length,
         outside_share=outside,
         infractions=tuple(sorted(found, key=lambda i: i.at_s)),
+        efficiency=_efficiency(drive, progress[driven] / length, driven),
+        comfortness=_comfortness(drive, driven),
     )
+
+
+def _efficiency(drive: Drive, progress: Any, driven: slice) -> float | None:
+    """Speed over the traffic's, with every other vehicle of the log for the traffic, parked ones too, as in `MinimumSpeedRouteTest`."""
+    vehicle = drive.actors.is_agent & ~np.isin(drive.actors.object_class, _ON_FOOT)
+    speeds = np.abs(drive.actors.v_mps[driven][:, vehicle])
+    seen = ~np.isnan(speeds)
+    count = seen.sum(axis=1)
+    total = np.where(seen, speeds, 0.0).sum(axis=1)
+    traffic = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    shares = formulas.checkpoint_shares(progress, drive.v_mps[driven], traffic)
+    return formulas.driving_efficiency([shares])
+
+
+def _comfortness(drive: Drive, driven: slice) -> float | None:
+    """By the logged acceleration along the ego and v times yaw rate across it."""
+    if driven.stop < 3:
+        return None
+    v, turning = drive.v_mps[driven], drive.yaw_rate_rps[driven]
+    return float(formulas.comfortness(drive.a_mps2[driven], v * turning, turning))
 
 
 def _end(drive: Drive, progress: Any, length_m: float) -> tuple[int, str]:
@@ -185,7 +240,7 @@ def _collisions(drive: Drive, end: int) -> Iterator[Infraction]:
 
 
 def _kind_of(object_class: ObjectClass) -> str:
-    if object_class in (ObjectClass.PEDESTRIAN, ObjectClass.ANIMAL):
+    if object_class in _ON_FOOT:
         return "pedestrian"
     return "vehicle" if object_class in AGENTS else "static"
 
