@@ -1,4 +1,30 @@
-"""Scores of many scenes -> one summary: means, shares over all cycles, pooled latencies; as JSON, as a page, as a table."""
+"""Scores of many scenes -> one summary: means, shares over all cycles, pooled latencies; as JSON, as a page, as a table.
+
+`summary.json` (schema 2), which the page, the table, gates and a later run's `--baseline` read:
+
+    schema        2
+    suite         {name, about, file, seeds}; the file as given, the seeds of rows that have none of their own
+    driver        who was judged
+    state         "complete", or "interrupted" (then `drives` says how far it came)
+    drives        {wanted, done}
+    overall       one line in words: what passed, what failed, what differs from the baseline
+    asks          [{metric, min, max, value, met}]: what the suite's file asks for; min or max is null where it asks for one
+    provenance    {git, versions, suite, seeds, config_hash}
+    scenes        [one a drive; a failed one as {name, file, seed, verdict: "error", error}, others as
+                   SceneScore.to_json() and
+                     name     unique in the suite ("cut_in-seed3"); the same drive of the baseline has the same name
+                     file     the world ("family:cut_in", "scenes/USA_1.xml", "longest6.xml#3")
+                     scene    what is drawn anew for intervals: drives of one scene share it
+                     stratum  what scenes are drawn within ("family:cut_in"; "" for scene files)
+                     report   path of its report.html, log  path of its .mcap; both relative to summary.json
+                     family, family_passed, family_reason   where it is of a family; carla   where it is a route]
+    summary       {metric: number or null, and intervals: {metric: [low, high]}}, an infinite end as null: nothing excluded
+    baseline      null, or {driver, source, state, provenance, summary, scenes}; scenes with name, file, seed, verdict, error, metrics,
+                  report and log only. source is "this run" or the folder of the earlier run
+    differences   {} without a baseline, or {metric: {mean, low, high, pairs, verdict, better, ours, theirs}}: ours - theirs over the drives
+                  of the same name; verdict "better", "worse", "no difference shown", or "higher", "lower" where neither is
+                  good; better is "high", "low" or null; ours and theirs are the values over those drives
+"""
 
 from __future__ import annotations
 
