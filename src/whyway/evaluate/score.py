@@ -22,6 +22,7 @@ from whyway.evaluate.supervision import (
     interventions,
     latencies,
 )
+from whyway.evaluate.trace_score import TraceScore, trace_score
 from whyway.log import Log
 from whyway.types import Verdict
 
@@ -44,6 +45,7 @@ class SceneScore:
     driving: DrivingScore
     route_completion: float
     faithfulness: Faithfulness
+    trace: TraceScore
     latency: tuple[Latency, ...]
     interventions: tuple[Intervention, ...]
     events: tuple[Happening, ...]
@@ -63,7 +65,7 @@ class SceneScore:
 
     def metrics(self) -> dict[str, float | int | bool | str | None]:
         """The numbers of the table, by NAVSIM's names where it has them."""
-        d, f = self.driving, self.faithfulness
+        d = self.driving
         total = next((x for x in self.latency if x.stage == "decision"), None)
         return {
             "pdms": d.pdms,
@@ -78,14 +80,8 @@ class SceneScore:
             "collisions": len(d.contacts),
             "red_lights_run": len(d.red_lights_run),
             "route_completion": self.route_completion,
-            "cycles": f.cycles,
-            "consistency_longitudinal": f.consistency_longitudinal,
-            "consistency_lateral": f.consistency_lateral,
-            "contradiction": f.contradiction,
-            "grounding": f.grounding,
-            "grounding_scene": f.grounding_scene,
-            "grounding_truth": f.grounding_truth,
-            "flips_per_minute": f.flips_per_minute,
+            **self.faithfulness.metrics(),
+            **self.trace.metrics(),
             "interventions": len(self.interventions),
             "latency_p50_ms": None if total is None else total.p50_ms,
             "latency_p99_ms": None if total is None else total.p99_ms,
@@ -114,6 +110,7 @@ class SceneScore:
                 "latency": [dataclasses.asdict(x) for x in self.latency],
                 "contradictions_at_s": list(self.faithfulness.contradictions_at_s),
                 "ungrounded_at_s": list(self.faithfulness.ungrounded_at_s),
+                "silent_failures_at_s": list(self.faithfulness.silent_failures_at_s),
                 "notes": list(self.notes),
                 **({} if self.carla is None else {"carla": self.carla.to_json()}),
             }
@@ -159,6 +156,7 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
         driving=driving,
         route_completion=route_completion(drive),
         faithfulness=faithfulness(log, drive.road),
+        trace=trace_score(log, drive),
         latency=latencies(log),
         interventions=interventions(log.of(Verdict), start),
         events=events,
