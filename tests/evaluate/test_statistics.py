@@ -12,6 +12,7 @@ from whyway.evaluate.statistics import (
     NOTHING_KNOWN,
     bootstrap_interval,
     paired_difference,
+    quantile_difference,
     quantile_interval,
 )
 
@@ -220,3 +221,57 @@ def test_a_hundred_cycles_have_no_upper_bound_for_the_hundredth():
     assert quantile_interval([], 0.5) == quantile_interval([[], [math.nan]], 0.5) == NOTHING_KNOWN
     with pytest.raises(ValueError, match=r"0\.99"):
         quantile_interval([values], 99)
+
+
+def test_the_difference_of_two_p99_is_exact_and_its_interval_holds_the_truth():
+    rng = np.random.default_rng(17)
+    for shift, verdict in ((0.0, "no difference shown"), (5.0, "worse"), (-2.0, "better")):
+        base = [rng.gamma(4.0, 2.0, 150) + rng.gamma(2.0) for _ in range(40)]
+        ours = [s + shift + rng.normal(0.0, 0.05, 150) for s in base]
+        found = quantile_difference(ours, base, 0.99)
+        pooled = [float(np.quantile(np.concatenate(s), 0.99)) for s in (ours, base)]
+        assert found.mean == pytest.approx(pooled[0] - pooled[1], abs=1e-12)
+        assert found.low - 0.3 <= shift <= found.high + 0.3
+        assert found.verdict == verdict and found.pairs == 40
+    assert quantile_difference([[], [1.0]], [[1.0], []], 0.5).pairs == 0
+    assert quantile_difference([[1.0]], [[2.0]], 0.5).verdict == "no difference shown"
+
+
+# ----------------------------------------------------------------------------------------------------------- weights
+
+
+def test_a_share_of_cycles_is_weighed_by_them():
+    rng = np.random.default_rng(18)
+    share_, cycles = rng.uniform(size=50), rng.integers(10, 400, 50).astype(float)
+    low, high = bootstrap_interval(share_, weights=cycles)
+    assert low < np.average(share_, weights=cycles) < high
+    assert bootstrap_interval(share_, weights=np.full(50, 7.0)) == pytest.approx(
+        bootstrap_interval(share_)
+    )
+    # a drive of no cycles says nothing
+    assert bootstrap_interval([*share_, 1.0], weights=[*cycles, 0.0]) == (low, high)
+    for wrong in ({"weights": [1.0]}, {"weights": -cycles}, {"weights": cycles, "statistic": np.median}):  # fmt: skip
+        with pytest.raises(ValueError, match="weights"):
+            bootstrap_interval(share_, **wrong)
+
+
+def test_a_paired_difference_of_shares_is_that_of_the_weighted_means():
+    rng = np.random.default_rng(19)
+    a, b = rng.uniform(0.5, 1.0, 60), rng.uniform(0.2, 0.6, 60)
+    weights = rng.integers(5, 50, (2, 60)).astype(float)
+    found = paired_difference(a, b, weights=(weights[0], weights[1]))
+    assert found.mean == pytest.approx(
+        np.average(a, weights=weights[0]) - np.average(b, weights=weights[1])
+    )
+    assert found.low < found.mean < found.high and found.verdict == "better"
+    holes = paired_difference([*a, None, 1.0], [*b, 1.0, 1.0], weights=([*weights[0], 1.0, 1.0], [*weights[1], 1.0, 0.0]))  # fmt: skip
+    assert holes == found
+
+
+@pytest.mark.parametrize("labels", [None, np.repeat(np.arange(10), 4)])
+def test_sums_are_means_times_their_number(labels):
+    values = np.random.default_rng(20).poisson(1.0, 40).astype(float)
+    total = bootstrap_interval(values, statistic=np.sum, scenes=labels)
+    mean = bootstrap_interval(values, scenes=labels)
+    assert total == pytest.approx((40 * mean[0], 40 * mean[1]))
+    assert total == bootstrap_interval(values, statistic=lambda v, axis: np.sum(v, axis), scenes=labels)  # fmt: skip
