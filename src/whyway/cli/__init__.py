@@ -15,6 +15,7 @@ from rich.markup import escape
 from whyway.cli.common import INTERRUPTED, NO, OK, WRONG_INPUT, err_console
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
+from whyway.cli.score import Score
 from whyway.cli.tools import Bench, Doctor, Map, Messages
 from whyway.types import InputError
 
@@ -23,6 +24,7 @@ __all__ = ["INTERRUPTED", "NO", "OK", "WRONG_INPUT", "main"]
 Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Messages, tyro.conf.subcommand("messages")]
