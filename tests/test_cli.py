@@ -59,7 +59,8 @@ def drive(*argv: str) -> tuple[str, ...]:
         (("--plan.horizon_s=soon",), "finite number"),
         (("--plan.horizon_s=0",), "out of range"),
         (("--config", "no/such.yaml"), "no/such.yaml"),
-        (("--inject", "kill:reasoner@3"), "--inject needs the nodes"),
+        (("--inject", "kill:reasoner@3"), "needs the ROS 2 nodes"),
+        (("--inject", "late:detection=0.3@3"), "did you mean 'detections'?"),
     ],
 )
 def test_a_wrong_option_is_one_line(capsys, tmp_path, argv, says):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from whyway.config import Config
-from whyway.types import Command, InputError, Observation, Plan, Scene, Trace, Verdict
+from whyway.types import CYCLE_NS, Command, InputError, Observation, Plan, Scene, Trace, Verdict
 
 if TYPE_CHECKING:
     from whyway.maps.road import Road
@@ -34,6 +34,16 @@ class Reasoner(Protocol):
 
     def reset(self) -> None:
         """Forget the past."""
+
+
+class Disturbance(Protocol):
+    """What goes wrong inside the driver, on purpose; `worlds.faults.DriverFaults` is one."""
+
+    def delay_cycles(self, stamp_ns: int) -> int:
+        """How many cycles a decision takes that begins now; 0: it is there within the cycle."""
+
+    def spoil(self, plan: Plan) -> Plan:
+        """The plan as it leaves the planner."""
 
 
 def driver_config(name: str, config: Config) -> Config:
@@ -78,7 +88,7 @@ def make_planner(name: str, config: Config, road: Road) -> Planner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cycle:
-    """Everything one decision went through."""
+    """Everything one cycle went through; trace and plan are of an older stamp while a slow decision is under way."""
 
     observation: Observation
     scene: Scene
@@ -96,13 +106,19 @@ class Driver:
       config: the whole tree; baselines switch its safety off.
       road: map and route.
       clock: seconds of any monotonic clock; only latencies are read from it, no decision is.
+      disturbance: faults inside the driver; None: there are none, and every decision is there within its cycle.
 
     Raises:
       InputError: no such driver.
     """
 
     def __init__(
-        self, name: str, config: Config, road: Road, clock: Callable[[], float] = time.perf_counter
+        self,
+        name: str,
+        config: Config,
+        road: Road,
+        clock: Callable[[], float] = time.perf_counter,
+        disturbance: Disturbance | None = None,
     ) -> None:
         from whyway.control import Control
         from whyway.perception import Perception
@@ -114,24 +130,50 @@ class Driver:
         self._reasoner = make_reasoner(name, config, road)
         self._planning = Planning(make_planner(name, config, road), road)
         self._control = Control(config, road)
+        self._disturbance = disturbance
+        self._decided: tuple[Trace, Plan] | None = None
+        self._pending: tuple[int, tuple[Trace, Plan]] | None = None
 
     def step(self, observation: Observation) -> Cycle:
-        """One decision."""
+        """One cycle; its decision too, unless one is still under way."""
+        clock = self._clock
+        t0 = clock()
+        scene = self._perception.step(observation)
+        scene = dataclasses.replace(scene, latency_ms=(clock() - t0) * 1e3)
+        trace, plan = self._decision(scene)
+        t1 = clock()
+        command, verdict = self._control.step(observation, scene, plan)
+        verdict = dataclasses.replace(verdict, latency_ms=(clock() - t1) * 1e3)
+        return Cycle(observation, scene, trace, plan, command, verdict)
+
+    def _decision(self, scene: Scene) -> tuple[Trace, Plan]:
+        """The newest decision there is: this scene's or, if decisions take their time, an older scene's.
+
+        While one is under way no other is begun, as in a node that is busy; the first is waited for, as the worlds do.
+        """
+        faults = self._disturbance
+        if faults is None:
+            return self._decide(scene)
+        now_ns = scene.stamp_ns
+        if self._pending is None:
+            cycles = faults.delay_cycles(now_ns) if self._decided is not None else 0
+            self._pending = now_ns + cycles * CYCLE_NS, self._decide(scene)
+        ready_ns, decision = self._pending
+        if self._decided is None or now_ns >= ready_ns:
+            self._decided, self._pending = decision, None
+        return self._decided
+
+    def _decide(self, scene: Scene) -> tuple[Trace, Plan]:
+        """Reason and plan for one scene."""
         from whyway.trace.integrity import with_latency
 
         clock = self._clock
         t0 = clock()
-        scene = self._perception.step(observation)
-        t1 = clock()
-        scene = dataclasses.replace(scene, latency_ms=(t1 - t0) * 1e3)
         draft = self._reasoner.step(scene)
-        t2 = clock()
-        draft = with_latency(draft, "reasoner", (t2 - t1) * 1e3)
-        t3 = clock()
+        draft = with_latency(draft, "reasoner", (clock() - t0) * 1e3)
+        t1 = clock()
         plan = self._planning.plan(scene, draft)
-        plan = dataclasses.replace(plan, latency_ms=(clock() - t3) * 1e3)
-        trace = self._planning.complete(draft, scene, plan)
-        t4 = clock()
-        command, verdict = self._control.step(observation, scene, plan)
-        verdict = dataclasses.replace(verdict, latency_ms=(clock() - t4) * 1e3)
-        return Cycle(observation, scene, trace, plan, command, verdict)
+        plan = dataclasses.replace(plan, latency_ms=(clock() - t1) * 1e3)
+        if self._disturbance is not None:
+            plan = self._disturbance.spoil(plan)
+        return self._planning.complete(draft, scene, plan), plan

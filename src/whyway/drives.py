@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from whyway.log import LogWriter
 from whyway.maps.road import Road
 from whyway.types import Event, Fault
 from whyway.worlds import World, make_world
+from whyway.worlds.faults import DriverFaults, Injection, begun, faulty
 
 Watch = Callable[[World, Cycle], None]
 """Called after every cycle, to show progress or to stop by raising."""
@@ -100,9 +101,12 @@ def run_info(driver: str, world: str, seed: int, config: Config) -> dict[str, An
 
 def drive(
     world_spec: str, driver_name: str, seed: int, config: Config, log_path: Path,
-    duration_s: float | None = None, watch: Watch | None = None,
+    duration_s: float | None = None, watch: Watch | None = None, inject: Sequence[Injection] = (),
 ) -> World:  # fmt: skip
     """Drive once and log it; the log is readable to the last whole second however this ends.
+
+    An observation whose stamp is not newer than the last one's is nothing new: the driver, as its nodes, acts once per stamp, so the
+    world goes on without a command. Worlds without faults never give one.
 
     Args:
       world_spec: "town" or a CommonRoad file.
@@ -112,6 +116,7 @@ def drive(
       log_path: where the log goes.
       duration_s: None for the world's own.
       watch: sees every cycle.
+      inject: faults, see `worlds.faults`; the log then tells the world's time of every value, and the value its own stamp.
 
     Returns:
       The world as it ended.
@@ -120,42 +125,64 @@ def drive(
       ValueError: no such world or driver; one line with the remedy.
     """
     used = driver_config(driver_name, config)
-    world = make_world(world_spec, seed, used, duration_s)
-    driver = Driver(driver_name, used, Road(world.lane_map, world.route))
+    world = faulty(make_world(world_spec, seed, used, duration_s), inject, seed)
+    inside = DriverFaults(inject, seed)
+    driver = Driver(
+        driver_name,
+        used,
+        Road(world.lane_map, world.route),
+        disturbance=inside if inside.any else None,
+    )
     info = {
         **run_info(driver_name, world_spec, seed, config),
         "middleware": "one process",
         "name": world.name,
+        **({"injected": [str(i) for i in inject]} if inject else {}),
     }
     meter = Meter()
-    observation = world.reset()
     with LogWriter(log_path, info) as log:
         log.write(topics.LANE_MAP.name, world.lane_map)
         log.write(topics.ROUTE.name, world.route)
-        braking = False
-        while not world.done:
-            cycle = driver.step(observation)
-            _write_cycle(log, world, cycle)
-            if watch is not None:
-                watch(world, cycle)
-            observation = world.step(cycle.command)
-            if world.interface_braking and not braking:
-                log.write(
-                    topics.EVENT.name,
-                    Event(world.stamp_ns, "vehicle", Fault.COMMAND_TIMEOUT, "no command: braking"),
-                )
-            braking = world.interface_braking
+        _closed_loop(log, world, driver, watch, inject)
         log.write(topics.TRUTH.name, world.truth())
         log.add_info({"goal_reached": world.goal_reached, "notes": dict(world.notes)})
         log.add_info({"resources": meter.read()})
     return world
 
 
-def _write_cycle(log: LogWriter, world: World, cycle: Cycle) -> None:
-    log.write(topics.TRUTH.name, world.truth())
-    log.write(topics.OBSERVATION.name, cycle.observation)
-    log.write(topics.SCENE.name, cycle.scene)
-    log.write(topics.TRACE.name, cycle.trace)
-    log.write(topics.PLAN.name, cycle.plan)
-    log.write(topics.COMMAND.name, cycle.command)
-    log.write(topics.VERDICT.name, cycle.verdict)
+def _closed_loop(
+    log: LogWriter, world: World, driver: Driver, watch: Watch | None, inject: Sequence[Injection]
+) -> None:
+    observation, before_ns, braking = world.reset(), None, False
+    cycle: Cycle | None = None
+    while not world.done:
+        for injection in begun(inject, before_ns, world.stamp_ns):
+            told = f"injected: {injection}"
+            log.write(topics.EVENT.name, Event(world.stamp_ns, "world", injection.code, told))
+        before_ns, command = world.stamp_ns, None
+        log.write(topics.TRUTH.name, world.truth())
+        if cycle is None or observation.stamp_ns > cycle.observation.stamp_ns:
+            last, cycle = cycle, driver.step(observation)
+            _write_cycle(log, cycle, last, world.stamp_ns if inject else None)
+            command = cycle.command
+            if watch is not None:
+                watch(world, cycle)
+        observation = world.step(command)
+        if world.interface_braking and not braking:
+            told = "no command: braking"
+            log.write(
+                topics.EVENT.name, Event(world.stamp_ns, "vehicle", Fault.COMMAND_TIMEOUT, told)
+            )
+        braking = world.interface_braking
+
+
+def _write_cycle(log: LogWriter, cycle: Cycle, last: Cycle | None, at_ns: int | None) -> None:
+    log.write(topics.OBSERVATION.name, cycle.observation, at_ns)
+    log.write(topics.SCENE.name, cycle.scene, at_ns)
+    if (
+        last is None or cycle.plan is not last.plan
+    ):  # a slow decision is logged once, when it is there
+        log.write(topics.TRACE.name, cycle.trace, at_ns)
+        log.write(topics.PLAN.name, cycle.plan, at_ns)
+    log.write(topics.COMMAND.name, cycle.command, at_ns)
+    log.write(topics.VERDICT.name, cycle.verdict, at_ns)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
@@ -31,6 +32,9 @@ from whyway.evaluate.drive import ScoreError
 from whyway.evaluate.score import SceneScore
 from whyway.log import LogError, read_log
 from whyway.types import InputError
+
+if TYPE_CHECKING:
+    from whyway.worlds.faults import Injection
 
 ROS_NODES = "whyway_nodes.supervisor"
 
@@ -58,7 +62,7 @@ class Drive:
     config: Path | None = None
     """YAML with dials to set."""
     inject: tuple[str, ...] = ()
-    """Faults to inject (over ROS 2), e.g. kill:reasoner@12.0."""
+    """Faults to inject, kind:what=value@from-to, e.g. late:detections=0.3@5-10; to nodes over ROS 2 also kill:reasoner@12."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, then judge."""
@@ -85,6 +89,8 @@ class Drive:
             )
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: give a whole number from 0")
+        if self.in_process:
+            self._injections()
         if self.world != "town":
             from whyway.worlds import make_world
 
@@ -92,16 +98,22 @@ class Drive:
 
     def _over_ros(self) -> bool:
         if self.in_process:
-            if self.inject:
-                raise InputError("--inject needs the nodes: leave out --in-process")
             return False
         missing = checks.ros_missing()
         if missing is None:
             return True
-        if self.inject:
-            raise InputError(f"--inject needs the ROS 2 nodes: {missing}")
+        self._injections()
         out_console.print(f"[yellow]no ROS 2 here ({missing}): driving in one process")
         return False
+
+    def _injections(self) -> list[Injection]:
+        """The faults of a drive in this process."""
+        from whyway.worlds.faults import parse
+
+        for text in self.inject:
+            if text.startswith(("kill:", "hang:")):
+                raise InputError(f"--inject {text}: needs the ROS 2 nodes, a process each")
+        return [parse(text) for text in self.inject]
 
     def _drive_over_ros(self, out: Path, overrides: Sequence[str]) -> int:
         from whyway.drives import provenance
@@ -154,8 +166,9 @@ class Drive:
                 )
 
             drive(
-                self.world, self.driver, self.seed, config, out / "drive.mcap", self.duration, watch
-            )
+                self.world, self.driver, self.seed, config, out / "drive.mcap", self.duration, watch,
+                self._injections(),
+            )  # fmt: skip
 
 
 def judge(out: Path) -> SceneScore | None:
