@@ -15,6 +15,8 @@ from rich.markup import escape
 from whyway.cli.common import INTERRUPTED, NO, OK, WRONG_INPUT, err_console
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
+from whyway.cli.explain import Explain
+from whyway.cli.gate import Gate
 from whyway.cli.score import Score
 from whyway.cli.tools import Bench, Doctor, Map, Messages
 from whyway.types import InputError
@@ -24,7 +26,9 @@ __all__ = ["INTERRUPTED", "NO", "OK", "WRONG_INPUT", "main"]
 Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Explain, tyro.conf.subcommand("explain")]
     | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Messages, tyro.conf.subcommand("messages")]
