@@ -74,6 +74,21 @@ def why_not(rejected: Rejected) -> str:
     return f"{does}: {_RISK[rejected.risk]}{when}"
 
 
+def deed(longitudinal: Longitudinal, lateral: Lateral, direction: Direction) -> str:
+    """What a decision is, e.g. "drives on, changes to the left lane"."""
+    return _DOES[longitudinal] + _lateral(lateral, direction)
+
+
+def reason(cause: Cause, trace: Trace) -> str:
+    """What a cause is, e.g. "car 7 ahead" or "traffic light 3 is red"; "nothing" for none."""
+    return _cause(cause, trace).removeprefix("of ") or "nothing"
+
+
+def risk(what: Risk) -> str:
+    """What an alternative would have come to, e.g. "would collide"."""
+    return _RISK[what]
+
+
 def name(c: CriticalObject) -> str:
     """How an object is called in a sentence, e.g. "car 7 ahead"."""
     kind = "object" if c.object_class == ObjectClass.UNKNOWN else c.object_class.name.lower()

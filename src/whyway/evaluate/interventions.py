@@ -1,0 +1,267 @@
+"""Are the words the causes? Scenes and traces of a log are edited, reasoner and planner run again, and what follows is compared.
+
+Agreement of words and action can be had by chance, or by words that follow the action; only an intervention tells (notes on the trace:
+one published driver agrees best with its words, which have no effect on it at all). Two kinds:
+
+* in the scene: a cited cause is taken away, and what the trace declared for that case is decided; an object that is not cited is taken
+  away, and neither decision nor plan changes;
+* in the trace: the decision is replaced (stop, go on, slower, a lane change to either side) or a cause is left unsaid, the scene stays,
+  and the plan moves in the direction of the new words.
+
+Run on request: it decides hundreds of times.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from whyway.driver import make_planner
+from whyway.evaluate.coverage import Again, decided_again, logged_config
+from whyway.evaluate.explain import ExplainError, plain
+from whyway.evaluate.trace_score import EXPERT
+from whyway.log import Log
+from whyway.maps.manoeuvre import ego_path, place_of
+from whyway.maps.road import Road
+from whyway.plan import Planner, planner_view
+from whyway.trace.integrity import lane_agreement
+from whyway.trace.meta_actions import WINDOW_S, lane_action
+from whyway.types import (
+    Agreement,
+    Cause,
+    CauseKind,
+    Direction,
+    LaneMap,
+    Lateral,
+    Longitudinal,
+    Plan,
+    PlanningTrace,
+    Route,
+    Scene,
+    Trace,
+    same,
+)
+
+EVERY = 5
+"""Every fifth cycle is tested: twice a second."""
+_MOVING_MPS = 3.0
+"""Slower, an edit would have nothing to move."""
+_COMFORT_MPS2 = 1.5
+_SLOWER = 0.6
+_FARTHER_M = 0.1
+
+Decision = tuple[Longitudinal, Lateral, Direction]
+
+REPRODUCED = "the reasoner says the same again"
+DECLARED = "cause taken away: decides as declared"
+UNCITED = "uncited object taken away: nothing changes"
+SAY_STOP, SAY_GO, SAY_SLOWER = (
+    "'stops' said: brakes",
+    "'drives on' said: goes farther",
+    "less speed said: is slower",
+)
+SAY_LEFT, SAY_RIGHT = "'to the left' said: goes left", "'to the right' said: goes right"
+UNSAID = "cause left unsaid: it no longer holds the car"
+TESTS = (REPRODUCED, DECLARED, UNCITED, SAY_STOP, SAY_GO, SAY_SLOWER, SAY_LEFT, SAY_RIGHT, UNSAID)
+
+Outcomes = Iterator[tuple[str, bool]]
+"""Which test, and whether what followed is as it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test: how often it was tried and came out as it must."""
+
+    what: str
+    hits: int
+    tried: int
+
+    @property
+    def share(self) -> float | None:
+        """Hits of those tried; None for none."""
+        return self.hits / self.tried if self.tried else None
+
+
+@dataclass(frozen=True, slots=True)
+class Interventions:
+    """All tests over a log."""
+
+    results: tuple[Row, ...]
+
+    def rows(self) -> tuple[Row, ...]:
+        """In the order in which they are told."""
+        return self.results
+
+    def share(self, what: str) -> float | None:
+        """The share of one of `TESTS`."""
+        return next(row.share for row in self.results if row.what == what)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {"tests": [plain(row) | {"share": plain(row.share)} for row in self.results]}
+
+
+def intervene(log: Log, every: int = EVERY) -> Interventions:
+    """Run every test on a log.
+
+    The tests in the scene need the reasoner again: they are made for logs of the rule expert, where it reproduces its logged words.
+
+    Raises:
+      ExplainError: the log has no map and route, or no traces.
+      InputError: no such driver, or a configuration of another version.
+    """
+    maps, routes = log.of(LaneMap), log.of(Route)
+    if not maps or not routes or not log.of(Trace):
+        raise ExplainError(
+            f"{log.path}: needs map, route and traces to run reasoner and planner again"
+        )
+    road = Road(maps[-1], routes[-1])
+    driver = str(log.info.get("driver"))
+    planner = make_planner(driver, logged_config(log), road)
+    found: dict[str, list[bool]] = {what: [] for what in TESTS}
+    for k, cycle in enumerate(decided_again(log, road, every=1)):
+        if k % every == 0:
+            for what, hit in _outcomes(cycle, planner, road, driver == EXPERT):
+                found[what].append(hit)
+    return Interventions(tuple(Row(what, sum(hits), len(hits)) for what, hits in found.items()))
+
+
+def _outcomes(cycle: Again, planner: Planner, road: Road, expert: bool) -> Outcomes:
+    if expert:
+        again = same(cycle.expert.planning, cycle.trace.planning)
+        yield REPRODUCED, again
+        if again:
+
+            def decide(scene: Scene) -> Trace:
+                return copy.copy(cycle.before).step(scene)
+
+            yield from counterfactuals(cycle.scene, cycle.trace, decide)
+            yield from removals(cycle.scene, cycle.trace, decide, planner)
+    yield from edits(cycle.scene, cycle.trace, planner, road)
+
+
+# --------------------------------------------------------------------------------------------------- in the scene
+
+
+def without(scene: Scene, object_id: int) -> Scene:
+    """The scene without one object."""
+    others = tuple(o for o in scene.objects if o.id != object_id)
+    return dataclasses.replace(scene, objects=others)
+
+
+def without_cause(scene: Scene, kind: CauseKind, id_: int) -> Scene | None:
+    """The scene in which a cause is not there; None where a scene cannot do without it (a curve, the route, ...)."""
+    if kind == CauseKind.OBJECT:
+        return without(scene, id_)
+    if kind == CauseKind.TRAFFIC_LIGHT:
+        lights = tuple(x for x in scene.lights if x.light_id != id_)
+        return dataclasses.replace(scene, lights=lights)
+    return None
+
+
+def decision(trace: Trace) -> Decision:
+    """What a trace decides, on all axes."""
+    p = trace.planning
+    return p.longitudinal, p.lateral, p.direction
+
+
+def declared(cause: Cause) -> Decision:
+    """What a cause declares would be decided without it."""
+    return (
+        cause.counterfactual_longitudinal, cause.counterfactual_lateral, cause.counterfactual_direction
+    )  # fmt: skip
+
+
+def counterfactuals(scene: Scene, trace: Trace, decide: Callable[[Scene], Trace]) -> Outcomes:
+    """Take each cited cause away that a scene can do without: is what was declared decided?"""
+    for cause in trace.planning.causes:
+        rest = without_cause(scene, cause.kind, cause.id)
+        if rest is not None:
+            yield DECLARED, decision(decide(rest)) == declared(cause)
+
+
+def removals(
+    scene: Scene, trace: Trace, decide: Callable[[Scene], Trace], planner: Planner
+) -> Outcomes:
+    """Take each object away that is not cited: are decision and plan the same?"""
+    cited = {c.id for c in trace.perception.critical_objects}
+    plan = planner.step(planner_view(scene, trace))
+    for o in scene.objects:
+        if o.id not in cited:
+            rest = without(scene, o.id)
+            other = decide(rest)
+            unmoved = decision(other) == decision(trace) and same(
+                planner.step(planner_view(rest, other)), plan, ignore_volatile=True
+            )
+            yield UNCITED, unmoved
+
+
+# --------------------------------------------------------------------------------------------------- in the trace
+
+
+def edits(scene: Scene, trace: Trace, planner: Planner, road: Road) -> Outcomes:
+    """Say something else of the same scene: does the plan follow the words?"""
+    place, path = place_of(road, scene.ego), ego_path(road, scene.ego)
+    if place is None or path is None:
+        return
+
+    def plan(said: PlanningTrace, trace: Trace = trace) -> Plan:
+        return planner.step(planner_view(scene, dataclasses.replace(trace, planning=said)))
+
+    p, v = trace.planning, scene.ego.v_mps
+    base = _travelled_m(plan(p))
+    if v > _MOVING_MPS:
+        if p.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
+            stop_m = v * v / (2 * _COMFORT_MPS2) + 1.0
+            stop = dataclasses.replace(p, longitudinal=Longitudinal.STOP, stop_distance_m=stop_m)
+            yield SAY_STOP, _travelled_m(plan(stop)) < base - _FARTHER_M
+        target = _SLOWER * v
+        slower = dataclasses.replace(
+            p, longitudinal=Longitudinal.ADAPT_SPEED, target_speed_mps=target
+        )
+        if _travelled_m(plan(p), end=True) > target + 1.0:  # else it slows down anyhow
+            yield SAY_SLOWER, _travelled_m(plan(slower)) < base - _FARTHER_M
+        sides = zip((Direction.LEFT, Direction.RIGHT), road.neighbours(place.lane_id), strict=True)
+        for side, lane in sides if p.lateral == Lateral.KEEP_LANE else ():
+            if lane:
+                said = dataclasses.replace(
+                    p, lateral=Lateral.LANE_CHANGE, direction=side, offset_m=0.0, offset_until_m=0.0
+                )
+                w = plan(said).waypoints
+                done = lane_action(w.x_m[[0, -1]], w.y_m[[0, -1]], path)
+                agrees = lane_agreement(Lateral.LANE_CHANGE, side, done) == Agreement.OK
+                yield SAY_LEFT if side == Direction.LEFT else SAY_RIGHT, agrees
+    objects = [c for c in p.causes if c.kind == CauseKind.OBJECT]
+    halts = p.longitudinal in (Longitudinal.STOP, Longitudinal.YIELD)
+    if halts and not objects and math.isfinite(p.stop_distance_m):
+        limit = trace.perception.speed_limit_mps
+        go = dataclasses.replace(
+            p,
+            longitudinal=Longitudinal.RESUME_SPEED,
+            stop_distance_m=math.inf,
+            target_speed_mps=limit,
+        )
+        yield SAY_GO, _travelled_m(plan(go)) > base + _FARTHER_M
+    if p.longitudinal == Longitudinal.KEEP_DISTANCE and objects:
+        yield UNSAID, _unsaid(trace, objects[0].id, plan) > base
+
+
+def _unsaid(trace: Trace, object_id: int, plan: Callable[[PlanningTrace, Trace], Plan]) -> float:
+    """How far the plan leads when an object is not cited."""
+    rest = tuple(c for c in trace.perception.critical_objects if c.id != object_id)
+    perception = dataclasses.replace(trace.perception, critical_objects=rest)
+    return _travelled_m(plan(trace.planning, dataclasses.replace(trace, perception=perception)))
+
+
+def _travelled_m(plan: Plan, *, end: bool = False) -> float:
+    """How far a plan leads within the words' window; or how fast it is at its end [m/s]."""
+    w = plan.waypoints
+    now = w.t_s <= WINDOW_S + 1e-6
+    if end:
+        return float(w.v_mps[now][-1])
+    x, y = w.x_m[now], w.y_m[now]
+    return sum(map(math.hypot, (x[1:] - x[:-1]).tolist(), (y[1:] - y[:-1]).tolist()))
