@@ -57,6 +57,41 @@ class Carla:
 
 
 @dataclass(frozen=True)
+class CommonRoad:
+    """Check a CommonRoad solution against its scene: collision, goal reached, cost."""
+
+    solution: Annotated[Path, tyro.conf.Positional]
+    """The solution (XML of 2020a)."""
+    scene: Path
+    """The scene it solves (XML, plain or gzipped)."""
+    json: bool = False
+    """Print JSON."""
+
+    def score(self) -> Mapping[str, Any]:
+        """Read and judge."""
+        from whyway.evaluate.commonroad_score import score_solution
+
+        return score_solution(self.solution, self.scene)
+
+    def show(self, found: Mapping[str, Any]) -> None:
+        """A line for each planning problem."""
+        rows = [
+            {
+                "problem": row["planning_problem_id"],
+                "vehicle": f"{row['vehicle_model']} {row['vehicle_type']}",
+                "collision": row["collision"],
+                "goal reached": row["goal_reached"],
+                row["cost_function"] if len(found["problems"]) == 1 else "cost": row["cost"],
+            }
+            for row in found["problems"]
+        ]
+        out_console.print(_rows(found["benchmark_id"], list(rows[0]), rows))
+        hits = [hit for row in found["problems"] for hit in row["collisions"]]
+        if hits:
+            out_console.print(_rows("collisions", ("time_s", "role", "obstacle_id"), hits))
+
+
+@dataclass(frozen=True)
 class DriveLog:
     """Every metric of one of our logs, as in its report.json."""
 
@@ -86,6 +121,7 @@ class Score:
 
     what: Annotated[
         Annotated[Carla, tyro.conf.subcommand("carla")]
+        | Annotated[CommonRoad, tyro.conf.subcommand("commonroad")]
         | Annotated[DriveLog, tyro.conf.subcommand("log")],
         tyro.conf.arg(name=""),
     ]

@@ -22,7 +22,9 @@ from whyway.maps.signals import SignalPlan
 from whyway.maps.xmlfile import SceneError, integer, number, points, read_xml
 from whyway.types import EgoState, Floats, Ints, LaneMap, ObjectClass, Route
 
-__all__ = ["CommonRoadScene", "Obstacle", "SceneError", "read_scene"]
+__all__ = [
+    "CommonRoadScene", "Obstacle", "Problem", "SceneError", "open_scene", "read_problems", "read_scene", "time_step_s",
+]  # fmt: skip
 
 _CLASSES = {
     "car": ObjectClass.CAR, "taxi": ObjectClass.CAR, "parkedVehicle": ObjectClass.CAR, "priorityVehicle": ObjectClass.CAR,
@@ -71,6 +73,19 @@ class CommonRoadScene:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A planning problem: where the ego's box (its centre) is at which time index, and its goal. Times are index * `dt_s`."""
+
+    id: int
+    time_index: int
+    x_m: float
+    y_m: float
+    yaw_rad: float
+    v_mps: float
+    goal: Goal | None
+
+
 def read_scene(path: Path, vehicle: VehicleConfig | None = None) -> CommonRoadScene:
     """Read a CommonRoad scene (.xml or .xml.gz).
 
@@ -82,6 +97,21 @@ def read_scene(path: Path, vehicle: VehicleConfig | None = None) -> CommonRoadSc
       SceneError: one line that says what is wrong with the file.
     """
     path = Path(path)
+    root = open_scene(path)
+    try:
+        return _scene(root, vehicle or VehicleConfig(), path.name)
+    except SceneError as error:
+        raise SceneError(
+            f"{path}: {error}; the file breaks the CommonRoad format, fetch it again"
+        ) from None
+
+
+def open_scene(path: Path) -> etree._Element:
+    """The root element of a scene file.
+
+    Raises:
+      SceneError: it is no XML, no CommonRoad scene, or of a version we do not know.
+    """
     root = read_xml(path)
     version = root.get("commonRoadVersion", "")
     if root.tag != "commonRoad":
@@ -92,15 +122,15 @@ def read_scene(path: Path, vehicle: VehicleConfig | None = None) -> CommonRoadSc
         raise SceneError(
             f"{path}: CommonRoad version {version[:20]!r}; convert it to 2020a (or 2018b)"
         )
-    try:
-        return _scene(root, vehicle or VehicleConfig(), path.name)
-    except SceneError as error:
-        raise SceneError(
-            f"{path}: {error}; the file breaks the CommonRoad format, fetch it again"
-        ) from None
+    return root
 
 
-def _scene(root: etree._Element, vehicle: VehicleConfig, name: str) -> CommonRoadScene:
+def time_step_s(root: etree._Element) -> float:
+    """Seconds between two time indices of a scene.
+
+    Raises:
+      SceneError: they are not given, or make no sense.
+    """
     try:
         dt = float(root.get("timeStepSize", ""))
     except ValueError:
@@ -109,6 +139,33 @@ def _scene(root: etree._Element, vehicle: VehicleConfig, name: str) -> CommonRoa
         raise SceneError(
             f"timeStepSize is {root.get('timeStepSize', '')[:20]!r}, not a number of seconds"
         )
+    return dt
+
+
+def read_problems(root: etree._Element) -> tuple[Problem, ...]:
+    """Every planning problem of a scene; their times count from index 0, unlike `CommonRoadScene`'s.
+
+    Raises:
+      SceneError: one of them breaks the format.
+    """
+    dt = time_step_s(root)
+    lane_map, _ = read_lanes(root, root.get("benchmarkID") or "", (), dt, 0)
+    problems = []
+    for element in root.findall("planningProblem"):
+        initial = element.find("initialState")
+        if initial is None:
+            raise SceneError("a planning problem has no <initialState>")
+        problems.append(
+            Problem(
+                integer(element.get("id"), "id", element), round(_value(initial, "time")), *_position(initial),
+                _value(initial, "orientation"), _value(initial, "velocity"), _goal(element, lane_map, dt, 0),
+            )
+        )  # fmt: skip
+    return tuple(problems)
+
+
+def _scene(root: etree._Element, vehicle: VehicleConfig, name: str) -> CommonRoadScene:
+    dt = time_step_s(root)
     tags = tuple(t.tag for t in root.findall("scenarioTags/*")) or tuple(
         (root.get("tags") or "").split()
     )
