@@ -144,29 +144,17 @@ class Drive:
     @cached_property
     def in_multiple_lanes(self) -> Bools:
         """Whether the corners lie in more than one lane and no lane holds all four `(T,)`."""
-        return np.array([self._astride(corners) for corners in self.corners], dtype=np.bool_)
-
-    def _astride(self, corners: Floats) -> bool:
-        lanes = [set(self.road.lanes_at(float(x), float(y))) for x, y in corners]
-        return len(set.union(*lanes)) > 1 and not set.intersection(*lanes)
+        return self.road.cover.astride(self.corners)
 
     @cached_property
     def in_junction(self) -> Bools:
         """Whether `base_link` is in a junction lane `(T,)`."""
-        lanes = self.road.lanes
-        return np.array(
-            [
-                any(lanes[i].lane.in_junction for i in self.road.lanes_at(float(x), float(y)))
-                for x, y in zip(self.x_m, self.y_m, strict=True)
-            ],
-            dtype=np.bool_,
-        )
+        return self.road.cover.in_junction(self.x_m, self.y_m)
 
     @cached_property
     def oncoming(self) -> Bools:
         """Whether the box's centre is in oncoming lanes only `(T,)`."""
-        poses = zip(*self.center, self.yaw_rad, strict=True)
-        return np.array([self.road.oncoming(float(x), float(y), float(a)) for x, y, a in poses])
+        return self.road.cover.oncoming(*self.center, self.yaw_rad)
 
     @property
     def route_s_m(self) -> Floats:

@@ -160,12 +160,13 @@ def _window(drive: Drive, kinds: Ints, fault: Bools, index: Ints, start: int, st
 
 def _time_to_collision(drive: Drive, part: slice, ignore: Bools) -> float:
     a = drive.actors
-    later = slice(part.start, part.stop + max(metrics.TTC_STEPS))
+    ahead = round(max(metrics.TTC_STEPS) * metrics.STEP_S / drive.dt_s)
+    later = slice(part.start, part.stop + ahead)
     score, _ = metrics.time_to_collision_within_bound(
         drive.x_m[part], drive.y_m[part], drive.yaw_rad[part], drive.v_mps[part],
         drive.length_m, drive.width_m, drive.center_offset_m,
         a.x_m[later], a.y_m[later], a.yaw_rad[later], a.length_m[later], a.width_m[later],
-        (drive.in_multiple_lanes | drive.off_road | drive.in_junction)[part], ignore,
+        (drive.in_multiple_lanes | drive.off_road | drive.in_junction)[part], ignore, drive.dt_s,
     )  # fmt: skip
     return float(score)
 

@@ -34,6 +34,9 @@ RETURN_M = 15.0
 
 REACH_M = 150.0
 
+COARSE_M = 10.0
+"""Actors are first compared with points of the line so far apart."""
+
 
 def reference_progress(drive: Drive, start: int, stop: int, ignore: Bools) -> float:
     """The farthest that a proposal comes along the route between two instants, both included.
@@ -45,10 +48,11 @@ def reference_progress(drive: Drive, start: int, stop: int, ignore: Bools) -> fl
       ignore: (A,) actors not to judge.
     """
     n = stop + 1 - start
-    path, s0, d0 = _way(drive, start)
-    actors = drive.actors.between(start, stop + 1)
-    ignore = ignore[np.isin(drive.actors.ids, actors.ids)]
-    s, v = _roll_out(drive, path, actors, start, n, s0, d0)
+    path, s0, d0 = way_from(drive, start)
+    everyone, near, within = _near(drive, path, drive.actors.between(start, stop + 1), s0, d0)
+    ignore = ignore[np.isin(drive.actors.ids, everyone.ids)][near]
+    actors = everyone.chosen(slice(None), near)
+    s, v = _roll_out(drive, path, actors, within[:, near], start, n, s0, d0)
     d = d0 * np.exp(-(s - s[:, :1]) / RETURN_M)
     x, y, yaw, curvature = path.center.at(s, d)
     kinds = collision_kinds(
@@ -67,7 +71,7 @@ def reference_progress(drive: Drive, start: int, stop: int, ignore: Bools) -> fl
     return float(progress.max())
 
 
-def _way(drive: Drive, start: int) -> tuple[LanePath, float, float]:
+def way_from(drive: Drive, start: int) -> tuple[LanePath, float, float]:
     """The line to follow from an instant on, and where `base_link` is along it and beside it.
 
     The route's, or that of the ego's own lane while it has still to change to the route's: cutting across is no measure.
@@ -83,49 +87,67 @@ def _way(drive: Drive, start: int) -> tuple[LanePath, float, float]:
     return path, float(own_s), float(own_d)
 
 
+def _near(
+    drive: Drive, path: LanePath, actors: Actors, s0: float, d0: float
+) -> tuple[Actors, Bools, Bools]:
+    """The actors, which of them `(A,)` and when `(n, A)` may be in a proposal's way: the rest need not be projected."""
+    size = (np.hypot(actors.length_m, actors.width_m) + drive.length_m + drive.width_m) / 2
+    reach = abs(d0) + drive.center_offset_m + size + SIDEWAYS_M + COARSE_M
+    x, y, _, _ = path.center.at(np.arange(s0 - COARSE_M, s0 + REACH_M + 2 * COARSE_M, COARSE_M))
+    away = np.hypot(actors.x_m[..., None] - x, actors.y_m[..., None] - y).min(axis=-1)
+    within: Bools = np.asarray(away <= reach)  # not where an actor is absent: NaN
+    return actors, np.asarray(within.any(axis=0)), within
+
+
 def _roll_out(
-    drive: Drive, path: LanePath, actors: Actors, start: int, n: int, s0: float, d0: float
-) -> tuple[Floats, Floats]:
-    """Arc length of `base_link` and speed `(P, n)` of the proposals."""
-    low, high = s0 - 20.0, s0 + REACH_M
-    a_s, a_d = project_near(path.center, actors.x_m, actors.y_m, low, high)
+    drive: Drive, path: LanePath, actors: Actors, within: Bools, start: int, n: int, s0: float, d0: float
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Arc length of `base_link` and speed `(P, n)` of the proposals; actors are looked at where `within` `(n, A)` says so."""
+    high = s0 + REACH_M
+    a_s, a_d = np.full(within.shape, np.nan), np.full(within.shape, np.nan)
+    a_s[within], a_d[within] = project_near(
+        path.center, actors.x_m[within], actors.y_m[within], s0 - 20.0, high
+    )
     turn = wrap_angle(actors.yaw_rad - path.center.at(a_s)[2])
     along, across = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    half_length = (along * actors.length_m + across * actors.width_m) / 2
+    rear = a_s - (along * actors.length_m + across * actors.width_m) / 2
     half_width = (across * actors.length_m + along * actors.width_m) / 2
-    speed = actors.v_mps * np.cos(turn)
+    line_s, halts = _halts(drive, path, start, n)
+    # a stop line is a lead that stands
+    speed = np.concatenate([actors.v_mps * np.cos(turn), np.zeros(halts.shape[1:])], axis=-1)
+    limits = FRACTIONS[:, None] * path.lane_limit_mps
     front = drive.center_offset_m + drive.length_m / 2
     s, v = np.full(len(FRACTIONS), s0), np.full(len(FRACTIONS), max(0.0, float(drive.v_mps[start])))
     out_s, out_v = np.empty((len(FRACTIONS), n)), np.empty((len(FRACTIONS), n))
+    rows = np.arange(len(FRACTIONS))
     for i in range(n):
         out_s[:, i], out_v[:, i] = s, v
-        d = d0 * np.exp(-(s - s0) / RETURN_M)
-        beside = np.abs(a_d[i] - d[:, None]) - half_width[i] - drive.width_m / 2 - SIDEWAYS_M
-        gap = a_s[i] - half_length[i] - s[:, None] - front
-        # ahead is whoever's centre is before ours; NaN (not there) is never so
-        lead = (beside < 0.0) & (a_s[i] > s[:, None] + drive.center_offset_m) & (a_s[i] < high)
-        gap = np.where(lead, gap, np.inf)
-        pull = idm_interaction(v[:, None], gap, np.where(lead, speed[i], 0.0), PDM_IDM)
-        pull = np.where(lead, pull, 0.0).min(axis=-1, initial=0.0)
-        halt = _halt_gap(drive, path, start + i, s + front, v)
-        pull = np.minimum(pull, idm_interaction(v, halt, np.zeros_like(v), PDM_IDM))
-        a = idm_free(v, FRACTIONS * path.limit_at(s), PDM_IDM) + pull
-        a = np.clip(a, -BRAKE_MPS2, PDM_IDM.a_mps2)
+        at, speeds = s[:, None], v[:, None]
+        d = d0 * np.exp(-(at - s0) / RETURN_M)
+        beside = np.abs(a_d[i] - d) - half_width[i] - drive.width_m / 2 - SIDEWAYS_M
+        # ahead is whoever's centre is before ours; NaN (not there, or far off) is never so
+        lead = (beside < 0.0) & (a_s[i] > at + drive.center_offset_m) & (a_s[i] < high)
+        gap = np.where(lead, rear[i] - at - front, np.inf)
+        ahead = line_s - (at + front)
+        room = ahead > speeds**2 / (2 * PDM_IDM.b_mps2)
+        stop = (halts[0, i] | (halts[1, i] & room)) & (ahead > 0.0)
+        gap = np.concatenate([gap, np.where(stop, ahead, np.inf)], axis=-1)
+        pull = idm_interaction(speeds, gap, np.where(gap < np.inf, speed[i], 0.0), PDM_IDM)
+        a = idm_free(v, limits[rows, path.index_at(s)], PDM_IDM) + pull.min(axis=-1, initial=0.0)
+        a = np.minimum(np.maximum(a, -BRAKE_MPS2), PDM_IDM.a_mps2)
         after = np.maximum(0.0, v + a * drive.dt_s)
         s, v = s + (v + after) / 2 * drive.dt_s, after
     return out_s, out_v
 
 
-def _halt_gap(drive: Drive, path: LanePath, instant: int, front_s: Floats, v: Floats) -> Floats:
-    """Distance `(P,)` to the next stop line whose light is red, or amber with room to stop; inf if there is none."""
-    gap = np.full(len(front_s), np.inf)
-    for line_s, line in path.stop_lines:
-        color = drive.lights[line.light_id][instant] if line.light_id in drive.lights else 0
-        ahead = line_s - front_s
-        room = ahead > v**2 / (2 * PDM_IDM.b_mps2)
-        stop = (color == LightColor.RED) | ((color == LightColor.AMBER) & room)
-        gap = np.where(stop & (ahead > 0.0), np.minimum(gap, ahead), gap)
-    return gap
+def _halts(drive: Drive, path: LanePath, start: int, n: int) -> tuple[Floats, Bools]:
+    """Where the stop lines with lights are `(L,)`, and whether each light is red, and amber, at each instant `(2, n, L)`."""
+    lines = [(s, line) for s, line in path.stop_lines if line.light_id in drive.lights]
+    halts = np.zeros((2, n, len(lines)), dtype=np.bool_)
+    for k, (_, line) in enumerate(lines):
+        colors = drive.lights[line.light_id][start : start + n]
+        halts[0, :, k], halts[1, :, k] = colors == LightColor.RED, colors == LightColor.AMBER
+    return np.array([s for s, _ in lines]), halts
 
 
 def _runs_red(drive: Drive, path: LanePath, start: int, s: Floats) -> Bools:

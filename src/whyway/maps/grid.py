@@ -18,6 +18,8 @@ REACH_M = 5.0
 _CELL_M = 5.0
 _PIECE_M = 4.0
 _MAX_CELLS = 2_000_000
+_BLOCK = 16_384
+"""Points looked at together: an hour's corners must fit the memory."""
 
 OPEN_END_M = 30.0
 """How far lanes go straight on where the map ends: the road does not end with the survey."""
@@ -69,6 +71,7 @@ class LaneGrid:
             self._cell, self._nx, self._ny = _CELL_M, 0, 0
             self._starts: list[int] = [0]
             self._entries: Ints = np.zeros(0, dtype=np.int64)
+            self._start_of_cell: Ints = np.zeros(2, dtype=np.int64)
             return
         low_x, high_x = self.x_m.min(axis=1) - REACH_M, self.x_m.max(axis=1) + REACH_M
         low_y, high_y = self.y_m.min(axis=1) - REACH_M, self.y_m.max(axis=1) + REACH_M
@@ -94,6 +97,7 @@ class LaneGrid:
         self._entries = piece[order]
         count = np.bincount(cells, minlength=self._nx * self._ny)
         self._starts = [0, *np.cumsum(count).tolist()]
+        self._start_of_cell = np.array(self._starts, dtype=np.int64)
 
     def near(self, x_m: float, y_m: float) -> Ints:
         """Pieces whose bounding box is within `REACH_M` of a point (and some more)."""
@@ -140,20 +144,48 @@ class LaneGrid:
         found: Ints = pieces[within]
         return found
 
+    def near_each(self, x_m: Floats, y_m: Floats) -> tuple[Ints, Ints]:
+        """What `near` gives for each of the points `(P,)`, one after the other: pieces `(k,)` and which point each is near `(k,)`."""
+        ix, iy = (x_m - self._x0) // self._cell, (y_m - self._y0) // self._cell
+        on_map = (ix >= 0) & (ix < self._nx) & (iy >= 0) & (iy < self._ny)
+        cell = np.where(on_map, iy * self._nx + ix, 0.0).astype(np.int64)
+        first = self._start_of_cell[cell]
+        count = np.where(on_map, self._start_of_cell[cell + 1] - first, 0)
+        point = np.repeat(np.arange(len(count)), count)
+        k = np.arange(len(point)) + np.repeat(first - (np.cumsum(count) - count), count)
+        return self._entries[k], point
+
+    def covering_each(
+        self, x_m: Floats, y_m: Floats, margin_m: float = 0.0, allowed: Bools | None = None
+    ) -> tuple[Ints, Ints]:
+        """What `covering` gives for each of the points `(P,)`: pieces `(k,)` and which point each covers `(k,)`, by points.
+
+        Args:
+          x_m: of the points.
+          y_m: of the points.
+          margin_m: at most `REACH_M`.
+          allowed: (Q,) the pieces to look at; those on the map if None.
+        """
+        allowed = self.real if allowed is None else allowed
+        found_pieces, found_points = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for start in range(0, len(x_m), _BLOCK):
+            x, y = x_m[start : start + _BLOCK], y_m[start : start + _BLOCK]
+            pieces, point = self.near_each(x, y)
+            dx, dy = self._middle_x[pieces] - x[point], self._middle_y[pieces] - y[point]
+            close = self._radius[pieces] + margin_m
+            keep = (dx * dx + dy * dy <= close * close) & allowed[pieces]
+            pieces, point = pieces[keep], point[keep]
+            within = _within(
+                x[point][:, None], y[point][:, None], self.x_m[pieces], self.y_m[pieces], margin_m
+            )
+            found_pieces.append(pieces[within])
+            found_points.append(point[within] + start)
+        return np.concatenate(found_pieces), np.concatenate(found_points)
+
     def covered(self, x_m: Floats, y_m: Floats, margin_m: float, allowed: Bools) -> Bools:
         """Whether each of the points `(P,)` is inside, or within `margin_m` of, one of the pieces `allowed` `(Q,)`."""
-        near = [self.near(x, y) for x, y in zip(x_m.tolist(), y_m.tolist(), strict=True)]
-        pieces = np.concatenate(near) if near else np.zeros(0, dtype=np.int64)
-        point = np.repeat(np.arange(len(near)), [len(n) for n in near])
-        dx, dy = self._middle_x[pieces] - x_m[point], self._middle_y[pieces] - y_m[point]
-        close = self._radius[pieces] + margin_m
-        keep = (dx * dx + dy * dy <= close * close) & allowed[pieces]
-        pieces, point = pieces[keep], point[keep]
-        within = _within(
-            x_m[point][:, None], y_m[point][:, None], self.x_m[pieces], self.y_m[pieces], margin_m
-        )
-        result: Bools = np.zeros(len(near), dtype=np.bool_)
-        result[point[within]] = True
+        result: Bools = np.zeros(len(x_m), dtype=np.bool_)
+        result[self.covering_each(x_m, y_m, margin_m, allowed)[1]] = True
         return result
 
 

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from whyway.maps.cover import LaneCover
 from whyway.maps.grid import LaneGrid
 from whyway.maps.lanes import RoadLane
 from whyway.types import Floats, Lane, LaneKind, LaneMap, MarkingKind
@@ -99,6 +100,11 @@ class LaneGraph:
     def grid(self) -> LaneGrid:
         """All lanes by place."""
         return LaneGrid(self.lane_map.lanes)
+
+    @cached_property
+    def cover(self) -> LaneCover:
+        """All lanes by the points they cover, many at once."""
+        return LaneCover(self.lane_map.lanes, self.grid)
 
     @cached_property
     def _drivable(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

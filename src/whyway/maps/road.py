@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from whyway.maps.cover import LaneCover
 from whyway.maps.grid import Bools
 from whyway.maps.lane_graph import graph_of
 from whyway.maps.lanes import RoadLane, bend
@@ -72,15 +73,13 @@ class Road:
         self._here = 0
         self._on_leg(0)
         self._grid = graph.grid
+        self._graph = graph
         index = self._grid.index
         lanes = lane_map.lanes
         kinds = np.array([lane.kind for lane in lanes], dtype=np.int64)[index]
         self._ids = np.array([lane.id for lane in lanes], dtype=np.int64)[index]
         self._kinds = kinds
         self._allowed: dict[tuple[LaneKind, ...], Bools] = {}
-        self._in_junction: Bools = np.array([lane.in_junction for lane in lanes], dtype=np.bool_)[
-            index
-        ]
         self._bonus = lru_cache(maxsize=32)(self._bonus_of)
         self._route_bonus = self._bonus(self.route_ids)
         self._stop_lines = _by_lane(lane_map.stop_lines)
@@ -98,6 +97,11 @@ class Road:
         pieces = self._grid.covering(x_m, y_m, margin_m)
         found = dict.fromkeys(self._ids[pieces].tolist())
         return tuple(sorted(found, key=lambda i: i not in self._route_set))
+
+    @property
+    def cover(self) -> LaneCover:
+        """The same questions for many points at once."""
+        return self._graph.cover
 
     def locate(
         self,
@@ -192,14 +196,7 @@ class Road:
 
     def oncoming(self, x_m: float, y_m: float, yaw_rad: float) -> bool:
         """Whether the point lies in lanes of opposite heading only, outside junctions."""
-        pieces = self._grid.covering(x_m, y_m)
-        pieces = pieces[self._kinds[pieces] == LaneKind.DRIVING]
-        if len(pieces) == 0 or bool(self._in_junction[pieces].any()):
-            return False
-        ahead = self._grid.ux[pieces] * math.cos(yaw_rad) + self._grid.uy[pieces] * math.sin(
-            yaw_rad
-        )
-        return bool((ahead < 0.0).all())
+        return bool(self.cover.oncoming(x_m, y_m, yaw_rad))
 
     # -------------------------------------------------------------------------------------------------- neighbours
 

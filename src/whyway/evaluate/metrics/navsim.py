@@ -1,22 +1,31 @@
-"""The terms of the driving score, one small pure function each, over arrays with any leading axes.
+"""PDMS, the score of NAVSIM v1: its terms, one small pure function each, over arrays with any leading axes.
 
 Names, thresholds and order are those of NAVSIM v1 (Dauner et al., "NAVSIM: Data-Driven Non-Reactive Autonomous Vehicle
-Simulation and Benchmarking", NeurIPS 2024), which re-implements nuPlan's closed-loop metrics (Karnchanachari et al., ICRA 2024);
-comfort bounds are nuPlan's. Times T are samples every `dt_s`; actors A are the last axis; what is not there is NaN and touches nothing.
-What needs the map (which lanes, which lights) comes in as arrays, so that the same bodies judge a log and reward a batch.
+Simulation and Benchmarking", NeurIPS 2024), which re-implements nuPlan's closed-loop metrics (Karnchanachari et al., ICRA 2024).
+Comfort is in `navsim_comfort.py`, what version 2 adds in `navsim_v2.py`. Times T are samples every `dt_s`; actors A are the last
+axis; what is not there is NaN and touches nothing. What needs the map (which lanes, which lights) comes in as arrays, so that the
+same bodies judge a log and reward a batch.
 """
 
 from __future__ import annotations
 
 import math
 from enum import IntEnum
-from functools import cache
 from typing import Any
 
-import numpy as np
 from array_api_compat import array_namespace
-from scipy.signal import savgol_filter
 
+# the term C and its bounds, which belong to this score
+from whyway.evaluate.metrics.navsim_comfort import COMFORT_BOUNDS as COMFORT_BOUNDS
+from whyway.evaluate.metrics.navsim_comfort import LAT_ACCELERATION_MPS2 as LAT_ACCELERATION_MPS2
+from whyway.evaluate.metrics.navsim_comfort import LON_ACCELERATION_MPS2 as LON_ACCELERATION_MPS2
+from whyway.evaluate.metrics.navsim_comfort import LON_JERK_MPS3 as LON_JERK_MPS3
+from whyway.evaluate.metrics.navsim_comfort import STEP_S as STEP_S
+from whyway.evaluate.metrics.navsim_comfort import YAW_ACCELERATION_RPS2 as YAW_ACCELERATION_RPS2
+from whyway.evaluate.metrics.navsim_comfort import YAW_RATE_RPS as YAW_RATE_RPS
+from whyway.evaluate.metrics.navsim_comfort import comfort as comfort
+from whyway.evaluate.metrics.navsim_comfort import comfort_signals as comfort_signals
+from whyway.evaluate.metrics.navsim_comfort import savitzky_golay as savitzky_golay
 from whyway.geometry import boxes_overlap, wrap_angle
 from whyway.types import Floats
 
@@ -28,17 +37,12 @@ AHEAD_RAD, BEHIND_RAD = math.radians(20.0), math.radians(150.0)
 """Angle from the ego's heading, at the rear axle, to an actor's centre."""
 
 TTC_STEPS = (0, 3, 6, 9)
-"""Projections ahead, in steps of 0.1 s."""
+"""Projections ahead, in steps of `STEP_S`."""
 
 PROGRESS_MIN_M = 5.0
 """Where nobody could have come farther than this, progress is full."""
 
 ONCOMING_OK_M, ONCOMING_BAD_M, ONCOMING_WINDOW_S = 2.0, 6.0, 1.0
-
-JERK_MPS3, LON_JERK_MPS3 = 8.37, 4.13
-LON_ACCELERATION_MPS2 = (-4.05, 2.40)
-LAT_ACCELERATION_MPS2 = 4.89
-YAW_RATE_RPS, YAW_ACCELERATION_RPS2 = 0.95, 1.93
 
 WEIGHTS = {"ego_progress": 5.0, "time_to_collision_within_bound": 5.0, "comfort": 2.0}
 """NAVSIM v1's weights of the averaged terms."""
@@ -149,7 +153,7 @@ def time_to_collision_within_bound(
     x_m: Array, y_m: Array, yaw_rad: Array, v_mps: Array,
     length_m: float, width_m: float, center_offset_m: float,
     actor_x_m: Array, actor_y_m: Array, actor_yaw_rad: Array, actor_length_m: Array, actor_width_m: Array,
-    ego_aside: Array, ignore: Array,
+    ego_aside: Array, ignore: Array, dt_s: float = STEP_S,
 ) -> tuple[Array, Array]:  # fmt: skip
     """TTC `(...)`, and whether each instant `(..., T)` violates it.
 
@@ -171,6 +175,7 @@ def time_to_collision_within_bound(
       actor_width_m: see `actor_x_m`.
       ego_aside: whether the ego is in several lanes, off the road or in a junction `(..., T)`.
       ignore: actors not to judge `(..., A)`.
+      dt_s: between instants; the projections are as far ahead at any.
     """
     xp = array_namespace(x_m)
     n = x_m.shape[-1]
@@ -179,10 +184,10 @@ def time_to_collision_within_bound(
     touches, counts = [], []
     for k in TTC_STEPS:
         ax, ay, ayaw, al, aw = (
-            _later(a, k, n)
+            _later(a, round(k * STEP_S / dt_s), n)
             for a in (actor_x_m, actor_y_m, actor_yaw_rad, actor_length_m, actor_width_m)
         )
-        forward = center_offset_m + v * 0.1 * k
+        forward = center_offset_m + v * STEP_S * k
         hit = boxes_overlap(
             x + forward * c, y + forward * s, yaw, length_m, width_m, ax, ay, ayaw, al, aw
         )
@@ -259,78 +264,6 @@ def crossings_of_line(
     changes = (side[..., :-1] > 0.0) != (side[..., 1:] > 0.0)
     crosses = changes & (from_a * from_b <= 0.0) & forwards
     return xp.concat([xp.zeros_like(crosses[..., :1]), crosses], axis=-1)
-
-
-# ------------------------------------------------------------------------------------------------------- comfort
-
-
-@cache
-def savitzky_golay(n: int, window: int, order: int, derivative: int, dt_s: float) -> Floats:
-    """The `(n, n)` matrix that filters n samples; the filter is linear, so it is scipy's filter of the identity."""
-    matrix: Floats = savgol_filter(
-        np.eye(n),
-        window_length=min(window, n),
-        polyorder=order,
-        deriv=derivative,
-        delta=dt_s,
-        axis=0,
-    )
-    matrix.setflags(write=False)
-    return matrix
-
-
-def comfort_signals(
-    a_lon_mps2: Array, a_lat_mps2: Array, yaw_rad: Array, dt_s: float
-) -> dict[str, Array]:
-    """The six filtered signals `(..., T)` that comfort is judged by, in the order of `COMFORT_BOUNDS`."""
-    xp = array_namespace(a_lon_mps2)
-    n = a_lon_mps2.shape[-1]
-
-    def filtered(values: Array, window: int, order: int, derivative: int) -> Array:
-        matrix = xp.asarray(savitzky_golay(n, window, order, derivative, dt_s))
-        return xp.matmul(values, matrix.T)
-
-    step = wrap_angle(yaw_rad[..., 1:] - yaw_rad[..., :-1])
-    yaw = xp.concat(
-        [yaw_rad[..., :1], yaw_rad[..., :1] + xp.cumulative_sum(step, axis=-1)], axis=-1
-    )
-    lon, lat = filtered(a_lon_mps2, 8, 2, 0), filtered(a_lat_mps2, 8, 2, 0)
-    magnitude = filtered(xp.hypot(a_lon_mps2, a_lat_mps2), 8, 2, 0)
-    return {
-        "lon_acceleration": lon,
-        "lat_acceleration": lat,
-        "jerk": filtered(magnitude, 15, 2, 1),
-        "lon_jerk": filtered(lon, 15, 2, 1),
-        "yaw_acceleration": filtered(yaw, 5, 3, 2),
-        "yaw_rate": filtered(yaw, 5, 2, 1),
-    }
-
-
-COMFORT_BOUNDS = {
-    "lon_acceleration": LON_ACCELERATION_MPS2,
-    "lat_acceleration": (-LAT_ACCELERATION_MPS2, LAT_ACCELERATION_MPS2),
-    "jerk": (-JERK_MPS3, JERK_MPS3),
-    "lon_jerk": (-LON_JERK_MPS3, LON_JERK_MPS3),
-    "yaw_acceleration": (-YAW_ACCELERATION_RPS2, YAW_ACCELERATION_RPS2),
-    "yaw_rate": (-YAW_RATE_RPS, YAW_RATE_RPS),
-}
-
-
-def comfort(
-    a_lon_mps2: Array, a_lat_mps2: Array, yaw_rad: Array, dt_s: float
-) -> tuple[Array, dict[str, Array]]:
-    """C `(...)`: 1 if every signal stays within its bounds at every instant; and each signal's own answer `(...)`.
-
-    NAVSIM's filters: acceleration window 8 and order 2, jerk window 15 on top of it, yaw rate and acceleration window 5.
-    """
-    xp = array_namespace(a_lon_mps2)
-    within = {}
-    for name, signal in comfort_signals(a_lon_mps2, a_lat_mps2, yaw_rad, dt_s).items():
-        low, high = COMFORT_BOUNDS[name]
-        rounded = xp.round(signal * 1e8) / 1e8
-        within[name] = xp.all((rounded > low) & (rounded < high), axis=-1)
-    everything = xp.all(xp.stack(list(within.values()), axis=-1), axis=-1)
-    return xp.where(everything, 1.0, 0.0), within
 
 
 # --------------------------------------------------------------------------------------------------------- total
