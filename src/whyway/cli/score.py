@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from whyway.cli.common import OK, err_console, no_dials, out_console
+from whyway.types import InputError
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,29 @@ class CommonRoad:
 
 
 @dataclass(frozen=True)
+class NuPlan:
+    """Recompute nuPlan's closed-loop score from its metric tables, one a metric, or the folder they are in."""
+
+    tables: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Parquet (needs pyarrow), CSV or JSON."""
+    json: bool = False
+    """Print JSON."""
+
+    def score(self) -> Mapping[str, Any]:
+        """Read and judge."""
+        from whyway.evaluate.formats.nuplan_table import read_nuplan_tables, score_nuplan_tables
+
+        if not self.tables:
+            raise InputError("there is no table to score; give nuPlan's metric tables, or their folder")  # fmt: skip
+        return score_nuplan_tables(read_nuplan_tables(self.tables))
+
+    def show(self, found: Mapping[str, Any]) -> None:
+        """Every planner's score, and what it is made of."""
+        for planner in found["summary"]:
+            out_console.print(_facts(f"nuPlan: {planner['planner_name']}", planner))
+
+
+@dataclass(frozen=True)
 class DriveLog:
     """Every metric of one of our logs, as in its report.json."""
 
@@ -122,6 +146,7 @@ class Score:
     what: Annotated[
         Annotated[Carla, tyro.conf.subcommand("carla")]
         | Annotated[CommonRoad, tyro.conf.subcommand("commonroad")]
+        | Annotated[NuPlan, tyro.conf.subcommand("nuplan")]
         | Annotated[DriveLog, tyro.conf.subcommand("log")],
         tyro.conf.arg(name=""),
     ]
