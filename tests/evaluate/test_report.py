@@ -3,8 +3,6 @@
 import json
 import math
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -24,8 +22,10 @@ from rich.console import Console
 from whyway.evaluate.drive import read_drive
 from whyway.evaluate.report import player as replay
 from whyway.evaluate.report.moments import box_gap, decisions, moments
-from whyway.evaluate.report.page import DRIVING_ROWS, TRACE_ROWS, table, write_report
+from whyway.evaluate.report.page import write_report
 from whyway.evaluate.report.picture import Instants, picture_of
+from whyway.evaluate.report.rows import DRIVING_ROWS, TRACE_ROWS, table
+from whyway.evaluate.report.trace_data import Texts
 from whyway.evaluate.score import score_drive
 from whyway.types import Event, Fault, Longitudinal, SafetyState, Trace
 
@@ -65,12 +65,12 @@ def folder(log, tmp_path):
 def test_the_page_says_what_it_must(folder):
     page = (folder / "report.html").read_text()
     for text in (
-        "a drive &amp; more", "abc123", "0123456789abcdef", "passed", "Key moments",
-        "because of car 50 ahead",  # the sentence under a picture
+        "a drive &amp; more", "abc123", "0123456789abcdef", "passed",
+        "because of car 50 ahead",  # the sentence at an instant
+        "resume speed \\u2192 keep distance",  # a moment to jump to
         "no plan for &lt;0.4&gt; s", "minimal risk", "plan stale",  # every safety intervention
         "planner: signal 9", "node died",  # events
         "perception", "reasoner", "planner", "control",  # latency by stage
-        "keep distance", "resume speed",  # the bands' legend
     ):  # fmt: skip
         assert text in page, text
     for row in (*DRIVING_ROWS, *TRACE_ROWS):
@@ -80,29 +80,32 @@ def test_the_page_says_what_it_must(folder):
 
 def test_the_page_needs_nothing_else_and_is_small(folder):
     page = (folder / "report.html").read_text()
-    links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']+)|url\(([^)]+)\)|@import""", page)
+    page = page.replace('<link rel="icon" href="data:,">', "")  # else browsers ask for a favicon
+    links = re.findall(r"""\b(?:src|href)\s*=\s*["']([^"']+)|url\(([^)]+)\)|@import""", page)
     assert not links
-    assert set(re.findall(r"https?://[^\s\"'<]+", page)) <= {"http://www.w3.org/2000/svg"}
-    assert len(page) < 5_000_000
+    assert set(re.findall(r"https?://[^\s\"'<]+", page)) <= {
+        "https://github.com/leeoniya/uPlot"  # in its licence line
+    }
+    assert len(page) < 1_000_000
     assert "prefers-color-scheme:dark" in page
     assert sorted(p.name for p in folder.iterdir()) == ["report.html", "report.json"]
 
 
 def test_the_players_numbers_are_the_drives(folder):
     page = (folder / "report.html").read_text()
-    data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.S).group(1))
+    data = json.loads(re.search(r'class="drive-data">(.*?)</script>', page, re.S).group(1))
     assert len(data["frames"]) == 81
     assert data["frames"][10]["ego"][:2] == [800, 0]
     kinds = {o[0]: o[6] for o in data["frames"][40]["objects"]}
     assert kinds == {50: 2, 51: 0}, "the cited one is marked"
-    assert data["sentences"][data["frames"][40]["why"]].endswith("because of car 50 ahead")
+    assert data["texts"][data["frames"][40]["why"]].endswith("because of car 50 ahead")
 
 
 def test_of_a_long_drive_fewer_instants_are_shown_and_nobody_far_away(made, monkeypatch):
     monkeypatch.setattr(replay, "MOST_FRAMES", 30)
     far, near = Other(straight(300.0, 0.0), id=60), Other(straight(60.0, 0.0), id=61)
     log = made.drive(straight(20.0, 5.0), far, near)
-    data = replay.replay(read_drive(log), Instants(log))
+    data = replay.replay(read_drive(log), Instants(log), Texts())
     assert (data["every"], data["dt"], len(data["frames"])) == (3, pytest.approx(0.3), 27)
     assert data["frames"][10]["ego"][0] == pytest.approx(3.0 * 500, abs=1)
     assert {o[0] for f in data["frames"] for o in f["objects"]} == {61}
@@ -181,23 +184,3 @@ def test_the_terminal_table_has_the_same_numbers(log):
         "safety interventions",
     ):
         assert word in text
-
-
-@pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="needs chromium (apt-get install chromium)"
-)
-def test_a_browser_runs_the_page_without_an_error(folder, tmp_path):
-    """The player writes the sentence of the first moment into the page; a script error would leave it empty."""
-    done = subprocess.run(
-        [
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=2000", "--dump-dom",
-            (folder / "report.html").as_uri(),
-        ],
-        capture_output=True, text=True, timeout=90, check=True,
-    )  # fmt: skip
-    why = re.search(r'<p id="why"[^>]*>([^<]+)</p>', done.stdout)
-    assert why is not None
-    assert "drives on" in why.group(1)
-    assert re.search(r'<output id="clock">0\.\d s · 29 km/h', done.stdout)

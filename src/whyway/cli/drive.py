@@ -173,7 +173,8 @@ class Drive:
 
 def judge(out: Path) -> SceneScore | None:
     """Score and report a drive's log; None (and a line that says why) if there is too little to judge."""
-    from whyway.evaluate.report.page import table, write_report
+    from whyway.evaluate.report.page import write_report
+    from whyway.evaluate.report.rows import table
 
     path = out / "drive.mcap"
     if not path.exists():

@@ -23,11 +23,15 @@ Decision = tuple[Longitudinal, Lateral, Direction]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An instant of the drive and what is remarkable about it; a smaller rank is more so."""
+    """An instant of the drive and what is remarkable about it; a smaller rank is more so.
+
+    `kind` is "bad" (what must not happen), "safety" (safety or a fault), "change" (of the decision) or "" (good to know).
+    """
 
     index: int
     rank: float
     what: str
+    kind: str = ""
 
 
 def moments(
@@ -84,17 +88,21 @@ def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> l
         whose = "at fault" if c.at_fault else "not at fault"
         kind = c.kind.lower().replace("_", " ")
         found.append(
-            Moment(index(c.at_s), 0.0, f"collision with actor {c.actor_id} ({kind}, {whose})")
+            Moment(
+                index(c.at_s), 0.0, f"collision with actor {c.actor_id} ({kind}, {whose})", "bad"
+            )
         )
     found += [
-        Moment(index(t), 0.0, f"ran the red light {i}") for t, i in score.driving.red_lights_run
+        Moment(index(t), 0.0, f"ran the red light {i}", "bad")
+        for t, i in score.driving.red_lights_run
     ]
-    found += [Moment(index(t), 0.1, "off the road") for t in score.driving.off_road_s[:1]]
+    found += [Moment(index(t), 0.1, "off the road", "bad") for t in score.driving.off_road_s[:1]]
     for i in score.interventions:
         what = i.state.lower().replace("_", " ")
-        found.append(Moment(index(i.from_s), 1.0, f"safety: {what}, {i.reason or i.fault.lower()}"))
+        text = f"safety: {what}, {i.reason or i.fault.lower()}"
+        found.append(Moment(index(i.from_s), 1.0, text, "safety"))
     found += [
-        Moment(index(e.at_s), 1.5, f"{e.source}: {e.fault.lower().replace('_', ' ')}")
+        Moment(index(e.at_s), 1.5, f"{e.source}: {e.fault.lower().replace('_', ' ')}", "safety")
         for e in score.events
     ]
     held = [d for d in decisions(traces, int(drive.stamps_ns[0])) if d[1] - d[0] >= HOLDS_S]
@@ -102,7 +110,7 @@ def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> l
         if before[2] != after[2]:
             # a decision that is held longer is worth more of a picture
             rank = 2.0 + 1.0 / (1.0 + after[1] - after[0])
-            found.append(Moment(index(after[0]), rank, _change(before[2], after[2])))
+            found.append(Moment(index(after[0]), rank, _change(before[2], after[2]), "change"))
     gap = box_gap(drive)
     if np.isfinite(gap.min()):
         moving = np.where(drive.v_mps > 0.5, gap, np.inf)

@@ -25,7 +25,9 @@ from whyway.types import (
     Crossing,
     Floats,
     LaneKind,
+    Lateral,
     LightColor,
+    Longitudinal,
     MarkingKind,
     Plan,
     Scene,
@@ -57,11 +59,31 @@ COLORS = {
     "ego": ("#1864ab", "#4dabf7"),
     "plan": ("#1971c2", "#74c0fc"),
     "driven": ("#7c8ea3", "#788ca3"),
+    "hit": ("#c2255c", "#ff6ea6"),
     "red": ("#e03131", "#ff6b6b"),
     "amber": ("#f08c00", "#ffc233"),
     "green": ("#2f9e44", "#51cf66"),
 }
 """Name -> colour on light and on dark ground."""
+
+LONGITUDINAL_COLORS = {
+    Longitudinal.STOP: "#d6336c",
+    Longitudinal.YIELD: "#e8590c",
+    Longitudinal.PASS: "#7048e8",
+    Longitudinal.GAP_SEARCH: "#0c8599",
+    Longitudinal.KEEP_DISTANCE: "#1c7ed6",
+    Longitudinal.ADAPT_SPEED: "#b86e00",
+    Longitudinal.RESUME_SPEED: "#2b8a3e",
+}
+LATERAL_COLORS = {
+    Lateral.KEEP_LANE: "#868e96",
+    Lateral.LANE_CHANGE: "#ae3ec9",
+    Lateral.NUDGE: "#1098ad",
+    Lateral.TURN: "#4263eb",
+    Lateral.MERGE: "#d6336c",
+    Lateral.SPLIT: "#5c940d",
+}
+"""Of decisions; white words on them can be read on light and on dark ground."""
 
 _LIGHTS = {LightColor.RED: "red", LightColor.AMBER: "amber", LightColor.GREEN: "green"}
 

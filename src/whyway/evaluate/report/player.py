@@ -1,16 +1,22 @@
-"""A drive as compact numbers that the report's player draws: lanes near the way, and ten instants a second, fewer of a long drive."""
+"""A drive as compact numbers that a report's page draws: lanes near the way, and ten instants a second, fewer of a long drive.
+
+Lengths are centimetres and angles milliradians, relative to the first pose. `assets/stage.js` reads what is written here.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from whyway.evaluate.drive import Drive
+from whyway.evaluate.pdms import Contact
 from whyway.evaluate.report.picture import Instant, Instants, cited, unseen, zebra
+from whyway.evaluate.report.trace_data import Texts, guesses, trace_fields
 from whyway.trace import sentence
-from whyway.types import Actor, CauseKind, Floats, LaneKind, TrackedObject
+from whyway.types import Actor, CauseKind, Floats, LaneKind, ObjectClass, TrackedObject
 
 NEAR_M = 90.0
 """Lanes further than this from the driven way are left out."""
@@ -22,19 +28,25 @@ MOST_FRAMES = 1500
 """Of a drive longer than two and a half minutes only every second instant is shown, or every third ..."""
 
 PLAN_STEP = 5
-"""Every so many waypoints go into the player."""
+"""Every so many waypoints are drawn: two a second."""
+
+HIT_BEFORE_S, HIT_AFTER_S = 5.0, 2.0
+"""So long before a contact and after it is marked whom it is with."""
 
 
-def replay(drive: Drive, instants: Instants) -> dict[str, Any]:
-    """Everything the player needs; lengths in centimetres and angles in milliradians, relative to the first pose.
+def shown_every(drive: Drive) -> int:
+    """Of how many instants one is shown."""
+    return math.ceil(drive.count / MOST_FRAMES)
 
-    Objects are `[id, x, y, yaw, length, width, kind]` with kind 0 other, 1 listed, 2 cause, 3 unseen.
+
+def replay(drive: Drive, instants: Instants, texts: Texts) -> dict[str, Any]:
+    """What the top view needs.
+
+    Objects are `[id, x, y, yaw, length, width, kind, class, speed]` with kind 0 other, 1 listed, 2 cause, 3 unseen; those whom the
+    ego touches are told apart for some seconds around it, as `hit: [text, x, y, yaw, length, width]`.
     """
     origin = (float(drive.x_m[0]), float(drive.y_m[0]))
-    sentences: dict[str, int] = {}
-    every = math.ceil(drive.count / MOST_FRAMES)
-    shown = range(0, drive.count, every)
-    frames = [_frame(drive, instants.at(i), origin, sentences) for i in shown]
+    every = shown_every(drive)
     return {
         "dt": drive.dt_s * every,
         "every": every,
@@ -54,9 +66,35 @@ def replay(drive: Drive, instants: Instants) -> dict[str, Any]:
             {"line": _line(x, y, origin), "width": _cm(width)}
             for x, y, width in map(zebra, drive.road.lane_map.crossings)
         ],
-        "frames": frames,
-        "sentences": list(sentences),
+        "frames": [
+            _frame(drive, instants.at(i), origin, texts) for i in range(0, drive.count, every)
+        ],
     }
+
+
+def touched(drive: Drive, contacts: Sequence[Contact], texts: Texts) -> dict[int, list[list[int]]]:
+    """Whom the ego touches, by the number of the frame in which it is to be seen."""
+    origin = (float(drive.x_m[0]), float(drive.y_m[0]))
+    every, found = shown_every(drive), dict[int, list[list[int]]]()
+    a = drive.actors
+    for contact in contacts:
+        (column,) = np.flatnonzero(a.ids == contact.actor_id)
+        what = ObjectClass(int(a.object_class[column])).name.lower()
+        text = texts(f"{what}, actor {contact.actor_id}")
+        near = (drive.t_s > contact.at_s - HIT_BEFORE_S) & (drive.t_s < contact.at_s + HIT_AFTER_S)
+        for i in np.flatnonzero(near & np.isfinite(a.x_m[:, column])).tolist():
+            if i % every == 0:
+                found.setdefault(i // every, []).append(
+                    [
+                        text,
+                        _cm(a.x_m[i, column] - origin[0]),
+                        _cm(a.y_m[i, column] - origin[1]),
+                        round(float(a.yaw_rad[i, column]) * 1000),
+                        _cm(a.length_m[i, column]),
+                        _cm(a.width_m[i, column]),
+                    ]
+                )
+    return found
 
 
 def _cm(value: float) -> int:
@@ -97,7 +135,7 @@ def _lanes(drive: Drive, origin: tuple[float, float]) -> list[dict[str, Any]]:
 
 
 def _frame(
-    drive: Drive, instant: Instant, origin: tuple[float, float], sentences: dict[str, int]
+    drive: Drive, instant: Instant, origin: tuple[float, float], texts: Texts
 ) -> dict[str, Any]:
     i = instant.index
     frame: dict[str, Any] = {
@@ -117,10 +155,15 @@ def _frame(
         w = instant.plan.waypoints
         frame["plan"] = _line(w.x_m[::PLAN_STEP], w.y_m[::PLAN_STEP], origin)
     if instant.trace is not None:
-        frame["why"] = sentences.setdefault(sentence(instant.trace), len(sentences))
-        frame["said"] = int(instant.trace.planning.longitudinal)
+        frame["why"] = texts(sentence(instant.trace))
+        frame["trace"] = trace_fields(instant.trace, texts)
         causes = instant.trace.planning.causes
-        frame["because"] = [int(c.id) for c in causes if c.kind == CauseKind.TRAFFIC_LIGHT]
+        lights_cited = [int(c.id) for c in causes if c.kind == CauseKind.TRAFFIC_LIGHT]
+        if lights_cited:
+            frame["because"] = lights_cited
+        paths = [_line(x, y, origin) for x, y in guesses(instant.trace)]
+        if paths:
+            frame["guess"] = paths
     return frame
 
 
@@ -142,7 +185,13 @@ def _objects(
             _cm(o.length_m),
             _cm(o.width_m),
             kind,
+            int(o.object_class),
+            _cm(_speed(o)),
         ]
         for o, kind in rows
         if math.dist((o.x_m, o.y_m), ego) < OBJECTS_M
     ]
+
+
+def _speed(o: TrackedObject | Actor) -> float:
+    return o.v_mps if isinstance(o, Actor) else math.hypot(o.vx_mps, o.vy_mps)
