@@ -59,7 +59,7 @@ def commonroad_world(
 def _replayed(scene: CommonRoadScene, config: Config) -> tuple[Sim, State]:
     """Every road user as it was recorded."""
     signals = build_signals(scene.lane_map.lights, scene.signals)
-    tracks = [_track(o, scene.dt_s) for o in scene.obstacles]
+    tracks = [track_of(o, scene.dt_s) for o in scene.obstacles]
     logs = build_logs(tracks, scene.dt_s)
     state = empty_state(1, 1 + len(scene.obstacles))
     for i, obstacle in enumerate(scene.obstacles, start=1):
@@ -72,7 +72,7 @@ def _replayed(scene: CommonRoadScene, config: Config) -> tuple[Sim, State]:
 def _reactive(scene: CommonRoadScene, config: Config) -> tuple[Sim, State]:
     """Road users as recorded, those who move on lines of their own; the ego on the lines of its route."""
     replayed, state = _replayed(scene, config)
-    ways = [recorded_way(_track(o, scene.dt_s)) for o in scene.obstacles]
+    ways = [recorded_way(track_of(o, scene.dt_s)) for o in scene.obstacles]
     own = [way for way in ways if way is not None]
     table = build_table(scene.lane_map, replayed.signals.light_id.tolist(), own)
     route = lines_of(table, scene.route.lane_ids.tolist())
@@ -88,7 +88,7 @@ def _reactive(scene: CommonRoadScene, config: Config) -> tuple[Sim, State]:
     return sim, state
 
 
-def _track(o: Obstacle, dt_s: float) -> Track:
+def track_of(o: Obstacle, dt_s: float) -> Track:
     """One recording with every step in it: gaps in the recorded steps are filled evenly."""
     steps = np.arange(o.time_index[0], o.time_index[-1] + 1)
     x, y, yaw, v = (

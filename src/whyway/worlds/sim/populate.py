@@ -120,8 +120,6 @@ class Traffic:
         length, width = _sizes(kind, _even(seed, agent, 3), _even(seed, agent, 4))
         patience = calm[0] + (calm[1] - calm[0]) * _even(seed, agent, 5)
         cycles = kind == int(ObjectClass.BICYCLE)
-        heavy = (kind == int(ObjectClass.TRUCK)) | (kind == int(ObjectClass.BUS))
-        factor = 1.1 - 0.3 * patience
         squared = sound_squared(table, places, line, s, length / 2)
         part = slice(0, count)
         new.active[:, part] = free
@@ -130,11 +128,8 @@ class Traffic:
         new.window[:, part, 0] = line
         new.s_m[:, part], new.length_m[:, part], new.width_m[:, part] = s, length, width
         new.x_m[:, part], new.y_m[:, part], new.yaw_rad[:, part] = x, y, yaw
-        new.factor[:, part] = np.where(heavy, np.minimum(factor, 0.95), factor)
-        new.headway_s[:, part] = 1.0 + patience
-        new.s0_m[:, part] = 1.8 + 1.2 * patience
-        new.politeness[:, part] = 0.05 + 0.45 * patience
-        new.a_max_mps2[:, part] = np.where(heavy, 0.6, 1.0) * (2.0 - 0.8 * patience)
+        for name, value in manners(kind, patience).items():
+            getattr(new, name)[:, part] = value
         cap = np.where(cycles, 4.0 + 2.5 * (1.0 - patience), new.cap_mps[:, part])
         new.cap_mps[:, part] = cap
         wish = np.minimum(new.factor[:, part] * np.sqrt(squared), cap)
@@ -186,6 +181,19 @@ class Traffic:
             leads = np.concatenate([v, state.v_mps], axis=1)
             v = np.minimum(v, np.sqrt((free + leads[:, None, :] ** 2).min(axis=-1)))
         new.v_mps[:, :count] = v
+
+
+def manners(kind: Ints, patience: Floats) -> dict[str, Floats]:
+    """How vehicles of some kinds drive, from pushing (patience 0) to patient (1): fields of `State`, shaped as the arguments."""
+    heavy = (kind == int(ObjectClass.TRUCK)) | (kind == int(ObjectClass.BUS))
+    factor = 1.1 - 0.3 * patience
+    return {
+        "factor": np.where(heavy, np.minimum(factor, 0.95), factor),
+        "headway_s": 1.0 + patience,
+        "s0_m": 1.8 + 1.2 * patience,
+        "politeness": 0.05 + 0.45 * patience,
+        "a_max_mps2": np.where(heavy, 0.6, 1.0) * (2.0 - 0.8 * patience),
+    }
 
 
 def _draw(
