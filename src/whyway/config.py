@@ -249,6 +249,18 @@ class SimConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayConfig:
+    """What a recording is replayed with."""
+
+    map: str = ""
+    """A map file in the frame of the recorded poses; empty: the recorded map, or else the driven way with lanes."""
+    topics: str = ""
+    """A preset (whyway, autoware, carla_ros_bridge, robot) or a YAML table; empty: found out."""
+    handover_s: float = 0.0
+    """At this time our driver takes over from the recorded one, in the simulator; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodesConfig:
     """How the ROS nodes wait for each other."""
 
@@ -272,6 +284,7 @@ class Config:
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     sim: SimConfig = field(default_factory=SimConfig)
     nodes: NodesConfig = field(default_factory=NodesConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 C = TypeVar("C")
@@ -399,7 +412,16 @@ def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Conf
         if data is not None and not isinstance(data, Mapping):
             raise ConfigError(f"{path}: expected keys and values, found a {type(data).__name__}")
         config = override(config, data or {}, str(path))
-    for text in overrides:
+    return override_texts(config, overrides)
+
+
+def override_texts(config: Config, texts: typing.Sequence[str]) -> Config:
+    """The tree with `key=value` texts laid over it, as a command line gives them.
+
+    Raises:
+      ConfigError: a key or value that does not belong.
+    """
+    for text in texts:
         key, equals, raw = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r}: write it as key=value, e.g. safety.reaction_s=0.3")

@@ -76,6 +76,7 @@ KINDS = (
     "a CommonRoad scene (.xml, .xml.gz)",
     "a CARLA route (routes.xml#ID)",
     "an OpenSCENARIO file (.xosc)",
+    "a recording (a rosbag2 folder, .mcap, .db3, .bag)",
 )
 """What `make_world` understands, for messages and help."""
 
@@ -85,7 +86,8 @@ def make_world(spec: str, seed: int, config: Config, duration_s: float | None = 
 
     Args:
       spec: "town"; "family:cut_in", on a map of one's own as "family:cut_in@Town04.xodr"; the path of a CommonRoad scene (`.xml`,
-        `.xml.gz`); a route of a CARLA leaderboard file as "longest6.xml#3"; the path of an OpenSCENARIO file (`.xosc`).
+        `.xml.gz`); a route of a CARLA leaderboard file as "longest6.xml#3"; the path of an OpenSCENARIO file (`.xosc`);
+        a recording: a folder of rosbag2, or a single `.mcap`, `.db3` or `.bag`.
       seed: of layout, parameters and traffic, and of the sensors' noise.
       config: the whole tree.
       duration_s: when to end; None for the world's own end.
@@ -117,4 +119,10 @@ def make_world(spec: str, seed: int, config: Config, duration_s: float | None = 
         from whyway.worlds.scenes.commonroad_world import commonroad_world
 
         return commonroad_world(Path(spec), seed, config, duration_s)
+    from whyway.worlds.bags.bag import is_bag
+
+    if is_bag(Path(spec)):
+        from whyway.worlds.bags.replay_world import replay_world
+
+        return replay_world(Path(spec), seed, config, duration_s)
     raise InputError(f"world {spec!r}: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
