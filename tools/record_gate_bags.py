@@ -41,8 +41,8 @@ class Situation:
 
 SITUATIONS = (
     Situation(
-        "town", "town", 1, "rules", 31.0, 43.0,
-        "a turn at a junction, a car that blocks the lane, a lane change for the route, a red light",
+        "town", "town", 1, "rules", 26.0, 40.0,
+        "braking for a curve, a turn at a junction, a car that blocks the lane, a lane change, a light turning red",
     ),
     Situation(
         "jaywalker", "family:jaywalker", 1, "constant_velocity", 0.0, 8.0,

@@ -102,6 +102,7 @@ def run_info(driver: str, world: str, seed: int, config: Config) -> dict[str, An
 def drive(
     world_spec: str, driver_name: str, seed: int, config: Config, log_path: Path,
     duration_s: float | None = None, watch: Watch | None = None, inject: Sequence[Injection] = (),
+    clock: Callable[[], float] = time.perf_counter,
 ) -> World:  # fmt: skip
     """Drive once and log it; the log is readable to the last whole second however this ends.
 
@@ -117,6 +118,7 @@ def drive(
       duration_s: None for the world's own.
       watch: sees every cycle.
       inject: faults, see `worlds.faults`; the log then tells the world's time of every value, and the value its own stamp.
+      clock: by which latencies are measured, see `Driver`.
 
     Returns:
       The world as it ended.
@@ -131,6 +133,7 @@ def drive(
         driver_name,
         used,
         Road(world.lane_map, world.route),
+        clock,
         disturbance=inside if inside.any else None,
     )
     info = {

@@ -79,9 +79,14 @@ class Comparison:
     extra: dict[str, list[int]] = field(default_factory=dict)
 
     @property
+    def unequal(self) -> set[int]:
+        """Stamps at which anything differs, is missing or is extra."""
+        return set(self.differing).union(*self.missing.values(), *self.extra.values())
+
+    @property
     def equal(self) -> bool:
         """Whether there is nothing to tell."""
-        return not (self.differing or self.missing or self.extra)
+        return not self.unequal
 
 
 class Comparer:
@@ -247,7 +252,9 @@ def _take(found: Comparison, stamp: int, differ: list[Difference]) -> None:
         found.shown.sort(key=lambda f: f.stamp_ns)
         del found.shown[FRAMES_SHOWN:]
     frame.count += len(differ)
-    frame.differences += differ[: FIELDS_SHOWN - len(frame.differences)]
+    # words before numbers: another decision explains other waypoints
+    ranked = sorted([*frame.differences, *differ], key=lambda d: math.isfinite(d.off))
+    frame.differences = ranked[:FIELDS_SHOWN]
 
 
 def _tell(found: Comparison, stamp: int, expected: str, got: str) -> None:

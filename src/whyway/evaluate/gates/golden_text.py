@@ -14,7 +14,7 @@ STAMPS_LISTED = 5
 def one_line(found: Comparison) -> str:
     """How much differs."""
     if found.equal:
-        return f"{found.frames} frames as in the reference"
+        return f"{_frames(found.frames)} as in the reference"
     parts = []
     if found.differing:
         first = min(found.differing)
@@ -24,7 +24,7 @@ def one_line(found: Comparison) -> str:
         parts.append(f"most often {most}")
     for word, stamps in (("missing", found.missing), ("extra", found.extra)):
         if stamps:
-            parts.append(f"{len(set().union(*stamps.values()))} frames {word}")
+            parts.append(f"{_frames(len(set().union(*stamps.values())))} {word}")
     return "; ".join(parts)
 
 
@@ -69,6 +69,10 @@ def _frame(frame: Frame) -> list[str]:
         lines.append(f"    expected: {frame.expected_sentence}")
         lines.append(f"    got:      {frame.got_sentence}")
     return lines
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"
 
 
 def _s(stamp_ns: int) -> str:

@@ -163,7 +163,7 @@ def _golden(gate: Golden, log: Log, reference: Log | str) -> tuple[Result, Compa
     line = golden_text.one_line(found)
     if found.equal:
         return Result("golden", gate.name, Outcome.PASSED, line, limit="none differ"), found
-    count = float(len(found.differing))
+    count = float(len(found.unequal))
     text = golden_text.diff(found)
     result = Result(
         "golden", gate.name, Outcome.FAILED, line, count, count, count, "none differ", text

@@ -1,0 +1,34 @@
+"""The project's own gates: replays three short bags through the driver and holds the logs to tests/gates/gates.yaml.
+
+    make gates                          # exit code 0: passed, 1: failed, 2: could not judge
+    make gates ARGS=--update-refs       # a change that is meant: take what was logged for the new references
+
+Logs, result.jsonl and junit.xml go to out/gates.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from whyway.cli import main as whyway
+from whyway.config import Config
+from whyway.drives import drive
+
+ROOT = Path(__file__).resolve().parents[1]
+GATES = ROOT / "tests" / "gates" / "gates.yaml"
+OUT = ROOT / "out" / "gates"
+
+
+def main(arguments: list[str]) -> int:
+    """Replay, then judge."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    logs = []
+    for bag in sorted((GATES.parent / "bags").glob("*.mcap")):
+        logs.append(OUT / bag.name)
+        drive(str(bag), "rules", 1, Config(), logs[-1])
+    return whyway(["gate", str(GATES), *map(str, logs), "--out", str(OUT), *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
