@@ -13,10 +13,12 @@ import tyro
 from rich.markup import escape
 
 from whyway.cli.common import INTERRUPTED, NO, OK, WRONG_INPUT, err_console
+from whyway.cli.convert import Convert
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
 from whyway.cli.gate import Gate
+from whyway.cli.replay import Replay
 from whyway.cli.score import Score
 from whyway.cli.tools import Bench, Doctor, Map, Messages
 from whyway.types import InputError
@@ -25,10 +27,12 @@ __all__ = ["INTERRUPTED", "NO", "OK", "WRONG_INPUT", "main"]
 
 Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Messages, tyro.conf.subcommand("messages")]

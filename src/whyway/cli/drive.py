@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 
 from whyway import doctor as checks
@@ -48,7 +49,7 @@ class Drive:
     """
 
     world: str = "town"
-    """town; family:NAME or family:NAME@MAP; a CommonRoad scene (.xml, .xml.gz); a CARLA route, routes.xml#ID; an OpenSCENARIO file (.xosc)."""
+    """town; family:NAME or family:NAME@MAP; a CommonRoad scene (.xml, .xml.gz); a CARLA route, routes.xml#ID; an OpenSCENARIO file (.xosc); a recording."""
     driver: str = "rules"
     """rules, constant_velocity or idm."""
     seed: int = 1
@@ -67,21 +68,37 @@ class Drive:
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, then judge."""
         config = driver_config(self.driver, load(self.config, overrides))
-        self._check(config)
+        self.check(config)
         over_ros = self._over_ros()
         out = self.out or run_folder("drive", f"{short_name(self.world)}-{self.driver}-{self.seed}")
+        return self.drive_and_judge(config, overrides, over_ros, out)
+
+    def drive_and_judge(
+        self, config: Config, overrides: Sequence[str], over_ros: bool, out: Path, json_too: bool = False
+    ) -> int:  # fmt: skip
+        """Drive as told and judge what was driven; the exit code.
+
+        Args:
+          config: of the driver.
+          overrides: the dials it was made with, for the nodes.
+          over_ros: a node per stage, or all in this process.
+          out: folder of the run.
+          json_too: what people read goes to stderr, and the verdict to stdout as JSON.
+        """
         writable(out)
         code = OK
         if over_ros:
-            code = self._drive_over_ros(out, overrides)
+            code = self._drive_over_ros(out, overrides, quiet=json_too)
         else:
             self._drive_here(out, config)
-        score = judge(out)
+        score = judge(out, err_console if json_too else out_console)
+        if json_too and score is not None:
+            print(json.dumps(score.to_json(), indent=1))
         if code != OK:
             return code
         return OK if score is not None and score.passed else NO
 
-    def _check(self, config: Config) -> None:
+    def check(self, config: Config) -> None:
         """Everything that can be known to be wrong before anything starts."""
         if self.duration is not None and not 1.0 <= self.duration <= 86400.0:
             raise InputError(
@@ -115,7 +132,7 @@ class Drive:
                 raise InputError(f"--inject {text}: needs the ROS 2 nodes, a process each")
         return [parse(text) for text in self.inject]
 
-    def _drive_over_ros(self, out: Path, overrides: Sequence[str]) -> int:
+    def _drive_over_ros(self, out: Path, overrides: Sequence[str], quiet: bool) -> int:
         from whyway.drives import provenance
 
         command = [
@@ -138,7 +155,9 @@ class Drive:
         command += [part for text in overrides for part in ("--set", text)]
         command += [part for text in self.inject for part in ("--inject", text)]
         # a session of its own: whoever gets the signal, we pass it on, and as one that is quiet while all is being imported
-        child = subprocess.Popen(command, start_new_session=True)
+        child = subprocess.Popen(
+            command, start_new_session=True, stdout=sys.stderr if quiet else None
+        )
         while True:
             try:
                 code = child.wait()
@@ -171,7 +190,7 @@ class Drive:
             )  # fmt: skip
 
 
-def judge(out: Path) -> SceneScore | None:
+def judge(out: Path, console: Console = out_console) -> SceneScore | None:
     """Score and report a drive's log; None (and a line that says why) if there is too little to judge."""
     from whyway.evaluate.report.page import write_report
     from whyway.evaluate.report.rows import table
@@ -184,8 +203,8 @@ def judge(out: Path) -> SceneScore | None:
     except (LogError, ScoreError) as error:
         err_console.print(f"[yellow]whyway:[/] not judged: {escape(str(error))}", soft_wrap=True)
         return None
-    out_console.print(table(score))
-    out_console.print(
+    console.print(table(score))
+    console.print(
         f"\n{score.verdict}\n{out / 'report.html'}\n{out / 'report.json'}\n{path}", soft_wrap=True
     )
     return score

@@ -94,10 +94,9 @@ def choose(contents: Mapping[str, Topic], topics: str = "") -> Chosen:
         if _locates(chosen):
             return chosen
     have = ", ".join(f"{t.name} ({t.type})" for t in list(contents.values())[:8]) or "nothing"
-    what = f"topics {topics!r}" if topics else "no preset"
-    verb = "finds" if not topics else "find"
+    what = f"the table {topics!r} does not" if topics else "none of the tables we ship does"
     raise BagError(
-        f"{what} {verb if topics else 'finds'} where the ego is: it needs an Odometry or NavSatFix; the recording has {have}; name the topics in a YAML with --topics"
+        f"{what} tell where the ego is, which takes an Odometry or a NavSatFix; the recording has {have}; name the topics in a YAML: --topics FILE"
     )
 
 
