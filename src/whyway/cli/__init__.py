@@ -18,9 +18,11 @@ from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
 from whyway.cli.gate import Gate
+from whyway.cli.realism import Realism
 from whyway.cli.replay import Replay
 from whyway.cli.score import Score
 from whyway.cli.tools import Bench, Doctor, Map, Messages
+from whyway.cli.view import View
 from whyway.types import InputError
 
 __all__ = ["INTERRUPTED", "NO", "OK", "WRONG_INPUT", "main"]
@@ -33,6 +35,8 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Realism, tyro.conf.subcommand("realism")]
+    | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Messages, tyro.conf.subcommand("messages")]

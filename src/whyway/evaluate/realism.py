@@ -245,6 +245,17 @@ TRAFFIC: dict[str, Callable[[Recording, int, Config], Paths]] = {
 """What can be scored, by name."""
 
 
+def check_traffic(names: Sequence[str]) -> None:
+    """Refuse names that are not in `TRAFFIC`.
+
+    Raises:
+      InputError: there is one, or no name at all.
+    """
+    unknown = [name for name in names if name not in TRAFFIC]
+    if unknown or not names:
+        raise InputError(f"no traffic {', '.join(unknown)!r}; choose of: {', '.join(TRAFFIC)}")
+
+
 def scene_realism(r: Recording, paths: Paths) -> Realism:
     """Score simulated steps of a recording. Red lights count as nobody's: the scenes of this format seldom have any."""
     simulated = replace(
@@ -281,8 +292,7 @@ def traffic_realism(
     Raises:
       InputError: no such traffic, or a scene that cannot be read, is too short or holds nobody.
     """
-    if traffic not in TRAFFIC:
-        raise InputError(f"no traffic {traffic!r}; choose one of: {', '.join(TRAFFIC)}")
+    check_traffic([traffic])
     config = config or Config()
     found = []
     for path in scenes:
