@@ -5,12 +5,13 @@ Of the log only `Truth`, `LaneMap` and `Route` are read here. T is the number of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from whyway.evaluate.metrics.criticality import contact_interval
 from whyway.evaluate.metrics.navsim import Collision, collision_kinds
 from whyway.geometry import box_corners
 from whyway.log import Log
@@ -95,6 +96,10 @@ class Drive:
     actors: Actors
     lights: dict[int, Ints]
     road: Road
+    origin_ns: int | None = None
+    """From when on times count; the first instant if None."""
+    near_m: float | None = None
+    """Where along the route the first instant is to be looked for."""
 
     @property
     def count(self) -> int:
@@ -103,14 +108,28 @@ class Drive:
 
     @cached_property
     def t_s(self) -> Floats:
-        """Time since the first instant."""
-        t: Floats = (self.stamps_ns - self.stamps_ns[0]) * 1e-9
+        """Time since the first instant, or since that of the drive this is a part of."""
+        origin = self.stamps_ns[0] if self.origin_ns is None else self.origin_ns
+        t: Floats = (self.stamps_ns - origin) * 1e-9
         return t
 
     @property
     def duration_s(self) -> float:
         """From the first instant to the last."""
-        return float(self.t_s[-1])
+        return float(self.stamps_ns[-1] - self.stamps_ns[0]) * 1e-9
+
+    def part(self, start: int, stop: int) -> Drive:
+        """The instants from `start` to before `stop` as a drive of its own, whose times go on counting."""
+        cut = slice(start, stop)
+        own = ("stamps_ns", "x_m", "y_m", "yaw_rad", "v_mps", "a_mps2", "yaw_rate_rps", "steer_rad")
+        return replace(
+            self,
+            **{name: getattr(self, name)[cut] for name in own},
+            actors=self.actors.between(start, stop),
+            lights={i: colors[cut] for i, colors in self.lights.items()},
+            origin_ns=int(self.stamps_ns[0]) if self.origin_ns is None else self.origin_ns,
+            near_m=float(self.route_s_m[start]),
+        )
 
     def ahead(self, distance_m: float) -> tuple[Floats, Floats]:
         """Points on the ego's axis, `distance_m` before `base_link`: x, y `(T,)`."""
@@ -176,7 +195,9 @@ class Drive:
         return s, d
 
     def _route_start(self) -> float | None:
-        """Where the ego is at first if that is on the route's first lane; None elsewhere."""
+        """Where the ego is at first if that is known, or on the route's first lane; None elsewhere."""
+        if self.near_m is not None:
+            return self.near_m
         path = self.road.route_path
         starts = path.lane_start_s
         end = float(starts[1]) if len(starts) > 1 else path.length_m
@@ -202,6 +223,23 @@ class Drive:
                     b.x_m, b.y_m, b.yaw_rad, b.v_mps, b.length_m, b.width_m,
                 )  # fmt: skip
         return kinds
+
+    @cached_property
+    def contact_times(self) -> tuple[Floats, Floats]:
+        """From when to when the ego and each actor would touch if they went on as at each instant: seconds `(T, A)`."""
+        a = self.actors
+        begin, end = np.empty(a.x_m.shape), np.empty(a.x_m.shape)
+        x, y = self.center
+        for start in range(0, self.count, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            yaw, v = self.yaw_rad[part, None], self.v_mps[part, None]
+            actor_yaw, actor_v = a.yaw_rad[part], a.v_mps[part]
+            begin[part], end[part] = contact_interval(
+                x[part, None], y[part, None], yaw, v * np.cos(yaw), v * np.sin(yaw), self.length_m, self.width_m,
+                a.x_m[part], a.y_m[part], actor_yaw, actor_v * np.cos(actor_yaw), actor_v * np.sin(actor_yaw),
+                a.length_m[part], a.width_m[part],
+            )  # fmt: skip
+        return begin, end
 
     @property
     def distance_m(self) -> float:

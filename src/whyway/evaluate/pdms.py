@@ -27,6 +27,7 @@ from whyway.evaluate.metrics.navsim import Collision
 from whyway.evaluate.reference import reference_progress
 from whyway.types import Ints, LightColor, StopLine
 
+VERSION = "NAVSIM v1"
 WINDOW_S, WINDOW_MIN_S = 4.0, 1.0
 
 
@@ -79,7 +80,7 @@ class DrivingScore:
 def driving_score(drive: Drive) -> DrivingScore:
     """Judge a drive."""
     kinds = drive.contacts
-    ignore, off_road, excluded = _excluded(drive, kinds)
+    ignore, off_road, excluded = left_out(drive)
     fault, index, kind = metrics.at_fault(kinds, drive.in_multiple_lanes | off_road, ignore)
     nc = float(metrics.no_at_fault_collisions(fault, drive.actors.is_agent))
     dac = float(metrics.drivable_area_compliance(off_road))
@@ -117,9 +118,9 @@ def windows(count: int, dt_s: float) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], count - 1], strict=True))
 
 
-def _excluded(drive: Drive, kinds: Ints) -> tuple[Bools, Bools, tuple[str, ...]]:
+def left_out(drive: Drive) -> tuple[Bools, Bools, tuple[str, ...]]:
     """Actors not to judge `(A,)`, off-road instants that count `(T,)`, and what was left out, in words."""
-    overlapping: Bools = kinds[0] != Collision.NONE
+    overlapping: Bools = np.asarray(drive.contacts[0] != Collision.NONE)
     said = [
         f"actor {i} overlaps the ego at the first instant" for i in drive.actors.ids[overlapping]
     ]

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from whyway.evaluate.carla_score import CarlaScore, carla_score
-from whyway.evaluate.drive import Drive, read_drive
+from whyway.evaluate.criticality import Criticality, criticality
+from whyway.evaluate.drive import SHORTEST_S, Drive, read_drive
+from whyway.evaluate.epdms import EpdmsScore, epdms_score
 from whyway.evaluate.faithfulness import Faithfulness, faithfulness
+from whyway.evaluate.nuplan_score import NuplanScore, nuplan_score
+from whyway.evaluate.open_loop import OpenLoopScore, open_loop_score
+from whyway.evaluate.pdms import VERSION as PDMS_VERSION
 from whyway.evaluate.pdms import DrivingScore, driving_score
 from whyway.evaluate.reference import free_distance
 from whyway.evaluate.supervision import (
@@ -24,7 +31,7 @@ from whyway.evaluate.supervision import (
 )
 from whyway.evaluate.trace_score import TraceScore, trace_score
 from whyway.log import Log
-from whyway.types import Verdict
+from whyway.types import Plan, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,10 @@ class SceneScore:
     `verdict` is "passed", or "failed: " and why. `route_completion` is the progress along the route over what could be had: the
     way to the goal or, if that is too far for the time, the way a lone car comes that keeps limits (`reference.free_distance`).
     `goal_reached` is None where the world has no goal, or none that means something; `carla` is None where it is no leaderboard's route.
+
+    Where a recording was watched, not driven, `open_loop` tells of the driver's plans, and the verdict is about his words only; `driving`,
+    `epdms`, `nuplan` and `criticality` are of the person then, and no figure of the table is. Where a recording was driven on from some
+    instant (a handover), all but the words are judged from there on.
     """
 
     name: str
@@ -43,6 +54,9 @@ class SceneScore:
     distance_m: float
     verdict: str
     driving: DrivingScore
+    epdms: EpdmsScore
+    nuplan: NuplanScore
+    criticality: Criticality
     route_completion: float
     faithfulness: Faithfulness
     trace: TraceScore
@@ -52,6 +66,7 @@ class SceneScore:
     goal_reached: bool | None
     notes: tuple[str, ...]
     carla: CarlaScore | None = None
+    open_loop: OpenLoopScore | None = None
 
     @property
     def passed(self) -> bool:
@@ -65,10 +80,25 @@ class SceneScore:
 
     def metrics(self) -> dict[str, float | int | bool | str | None]:
         """The numbers of the table, by NAVSIM's names where it has them."""
-        d = self.driving
         total = next((x for x in self.latency if x.stage == "decision"), None)
         return {
+            **(self._driven() if self.open_loop is None else self._planned(self.open_loop)),
+            **self.faithfulness.metrics(),
+            **self.trace.metrics(),
+            "interventions": len(self.interventions),
+            "latency_p50_ms": None if total is None else total.p50_ms,
+            "latency_p99_ms": None if total is None else total.p99_ms,
+            "goal_reached": self.goal_reached,
+            "duration_s": self.duration_s,
+            "distance_m": self.distance_m,
+            **({} if self.carla is None else self.carla.metrics()),
+        }
+
+    def _driven(self) -> dict[str, float | int | bool | str | None]:
+        d = self.driving
+        return {
             "pdms": d.pdms,
+            "pdms_version": PDMS_VERSION,
             "no_at_fault_collisions": d.no_at_fault_collisions,
             "drivable_area_compliance": d.drivable_area_compliance,
             "driving_direction_compliance": d.driving_direction_compliance,
@@ -80,15 +110,18 @@ class SceneScore:
             "collisions": len(d.contacts),
             "red_lights_run": len(d.red_lights_run),
             "route_completion": self.route_completion,
-            **self.faithfulness.metrics(),
-            **self.trace.metrics(),
-            "interventions": len(self.interventions),
-            "latency_p50_ms": None if total is None else total.p50_ms,
-            "latency_p99_ms": None if total is None else total.p99_ms,
-            "goal_reached": self.goal_reached,
-            "duration_s": self.duration_s,
-            "distance_m": self.distance_m,
-            **({} if self.carla is None else self.carla.metrics()),
+            **self.epdms.metrics(),
+            **self.nuplan.metrics(),
+            **self.criticality.metrics(),
+        }
+
+    def _planned(self, plans: OpenLoopScore) -> dict[str, float | int | bool | str | None]:
+        """What `_driven` gives, of the plans; None where that is the person's who drove."""
+        return {
+            **dict.fromkeys(self._driven()),
+            "pdms_version": PDMS_VERSION,
+            "epdms_version": self.epdms.metrics()["epdms_version"],
+            **plans.metrics(),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -140,9 +173,12 @@ def score(log: Log) -> SceneScore:
 def score_drive(log: Log, drive: Drive) -> SceneScore:
     """Judge a log whose arrays are at hand."""
     start = int(drive.stamps_ns[0])
-    driving = driving_score(drive)
-    carla = carla_score(drive) if "route" in log.info.get("notes", {}) else None
-    events = happenings(log, start)
+    said = log.info.get("notes", {})
+    words, plans = faithfulness(log, drive.road), log.of(Plan)
+    judged = _from_handover(drive, float(said.get("handover_s", 0.0)))
+    driving = driving_score(judged)
+    watched = said.get("open_loop") == "yes"
+    carla = carla_score(drive) if "route" in said and not watched else None
     notes = [f"left out of judgement: {text}" for text in driving.excluded]
     if log.truncated:
         notes.append(f"the log {log.truncated}; judged up to {drive.duration_s:.1f} s")
@@ -152,18 +188,29 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
         seed=int(log.info.get("seed", 0)),
         duration_s=drive.duration_s,
         distance_m=drive.distance_m,
-        verdict=_verdict(driving, carla),
+        verdict=_verdict_on_words(words) if watched else _verdict(driving, carla),
         driving=driving,
-        route_completion=route_completion(drive),
-        faithfulness=faithfulness(log, drive.road),
+        epdms=epdms_score(judged, driving, plans),
+        nuplan=nuplan_score(judged, driving),
+        criticality=criticality(judged),
+        route_completion=route_completion(judged),
+        faithfulness=words,
         trace=trace_score(log, drive),
         latency=latencies(log),
         interventions=interventions(log.of(Verdict), start),
-        events=events,
+        events=happenings(log, start),
         goal_reached=_goal_reached(log),
         notes=tuple(notes),
         carla=carla,
+        open_loop=open_loop_score(drive, plans) if watched else None,
     )
+
+
+def _from_handover(drive: Drive, handover_s: float) -> Drive:
+    """What the driver drove: from the handover on, if there was one and a second is left."""
+    if not 0.0 < handover_s <= drive.duration_s - SHORTEST_S:
+        return drive
+    return drive.part(int(np.searchsorted(drive.t_s, handover_s - 1e-6)), drive.count)
 
 
 def route_completion(drive: Drive) -> float:
@@ -184,6 +231,15 @@ def _verdict(d: DrivingScore, carla: CarlaScore | None) -> str:
         reasons.append("drove in oncoming lanes")
     if carla is not None and carla.status != "completed":
         reasons.append(f"{carla.status} after {carla.route_completion:.0f} % of the route")
+    return "failed: " + "; ".join(reasons) if reasons else "passed"
+
+
+def _verdict_on_words(f: Faithfulness) -> str:
+    """Of a recording that was watched: words must not contradict the plans, nor name what is not there."""
+    reasons = [
+        f"said one thing and planned another at {t:.1f} s" for t in f.contradictions_at_s[:1]
+    ]
+    reasons += [f"named what is not there at {t:.1f} s" for t in f.ungrounded_at_s[:1]]
     return "failed: " + "; ".join(reasons) if reasons else "passed"
 
 

@@ -33,6 +33,9 @@ Array = Any
 
 EGO_STANDS_MPS = 5e-2
 ACTOR_STANDS_MPS = 5e-3
+EGO_MOVES_MPS = 5e-3
+"""Below this the ego is on no collision course."""
+
 AHEAD_RAD, BEHIND_RAD = math.radians(20.0), math.radians(150.0)
 """Angle from the ego's heading, at the rear axle, to an actor's centre."""
 
@@ -192,7 +195,7 @@ def time_to_collision_within_bound(
             x + forward * c, y + forward * s, yaw, length_m, width_m, ax, ay, ayaw, al, aw
         )
         angle = bearing(x, y, yaw, ax, ay)
-        touches.append(hit & (xp.abs(v) >= ACTOR_STANDS_MPS) & ~ignore[..., None, :])
+        touches.append(hit & (xp.abs(v) >= EGO_MOVES_MPS) & ~ignore[..., None, :])
         counts.append((angle < AHEAD_RAD) | (ego_aside[..., None] & (angle <= BEHIND_RAD)))
     # (..., T, K, A): in order of time, then of projection
     touch, count = xp.stack(touches, axis=-2), xp.stack(counts, axis=-2)
