@@ -8,6 +8,7 @@ Logs, result.jsonl and junit.xml go to out/gates.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from whyway.config import Config
 from whyway.drives import drive
 
 ROOT = Path(__file__).resolve().parents[1]
-GATES = ROOT / "tests" / "gates" / "gates.yaml"
-OUT = ROOT / "out" / "gates"
+GATES = Path("tests/gates/gates.yaml")
+OUT = Path("out/gates")
 
 
 def main(arguments: list[str]) -> int:
     """Replay, then judge."""
+    os.chdir(ROOT)  # logs and reports name files as a clone has them
     OUT.mkdir(parents=True, exist_ok=True)
     logs = []
     for bag in sorted((GATES.parent / "bags").glob("*.mcap")):

@@ -11,13 +11,14 @@ from whyway.drives import drive
 
 HERE = Path(__file__).resolve().parent
 GATES = HERE / "gates.yaml"
+PLAIN = Config()
 BAGS = tuple(sorted((HERE / "bags").glob("*.mcap")))
 
 
 def replay(
     bag: Path,
     folder: Path,
-    config: Config = Config(),
+    config: Config = PLAIN,
     clock: Callable[[], float] = time.perf_counter,
     duration_s: float | None = None,
 ) -> Path:

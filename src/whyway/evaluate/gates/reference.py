@@ -13,8 +13,8 @@ from whyway.types import Trace
 SENTENCES = "sentences"
 """Entry of a reference's `info`: [stamp, words] wherever the words change."""
 
-_KEPT = ("driver", "world", "seed", "config_hash", "name", "notes", "goal_reached", "resources")
-"""Of `info`: what was driven and what it cost; not the whole configuration, nor the machine."""
+_KEPT = ("driver", "world", "seed", "config_hash", "name", "notes", "goal_reached")
+"""Of `info`: what was driven; not what it cost, the whole configuration, nor the machine."""
 
 
 def write_reference(log: Log, path: Path, topics: Iterable[str]) -> None:
