@@ -19,6 +19,7 @@ VIEW_SCRIPTS = ("uPlot.iife.min.js", "stage.js", "panel.js", "plots.js", "view.j
 """What a page needs to show a drive, in the order in which they build on each other."""
 
 
+@cache
 def environment() -> jinja2.Environment:
     """The templates of this folder; every text is escaped, an unknown name is an error."""
     return jinja2.Environment(
