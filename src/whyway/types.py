@@ -32,6 +32,9 @@ CYCLE_NS = 100_000_000
 """One decision: worlds step, stages run, plans are sampled and drives are judged at 10 Hz, NAVSIM's rate. Not a dial: all must agree."""
 CYCLE_S = CYCLE_NS * 1e-9
 
+STUCK_ABOVE_MPS = 0.5
+"""A car at least so fast sees nothing twice from the same place."""
+
 VOLATILE = {"volatile": True}
 """Metadata of fields measured on the wall clock: they differ from run to run, so comparisons may leave them out."""
 
@@ -416,6 +419,11 @@ class Detection:
     vy_mps: float
     existence_probability: float
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every value is a number."""
+        return all(map(math.isfinite, dataclasses.astuple(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class LightState:
@@ -440,6 +448,17 @@ class Observation:
     ego: EgoState
     detections: tuple[Detection, ...] = ()
     lights: tuple[LightState, ...] = ()
+
+    def sees_anew(self, before: Observation | None) -> bool:
+        """Whether the detections measure this instant: at least half are numbers, and they are not the last ones again.
+
+        From a car that moves nothing measured stays the same to the last digit; seeing nobody twice is no repetition.
+        """
+        found = self.detections
+        if 2 * sum(d.is_finite for d in found) < len(found):
+            return False
+        moves = abs(self.ego.v_mps) > STUCK_ABOVE_MPS
+        return not (found and moves and before is not None and found == before.detections)
 
 
 # --------------------------------------------------------------------------------------------------------- scene

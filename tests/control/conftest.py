@@ -44,7 +44,8 @@ def moved(e, command, dt=0.1):
     x, y, yaw, v = (
         float(c[0]) for c in single_track(*state, a, steer, CONFIG.vehicle.wheelbase_m, dt)
     )
-    return EgoState(x, y, yaw, v, float(a[0]), 0.0, float(steer[0]))
+    turning = v * math.tan(float(steer[0])) / CONFIG.vehicle.wheelbase_m
+    return EgoState(x, y, yaw, v, float(a[0]), turning, float(steer[0]))
 
 
 class Curve:

@@ -7,16 +7,19 @@ at standstill after every input has been well for a while. Else emergency brakin
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from whyway.config import Config
 from whyway.control.emergency import TIMES_S, EmergencyBrake, Threat
 from whyway.control.follower import Follower
+from whyway.control.odometry import OdometryCheck
 from whyway.control.path import PlanPath
-from whyway.control.validate import ego_fault, followable, jump_fault, plan_fault
-from whyway.geometry import wrap_angle
+from whyway.control.validate import followable, plan_fault
+from whyway.geometry import from_frame, to_frame, wrap_angle
 from whyway.maps.road import Road
 from whyway.motion import actuate, single_track
 from whyway.types import (
@@ -26,8 +29,10 @@ from whyway.types import (
     Floats,
     Observation,
     Plan,
+    PredictedPath,
     SafetyState,
     Scene,
+    TrackedObject,
     Verdict,
 )
 
@@ -51,6 +56,7 @@ class Safety:
         self._config, self._limits, self._vehicle = config, config.safety, config.vehicle
         self._follower = Follower(config, road)
         self._brake = EmergencyBrake(config.safety, config.vehicle)
+        self._odometry = OdometryCheck(config.vehicle, config.safety)
         self.reset()
 
     def reset(self) -> None:
@@ -59,7 +65,9 @@ class Safety:
         self._well_since_ns: int | None = None
         self._emergency = False
         self._ego: EgoState | None = None
-        self._odometry: tuple[int, EgoState] | None = None
+        self._odometry.reset()
+        self._observed: Observation | None = None
+        self._seen_ns: int | None = None
         self._now_ns: int | None = None
         self._path: PlanPath | None = None
         self._last = Command(0, 0.0, 0.0)
@@ -103,6 +111,7 @@ class Safety:
         self._now_ns = now_ns
         problem = (
             problem
+            or self._detections_problem(now_ns, observation)
             or self._scene_problem(now_ns, scene)
             or self._plan_problem(now_ns, plan)
             or _command_problem(command)
@@ -198,20 +207,36 @@ class Safety:
     def _odometry_problem(self, now_ns: int, observation: Observation | None) -> _Problem | None:
         if observation is None:
             return _Problem(Fault.ODOMETRY_STALE, "no odometry: minimal-risk stop")
-        ego, stamp = observation.ego, observation.ego_stamp_ns
-        invalid = ego_fault(ego, self._vehicle)
-        if invalid is None and self._odometry is not None:
-            before_ns, before = self._odometry
-            invalid = jump_fault(
-                before, ego, (stamp - before_ns) * _NS, self._vehicle, self._limits
-            )
+        invalid = self._odometry.step(observation.ego_stamp_ns, observation.ego)
         if invalid is not None:
-            if ego_fault(ego, self._vehicle) is None:
-                self._odometry = (stamp, ego)  # if it stays there, it is the truth from now on
             return _Problem(Fault.ODOMETRY_INVALID, f"{invalid}: minimal-risk stop")
-        self._odometry = (stamp, ego)
+        silent_s = 0.0 if self._now_ns is None else (now_ns - self._now_ns) * _NS
+        if silent_s > self._limits.odometry_timeout_s + 1e-6:
+            what = (
+                f"nothing came for {silent_s:.2f} s (limit {self._limits.odometry_timeout_s:.2f})"
+            )
+            return _Problem(Fault.ODOMETRY_STALE, f"{what}: minimal-risk stop")
         return _stale(
-            now_ns, stamp, self._limits.odometry_timeout_s, "odometry", Fault.ODOMETRY_STALE
+            now_ns,
+            observation.ego_stamp_ns,
+            self._limits.odometry_timeout_s,
+            "odometry",
+            Fault.ODOMETRY_STALE,
+        )
+
+    def _detections_problem(self, now_ns: int, observation: Observation | None) -> _Problem | None:
+        """Detections have no stamp of their own: what shows that they are stuck or broken is what they say."""
+        if observation is None:
+            return None
+        if self._seen_ns is None or observation.sees_anew(self._observed):
+            self._seen_ns = now_ns
+        self._observed = observation
+        return _stale(
+            now_ns,
+            self._seen_ns,
+            self._limits.scene_timeout_s,
+            "what the detections say, the same again or no numbers,",
+            Fault.SCENE_STALE,
         )
 
     def _scene_problem(self, now_ns: int, scene: Scene | None) -> _Problem | None:
@@ -244,15 +269,19 @@ class Safety:
     ) -> Threat | None:
         if scene is None:
             return None
+        # the scene stands in the map by the pose that is not believed: others are where they are as seen from the car
+        lost = self._odometry.lost and scene.ego.is_finite
+        objects = _as_seen(scene.objects, scene.ego, ego) if lost else scene.objects
         start_s, _, _ = path.project(ego.x_m, ego.y_m, ego.yaw_rad)
-        return self._brake.assess(
-            path, start_s, travel_m, ego.v_mps, scene.objects, self._emergency
-        )
+        return self._brake.assess(path, start_s, travel_m, ego.v_mps, objects, self._emergency)
 
     def _believed(
         self, now_ns: int, observation: Observation | None, problem: _Problem | None
     ) -> EgoState | None:
-        """The ego now: as measured and carried on to now, or else from the last belief and our own last command."""
+        """The ego now: as measured and carried on to now, or else from the last belief and our own last command.
+
+        Where only the pose is not believed, from the last believed pose by the measured speed and yaw rate.
+        """
         if problem is None and observation is not None:
             return self._carried(
                 observation.ego,
@@ -260,6 +289,9 @@ class Safety:
                 observation.ego.a_mps2,
                 observation.ego.steer_rad,
             )
+        if self._odometry.lost:
+            ego, stamp_ns = self._odometry.believed, self._odometry.stamp_ns
+            return self._carried(ego, (now_ns - stamp_ns) * _NS, ego.a_mps2, ego.steer_rad)
         if self._ego is None or self._now_ns is None:
             return None
         return self._carried(
@@ -297,6 +329,38 @@ def _stale(now_ns: int, stamp_ns: int, limit_s: float, what: str, fault: Fault) 
             f"{what} is {-age_s:.2f} s ahead of time (limit {limit_s:.2f}): minimal-risk stop",
         )
     return None
+
+
+def _as_seen(
+    objects: Sequence[TrackedObject], wrong: EgoState, ego: EgoState
+) -> tuple[TrackedObject, ...]:
+    """Objects placed in `map` from a wrong ego, placed anew from the right one; their predictions go along."""
+    turn = ego.yaw_rad - wrong.yaw_rad
+    c, s = math.cos(turn), math.sin(turn)
+
+    def moved(x: Any, y: Any) -> tuple[Any, Any]:
+        own = to_frame(x, y, wrong.x_m, wrong.y_m, wrong.yaw_rad)
+        return from_frame(*own, ego.x_m, ego.y_m, ego.yaw_rad)
+
+    def path(p: PredictedPath) -> PredictedPath:
+        x, y = moved(p.x_m, p.y_m)
+        return replace(p, x_m=x, y_m=y, yaw_rad=p.yaw_rad + turn)
+
+    found = []
+    for o in objects:
+        x, y = moved(o.x_m, o.y_m)
+        found.append(
+            replace(
+                o,
+                x_m=float(x),
+                y_m=float(y),
+                yaw_rad=float(wrap_angle(o.yaw_rad + turn)),
+                vx_mps=c * o.vx_mps - s * o.vy_mps,
+                vy_mps=s * o.vx_mps + c * o.vy_mps,
+                predictions=tuple(path(p) for p in o.predictions),
+            )  # fmt: skip
+        )
+    return tuple(found)
 
 
 def _command_problem(command: Command | None) -> _Problem | None:

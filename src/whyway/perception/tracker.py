@@ -85,6 +85,15 @@ class Tracker:
         self._tracks = np.concatenate([tracks[lives], born])
         self._confirm(self._tracks)
         self._first = False
+        return self._confirmed()
+
+    def coast(self, dt_s: float) -> Tracks:
+        """The confirmed tracks now, without a measurement: they move on, and nobody is missed."""
+        _predict(self._tracks, dt_s, self._config.process_acceleration_mps2)
+        self._tracks["unseen"] += dt_s
+        return self._confirmed()
+
+    def _confirmed(self) -> Tracks:
         confirmed: Tracks = self._tracks[self._tracks["id"] > 0]
         return confirmed[np.argsort(confirmed["id"])]
 

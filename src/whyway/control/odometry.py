@@ -1,0 +1,131 @@
+"""Whether odometry may be believed: each reading against what the car's own speed and yaw rate say it must have done. No clock.
+
+Dead reckoning over a short window is nearly exact (error grows with the distance: wheel-speed scale, gyro bias), so a pose that has gone
+elsewhere in it has jumped, drifted or stood still under stamps that went on. Then the last believed pose is carried on by speed and
+yaw rate, and readings are refused until they are back where that leads: a pose that has once been wrong and stays there does not become
+right by staying. Borenstein, Everett, Feng, "Where am I?" (1996), chapter 5, for the errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+from whyway.config import SafetyConfig, VehicleConfig
+from whyway.control.validate import ego_fault, jump_fault
+from whyway.geometry import wrap_angle
+from whyway.types import EgoState
+
+WINDOW_S = 2.0
+"""So far back a reading is compared."""
+OFF_M, OFF_SHARE = 0.4, 0.02
+"""How far dead reckoning may be off: noise of the pose, and a share of the distance."""
+OFF_RAD = 0.1
+GAP_S = 1.0
+"""After a longer silence dead reckoning proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A reading and, in a frame of its own, where speed and yaw rate alone have led by then."""
+
+    stamp_ns: int
+    ego: EgoState
+    x_m: float = 0.0
+    y_m: float = 0.0
+    yaw_rad: float = 0.0
+    way_m: float = 0.0
+
+    def then(self, stamp_ns: int, ego: EgoState) -> _Reading:
+        """The next reading: on by the mean of both speeds and yaw rates."""
+        dt_s = (stamp_ns - self.stamp_ns) * 1e-9
+        way = 0.5 * (self.ego.v_mps + ego.v_mps) * dt_s
+        turn = 0.5 * (self.ego.yaw_rate_rps + ego.yaw_rate_rps) * dt_s
+        course = self.yaw_rad + 0.5 * turn
+        return _Reading(
+            stamp_ns, ego, self.x_m + way * math.cos(course), self.y_m + way * math.sin(course),
+            self.yaw_rad + turn, self.way_m + abs(way),
+        )  # fmt: skip
+
+    def leads(self, to: _Reading) -> EgoState:
+        """The ego of a later reading where dead reckoning from this one's pose leads."""
+        turned = self.ego.yaw_rad - self.yaw_rad
+        dx, dy, c, s = to.x_m - self.x_m, to.y_m - self.y_m, math.cos(turned), math.sin(turned)
+        return replace(
+            to.ego,
+            x_m=self.ego.x_m + c * dx - s * dy,
+            y_m=self.ego.y_m + s * dx + c * dy,
+            yaw_rad=float(wrap_angle(to.yaw_rad + turned)),
+        )
+
+
+class OdometryCheck:
+    """Readings in, what is wrong with them out; remembers the window, or the reading it last believed."""
+
+    def __init__(self, vehicle: VehicleConfig, limits: SafetyConfig) -> None:
+        self._vehicle, self._limits = vehicle, limits
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._window: deque[_Reading] = deque()
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the pose is elsewhere than the car's own motion says: then `believed` carries the old one on."""
+        return self._lost
+
+    @property
+    def stamp_ns(self) -> int:
+        """Of the last reading that was one."""
+        return self._window[-1].stamp_ns
+
+    @property
+    def believed(self) -> EgoState:
+        """The last reading or, where its pose is not believed, the one that dead reckoning leads to."""
+        last = self._window[-1]
+        return self._window[0].leads(last) if self._lost else last.ego
+
+    def step(self, stamp_ns: int, ego: EgoState) -> str | None:
+        """What is wrong with a reading, in one line; None if nothing is."""
+        invalid = ego_fault(ego, self._vehicle)
+        if invalid is not None:
+            return invalid
+        last = self._window[-1] if self._window else None
+        if last is None or not 0.0 <= (stamp_ns - last.stamp_ns) * 1e-9 <= GAP_S:
+            self.reset()
+            self._window.append(_Reading(stamp_ns, ego))
+            return None
+        if stamp_ns == last.stamp_ns and not self._lost:
+            return None  # the same one again
+        dt_s = (stamp_ns - last.stamp_ns) * 1e-9
+        jumped = jump_fault(last.ego, ego, dt_s, self._vehicle, self._limits)
+        self._window.append(last.then(stamp_ns, ego))
+        off = self._off()
+        self._lost = off is not None
+        self._forget()
+        return jumped or off
+
+    def _forget(self) -> None:
+        """Drop what is older than the window; while lost, all between the reading still believed and the newest."""
+        newest = self._window[-1]
+        if self._lost:
+            self._window = deque((self._window[0], newest))
+        while (
+            len(self._window) > 2 and (newest.stamp_ns - self._window[0].stamp_ns) * 1e-9 > WINDOW_S
+        ):
+            self._window.popleft()
+
+    def _off(self) -> str | None:
+        old, new = self._window[0], self._window[-1]
+        there, here = old.leads(new), new.ego
+        away = math.hypot(here.x_m - there.x_m, here.y_m - there.y_m)
+        since_s = (new.stamp_ns - old.stamp_ns) * 1e-9
+        if away > OFF_M + OFF_SHARE * (new.way_m - old.way_m):
+            return f"odometry is {away:.1f} m from where speed and yaw rate led in {since_s:.1f} s"
+        turned = abs(float(wrap_angle(here.yaw_rad - there.yaw_rad)))
+        if turned > OFF_RAD:
+            return f"odometry heading is {turned:.2f} rad from where the yaw rate led in {since_s:.1f} s"
+        return None
