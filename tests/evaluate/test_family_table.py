@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from rich.console import Console
 
 from whyway.config import Config
@@ -20,13 +18,8 @@ from whyway.evaluate.suites.family_table import (
     family_result,
     family_summary,
     family_table,
-    suite_rows,
 )
 from whyway.log import read_log
-from whyway.types import InputError
-from whyway.worlds.scenes.family_read import family_names
-
-SUITE = Path(__file__).parents[2] / "src/whyway/evaluate/suites/families.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -96,31 +89,3 @@ def test_the_table_counts_by_family_and_puts_like_failures_together() -> None:
 
 def test_without_families_there_is_no_table() -> None:
     assert family_table(RESULTS[-1:]) is None and family_summary(RESULTS[-1:]) == {}
-
-
-def test_the_ready_suite_has_every_family_twenty_times() -> None:
-    rows = suite_rows(yaml.safe_load(SUITE.read_text()), SUITE.parent)
-    assert [spec for spec, _ in rows] == [f"family:{name}" for name in family_names()]
-    assert all(seeds == tuple(range(1, 21)) for _, seeds in rows)
-
-
-def test_rows_name_maps_relative_to_the_file() -> None:
-    data = {"rows": [{"family": "cut_in", "map": "maps/T.xodr", "seeds": [4, 9]}, {"family": "jaywalker", "map": "town"}]}  # fmt: skip
-    assert suite_rows(data, Path("/x")) == (
-        ("family:cut_in@/x/maps/T.xodr", (4, 9)),
-        ("family:jaywalker@town", ()),
-    )
-
-
-@pytest.mark.parametrize(
-    ("rows", "says"),
-    [
-        (None, "rows:"), ([], "rows:"), (["cut_in"], "row 1"), ([{"map": "x"}], "row 1: needs family"),
-        ([{"family": "a", "seed": 3}], "unknown key 'seed'"), ([{"family": "a", "seeds": -1}], "seeds is a count"),
-        ([{"family": "a", "seeds": ["x"]}], "seeds is a count"), ([{"family": "a", "map": 3}], "map is a path"),
-    ],
-)  # fmt: skip
-def test_a_wrong_row_is_one_line(rows, says: str) -> None:
-    with pytest.raises(InputError) as error:
-        suite_rows({"rows": rows}, Path())
-    assert says in str(error.value) and "\n" not in str(error.value)

@@ -2,56 +2,85 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from whyway.cli.common import err_console, out_console, short_name, writable
 from whyway.config import load
-from whyway.driver import driver_config
+
+if TYPE_CHECKING:
+    from whyway.evaluate.suites.pools import Pool
+
+
+def _cores() -> int:
+    """Cores this process may use, as far as the system says."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return min(len(usable(0)) if usable else os.cpu_count() or 1, 8)
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Drive and judge every scene of a suite: a folder of CommonRoad files, or a YAML file of worlds.
+    """Drive and judge every scene of a suite, and compare with a baseline.
 
-    Writes logs, reports and summary.json; goes on where it was interrupted. Dials can follow as --key=value.
+    Writes a log and a report for every drive, report.html and summary.json; goes on where it was interrupted. Dials can follow as
+    --key=value. Exit code 1: a drive failed to run, or what the suite asks for is not met.
     """
 
     suite: Path
-    """Folder of CommonRoad files (searched through), or a suite file."""
-    driver: str = "rules"
-    """rules, constant_velocity or idm."""
+    """A suite's file (.yaml), one that comes along (families, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
+    driver: str | None = None
+    """rules, constant_velocity or idm; the suite's first, or rules, otherwise."""
+    baseline: str | None = None
+    """Another driver, who drives the same; or the folder of an earlier run."""
     seeds: int = 1
-    """Every scene is driven with seeds 1 to this."""
-    jobs: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8))
-    """Processes."""
+    """Every scene is driven with seeds 1 to this, unless the suite says which."""
+    jobs: int = field(default_factory=_cores)
+    """Processes of this machine."""
+    ray: str | None = None
+    """Drive on a Ray cluster instead: its address, auto, or local. Needs whyway[ray], and --out on a file system that its nodes share."""
     out: Path | None = None
     """Folder of the results; out/evaluate/<suite>-<driver> otherwise."""
     config: Path | None = None
     """YAML with dials to set."""
+    json: bool = False
+    """Print summary.json instead of tables."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, judge, sum up."""
         from whyway.drives import drive, provenance
-        from whyway.evaluate.suites.run import evaluate
-        from whyway.evaluate.suites.summary import summary_table
+        from whyway.evaluate.suites.run import Order, evaluate
+        from whyway.evaluate.suites.table import suite_table
 
-        config = driver_config(self.driver, load(self.config, overrides))
-        out = self.out or Path("out/evaluate") / f"{short_name(str(self.suite))}-{self.driver}"
+        out = (self.out or self._folder()).resolve()
+        config = load(self.config)
+        load(self.config, overrides)  # a wrong dial is told before anything starts
+        order = Order(
+            self.suite, out, drive, self.driver, self.baseline, self.seeds, config, tuple(overrides), provenance()
+        )  # fmt: skip
         writable(out)
-        summary, code = evaluate(
-            self.suite,
-            self.driver,
-            self.seeds,
-            self.jobs,
-            out,
-            drive,
-            config,
-            provenance(),
-            err_console,
-        )
-        out_console.print(summary_table(summary))
-        out_console.print(f"\n{out / 'summary.json'}\n{out / 'report.html'}")
+        summary, code = evaluate(order, self._pool(), err_console)
+        if self.json:
+            sys.stdout.write(json.dumps(summary) + "\n")
+        else:
+            out_console.print(suite_table(summary))
+            out_console.print(f"\n{out / 'summary.json'}\n{out / 'report.html'}", soft_wrap=True)
         return code
+
+    def _pool(self) -> Pool | int:
+        if self.ray is None:
+            return self.jobs
+        from whyway.evaluate.suites.ray_pool import ray_cluster
+
+        return ray_cluster(self.ray)
+
+    def _folder(self) -> Path:
+        against = f"-against-{short_name(self.baseline)}" if self.baseline else ""
+        return (
+            Path("out/evaluate")
+            / f"{short_name(str(self.suite))}-{self.driver or 'default'}{against}"
+        )

@@ -160,6 +160,16 @@ def paired_difference(
     return Difference(float(np.asarray(mean)), low, high, count, verdict)
 
 
+def never_seen(scenes: int, level: float = 0.95) -> float:
+    """Upper bound for the share of scenes in which something happens that happened in none of so many (the "rule of three").
+
+    A bootstrap of equal values has no spread and claims certainty; this is Clopper & Pearson's bound with 0 of n seen,
+    1 - ((1 - level) / 2)**(1 / n). See Hanley & Lippman-Hand, JAMA 249 (1983).
+    """
+    _check(level, 1)
+    return 1.0 if scenes < 1 else float(1.0 - ((1.0 - level) / 2.0) ** (1.0 / scenes))
+
+
 def _verdict(low: float, high: float, groups: int, higher_is_better: bool | None) -> Verdict:
     if groups < FEWEST_PAIRS or low <= 0.0 <= high:
         return "no difference shown"

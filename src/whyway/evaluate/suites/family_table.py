@@ -1,4 +1,4 @@
-"""Drives of scenario families: did the ego pass, from its log alone; how many of each family did; suites of rows.
+"""Drives of scenario families: did the ego pass, from its log alone; how many of each family did.
 
 A family says in the log's notes what passing takes beside the verdict ("goal stop_at_line limit_slack_mps=1"); see
 `worlds/scenes/family.py`, `PassSpec`.
@@ -9,23 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from whyway.evaluate.drive import Drive, read_drive
 from whyway.evaluate.score import SceneScore
 from whyway.log import Log
-from whyway.types import InputError
 
 STANDS_MPS = 0.3
 _BEFORE_LINE_M, _BEHIND_LINE_M = 8.0, 1.5
 """Where a stop counts as one at the line, by the front."""
 _GRACE_S = 0.5
 """So long one may be too fast at a border of limits."""
-_MOST_ROWS = 100_000
 _ACTOR = re.compile(r"actor \d+")
 """As verdicts name actors, and as a world's notes name their parts."""
 _FIGURES = re.compile(
@@ -143,11 +141,14 @@ def family_table(results: Sequence[Mapping[str, Any]]) -> Table | None:
         f"{len(by)} families, {total['family_passed']} of {total['family_drives']} drives passed "
         f"({100 * total['family_pass_rate']:.1f} %)"
     )
-    table = Table(title=title, title_justify="left")
+    style = "bold green" if total["family_passed"] == total["family_drives"] else "bold red"
+    table = Table(
+        title=title, title_justify="left", title_style=style, box=box.SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("family")
     table.add_column("passed", justify="right")
     table.add_column("failures (seeds)")
-    for name in sorted(by):
+    for name in sorted(by, key=lambda n: (total["families"][n], n)):  # the worst first
         rows = by[name]
         count = sum(map(_passed, rows))
         share = count / len(rows)
@@ -181,51 +182,3 @@ def _by_family(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[s
         if name is not None:
             found.setdefault(str(name), []).append(row)
     return found
-
-
-# ----------------------------------------------------------------------------------------------------------- suites
-
-
-def suite_rows(data: Mapping[str, Any], folder: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """World and seeds of each row of a suite file's `rows:`; seeds are empty where the command line's count.
-
-    A row is {family: cut_in}, and may have `map:` (a path relative to the file, or "town") and `seeds:` (a count, or a list).
-
-    Args:
-      data: the file's content.
-      folder: where it lies.
-
-    Raises:
-      InputError: a row that is none.
-    """
-    rows = data.get("rows")
-    if not isinstance(rows, list) or not 0 < len(rows) <= _MOST_ROWS:
-        raise InputError(
-            "a suite of families needs a list, rows: [{family: cut_in, seeds: 20}, ...]"
-        )
-    found = []
-    for i, row in enumerate(rows):
-        if not isinstance(row, Mapping) or not isinstance(row.get("family"), str):
-            raise InputError(f"row {i + 1}: needs family: NAME, found {str(row)[:60]!r}")
-        unknown = [k for k in row if k not in ("family", "map", "seeds")]
-        if unknown:
-            raise InputError(f"row {i + 1}: unknown key {unknown[0]!r}; known: family, map, seeds")
-        place = row.get("map")
-        if place is not None and not isinstance(place, str):
-            raise InputError(f"row {i + 1}: map is a path or town, found {str(place)[:60]!r}")
-        where = "" if place is None else f"@{place if place == 'town' else folder / place}"
-        found.append((f"family:{row['family']}{where}", _seeds(row.get("seeds"), i)))
-    return tuple(found)
-
-
-def _seeds(value: Any, i: int) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_ROWS:
-        return tuple(range(1, value + 1))
-    whole = isinstance(value, list) and value and all(type(v) is int and v >= 0 for v in value)
-    if not whole:
-        raise InputError(
-            f"row {i + 1}: seeds is a count or a list of numbers, found {str(value)[:60]!r}"
-        )
-    return tuple(value)

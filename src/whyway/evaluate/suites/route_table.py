@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from whyway.evaluate.carla_score import PENALTIES
-
-COLUMNS = (
-    ("carla_driving_score", "CARLA DS", 1),
-    ("carla_route_completion", "completed [%]", 1),
-    ("carla_penalty", "penalty", 2),
-    ("carla_status", "status", None),
-)
-"""Of the page of a suite: name, label, digits (None: a text)."""
 
 _SHORT = {
     "pedestrian": "ped",
@@ -33,11 +26,6 @@ def _of_routes(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _is_route(result: Mapping[str, Any]) -> bool:
     return "error" in result and "#" in str(result.get("file", ""))
-
-
-def route_columns(results: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, int | None], ...]:
-    """The columns a page needs more if there are routes among its scenes."""
-    return COLUMNS if _of_routes(results) else ()
 
 
 def route_summary(results: Sequence[Mapping[str, Any]]) -> dict[str, float | int]:
@@ -69,12 +57,15 @@ def route_table(results: Sequence[Mapping[str, Any]]) -> Table | None:
     routes = _of_routes(results)
     if not routes:
         return None
-    table = Table(title=f"{len(routes)} routes, CARLA driving score 1.0", title_justify="left")
+    table = Table(
+        title=f"{len(routes)} routes, CARLA driving score 1.0", title_justify="left",
+        box=box.SIMPLE_HEAD, pad_edge=False,
+    )  # fmt: skip
     table.add_column("route")
     for label in ("length [m]", "completed [%]", "score", *_SHORT.values(), "outside [%]", "time [s]"):  # fmt: skip
         table.add_column(label, justify="right")
     table.add_column("status")
-    for r in routes:
+    for r in sorted(routes, key=lambda r: r.get("metrics", {}).get("carla_driving_score", -1.0)):
         if "metrics" not in r:
             table.add_row(
                 r["name"], *["–"] * (len(table.columns) - 2), f"[red]error: {r['error']}[/]"

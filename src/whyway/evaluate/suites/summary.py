@@ -1,4 +1,4 @@
-"""Scores of many scenes -> one summary: means, shares over all cycles, pooled latencies; as JSON, as a page, as a table.
+"""Scores of many drives -> one summary: means, shares over all cycles, pooled latencies, each with its interval.
 
 `summary.json` (schema 2), which the page, the table, gates and a later run's `--baseline` read:
 
@@ -7,6 +7,7 @@
     driver        who was judged
     state         "complete", or "interrupted" (then `drives` says how far it came)
     drives        {wanted, done}
+    verdict       null without a baseline; else "better", "worse", "mixed" or "no difference shown", by the headline numbers
     overall       one line in words: what passed, what failed, what differs from the baseline
     asks          [{metric, min, max, value, met}]: what the suite's file asks for; min or max is null where it asks for one
     provenance    {git, versions, suite, seeds, config_hash}
@@ -19,7 +20,7 @@
                      report   path of its report.html, log  path of its .mcap; both relative to summary.json
                      family, family_passed, family_reason   where it is of a family; carla   where it is a route]
     summary       {metric: number or null, and intervals: {metric: [low, high]}}, an infinite end as null: nothing excluded
-    baseline      null, or {driver, source, state, provenance, summary, scenes}; scenes with name, file, seed, verdict, error, metrics,
+    baseline      null, or {driver, source, provenance, summary, scenes}; scenes with name, file, seed, verdict, error, metrics,
                   report and log only. source is "this run" or the folder of the earlier run
     differences   {} without a baseline, or {metric: {mean, low, high, pairs, verdict, better, ours, theirs}}: ours - theirs over the drives
                   of the same name; verdict "better", "worse", "no difference shown", or "higher", "lower" where neither is
@@ -28,162 +29,116 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
-from rich.console import Group
-from rich.table import Table
 
-from whyway.evaluate.report import picture, plots
-from whyway.evaluate.report.page import environment
-from whyway.evaluate.suites.family_table import family_summary, family_table
-from whyway.evaluate.suites.route_table import route_columns, route_summary, route_table
-
-SHARES = (
-    "consistency_longitudinal",
-    "consistency_lateral",
-    "contradiction",
-    "grounding",
-    "grounding_scene",
-    "grounding_truth",
+from whyway.evaluate.statistics import (
+    bootstrap_interval,
+    never_seen,
+    quantile_interval,
 )
-"""Shares of cycles: averaged by how many cycles a scene has."""
+from whyway.evaluate.suites.family_table import family_summary
+from whyway.evaluate.suites.measures import (
+    QUANTILES,
+    Measure,
+    Result,
+    labels,
+    measures_of,
+)
+from whyway.evaluate.suites.route_table import route_summary
 
-MEANS = (
-    "no_at_fault_collisions", "drivable_area_compliance", "driving_direction_compliance", "traffic_light_compliance",
-    "ego_progress", "time_to_collision_within_bound", "comfort",
-)  # fmt: skip
-
-COLUMNS = (
-    ("pdms", "PDMS", 3), ("no_at_fault_collisions", "NC", 1), ("drivable_area_compliance", "DAC", 0),
-    ("ego_progress", "EP", 2), ("time_to_collision_within_bound", "TTC", 2), ("comfort", "C", 2),
-    ("route_completion", "route", 2), ("consistency_longitudinal", "consist. lon", 3),
-    ("consistency_lateral", "consist. lat", 3), ("contradiction", "contrad.", 3), ("grounding", "grounding", 3),
-    ("interventions", "safety", 0), ("latency_p99_ms", "p99 [ms]", 0),
-)  # fmt: skip
+SCHEMA = 2
+_NOT_TOLD = ("decision_ms", "key")
+"""Of a drive's score: too much, or of no use to a reader."""
 
 
 def summarise(
-    driver: str, results: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]
+    driver: str, results: Sequence[Result], provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The summary of some results, each a `SceneScore` as JSON, or {name, file, seed, verdict, error}.
 
-    A scene with an error counts 0 in PDMS and route completion: what does not run does not drive.
+    A drive with an error counts 0 in scores (PDMS, route completion, pass rate ...): what does not run does not drive.
+
+    Returns:
+      What `summary.json` holds of one driver; `compare.compared` and `run.evaluate` add the rest.
     """
     judged = [r for r in results if "error" not in r]
-    metrics = [r["metrics"] for r in judged]
-    times = [ms for r in judged for ms in r.get("decision_ms", [])]
-    goals = [m["goal_reached"] for m in metrics if m["goal_reached"] is not None]
-    summary = {
+    measures = measures_of(results)
+    goals = [g for r in judged if (g := r["metrics"].get("goal_reached")) is not None]
+    hit = [r["metrics"].get("at_fault_collisions") or 0 for r in judged]
+    numbers = {
         "scenes": len(results),
         "errors": len(results) - len(judged),
-        "passed": sum(map(_passed, judged)),
-        "pdms": _mean([m["pdms"] for m in metrics], len(results)),
-        "at_fault_collisions": sum(m["at_fault_collisions"] for m in metrics),
-        "scenes_with_at_fault_collision": sum(m["at_fault_collisions"] > 0 for m in metrics),
-        "red_lights_run": sum(m["red_lights_run"] for m in metrics),
-        "route_completion": _mean([m["route_completion"] for m in metrics], len(results)),
-        **{name: _mean([m[name] for m in metrics], len(judged)) for name in MEANS},
-        **{name: _share(metrics, name) for name in SHARES},
-        "interventions": sum(m["interventions"] for m in metrics),
+        "passed": sum(r["verdict"] == "passed" for r in judged),
+        **{m.name: total(m, results) for m in measures},
+        "scenes_with_at_fault_collision": sum(n > 0 for n in hit),
         "goals_that_count": len(goals),
-        "goals_reached": sum(goals),
-        "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
-        "latency_p99_ms": float(np.percentile(times, 99)) if times else None,
+        "goals_reached": sum(map(bool, goals)),
         **route_summary(results),
         **family_summary(results),
     }
-    scenes = [{k: v for k, v in r.items() if k not in ("decision_ms", "key")} for r in results]
-    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in summary.items()}
-    return {"driver": driver, "provenance": dict(provenance), "scenes": scenes, "summary": rounded}
-
-
-def _mean(values: Sequence[float], count: int) -> float | None:
-    return sum(values) / count if count else None
-
-
-def _share(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    known = [(m[name], m["cycles"]) for m in metrics if m[name] is not None and m["cycles"]]
-    total = sum(cycles for _, cycles in known)
-    return sum(share * cycles for share, cycles in known) / total if total else None
-
-
-def render_summary(summary: Mapping[str, Any]) -> str:
-    """Give the text of the suite's report.html: one row a scene, each with its own report behind it."""
-    light, dark = picture.color_variables()
-    scenes = sorted(summary["scenes"], key=_rank)
-    columns = (*route_columns(scenes), *COLUMNS)
-    return (
-        environment()
-        .get_template("summary.html.jinja")
-        .render(
-            driver=summary["driver"],
-            summary=summary["summary"],
-            provenance=_flat(summary["provenance"]),
-            columns=[label for _, label, _ in columns],
-            rows=[_row(s, columns) for s in scenes],
-            light=light,
-            dark=dark,
-            picture_style=Markup(picture.STYLE),
-            plot_style=Markup(plots.STYLE),
-        )
-    )
-
-
-def _passed(scene: Mapping[str, Any]) -> bool:
-    return bool(scene["verdict"] == "passed")
-
-
-def _rank(scene: Mapping[str, Any]) -> tuple[bool, float, float]:
-    """What is to be looked at first: what was not passed, then the lower CARLA score if there is one, then the lower PDMS."""
-    metrics = scene.get("metrics") or {"pdms": -1.0}
-    return _passed(scene), metrics.get("carla_driving_score", 0.0), metrics["pdms"]
-
-
-def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
-    for name, value in values.items():
-        found += _flat(value) if isinstance(value, Mapping) else [(name, str(value))]
-    return found
-
-
-def _row(
-    scene: Mapping[str, Any], columns: Sequence[tuple[str, str, int | None]]
-) -> dict[str, Any]:
-    metrics = scene.get("metrics", {})
-    cells = [
-        "–"
-        if metrics.get(name) is None
-        else str(metrics[name])
-        if digits is None
-        else f"{metrics[name]:.{digits}f}"
-        for name, _, digits in columns
+    scenes, strata = labels(results)
+    told = [
+        {k: v for k, v in r.items() if k not in _NOT_TOLD} | {"scene": scene, "stratum": stratum}
+        for r, scene, stratum in zip(results, scenes, strata, strict=True)
     ]
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in numbers.items()}
+    rounded["intervals"] = {m.name: ends(*interval(m, results)) for m in measures}
     return {
-        "name": scene["name"],
-        "report": scene.get("report", ""),
-        "verdict": scene.get("error") or scene["verdict"],
-        "passed": _passed(scene),
-        "cells": cells,
-    }
+        "schema": SCHEMA, "driver": driver, "provenance": dict(provenance), "scenes": told, "summary": rounded,
+    }  # fmt: skip
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table | Group:
-    """The summary for a terminal: routes and families one by one where there are any, the numbers, then every scene that failed."""
-    numbers = summary["summary"]
-    found = Table(title=f"{summary['driver']} on {numbers['scenes']} scenes", title_justify="left")
-    found.add_column("metric")
-    found.add_column("value", justify="right")
-    for name, value in numbers.items():
-        text = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-        bad = name in ("errors", "at_fault_collisions", "red_lights_run") and value
-        found.add_row(name.replace("_", " "), f"[red]{text}[/]" if bad else text)
-    failed = [s for s in summary["scenes"] if not _passed(s)]
-    if failed:
-        found.add_section()
-        for scene in failed:
-            found.add_row(scene["name"], f"[red]{scene.get('error') or scene['verdict']}[/]")
-    more = [t for make in (route_table, family_table) if (t := make(summary["scenes"])) is not None]
-    return Group(*more, found) if more else found
+def total(measure: Measure, results: Sequence[Result]) -> float | int | None:
+    """A number over all drives; None where no drive has it."""
+    if measure.how == "quantile":
+        times = [ms for r in results for ms in r.get("decision_ms", ())]
+        return float(np.quantile(times, QUANTILES[measure.name])) if times else None
+    pairs = [(v, r) for r in results if (v := measure.value(r)) is not None]
+    values = [v for v, _ in pairs]
+    if measure.how == "sum":
+        return int(sum(values))
+    if measure.how == "share":
+        cycles = [_cycles(r) for _, r in pairs]
+        whole = sum(cycles)
+        weighted = (v * c for v, c in zip(values, cycles, strict=True))
+        return sum(weighted) / whole if whole else None
+    return sum(values) / len(values) if values else None
+
+
+def interval(measure: Measure, results: Sequence[Result]) -> tuple[float, float]:
+    """The 95 % interval of `total`, over scenes."""
+    if measure.how == "quantile":
+        series = [r.get("decision_ms", ()) for r in results]
+        return quantile_interval(series, QUANTILES[measure.name])
+    scenes, strata = labels(results)
+    values = [measure.value(r) for r in results]
+    known = {v for v in values if v is not None}
+    if measure.event and known in ({0.0}, {1.0}) and (measure.how != "sum" or known == {0.0}):
+        drawn = {s for s, v in zip(scenes, values, strict=True) if v is not None}
+        return _certain(measure, known.pop(), len(drawn))
+    estimate = partial(bootstrap_interval, values, scenes=scenes, strata=strata)
+    if measure.how == "share":
+        return estimate(weights=[_cycles(r) for r in results])
+    return estimate(statistic=np.sum if measure.how == "sum" else np.mean)
+
+
+def _certain(measure: Measure, value: float, scenes: int) -> tuple[float, float]:
+    """The interval of what was the same, 0 or 1, in all scenes; see `statistics.never_seen`."""
+    other = never_seen(scenes)
+    if measure.how == "sum":  # over as many scenes, each with one at most
+        return 0.0, scenes * other
+    return value * (1.0 - other), value + (1.0 - value) * other
+
+
+def _cycles(result: Result) -> float:
+    return float(result.get("metrics", {}).get("cycles") or 0)
+
+
+def ends(low: float, high: float) -> list[float | None]:
+    """An interval as JSON has it: an infinite end is null."""
+    return [round(x, 6) if math.isfinite(x) else None for x in (low, high)]

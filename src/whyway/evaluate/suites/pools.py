@@ -1,0 +1,62 @@
+"""Jobs -> outcomes, over the processes of this machine. A job that takes its process along costs no other job."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from whyway.evaluate.suites.job import DIED, DeadError, Job, Outcome, drive_and_judge
+
+Pool = Callable[[Sequence[Job]], Iterator[tuple[Job, Outcome]]]
+"""Runs jobs somewhere and gives each with its outcome, as they are done."""
+
+
+def processes(count: int) -> Pool:
+    """A pool of so many processes of this machine."""
+
+    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        suspects = []
+        for job, future in _submitted(jobs, min(count, len(jobs))):
+            if isinstance(future.exception(), BrokenProcessPool):
+                suspects.append(job)
+            else:
+                yield job, future.exception() or future.result()
+        # a process that dies takes all of its pool along: find out which job it was, one at a time
+        for suspect in suspects:
+            for job, future in _submitted([suspect], 1):
+                died = isinstance(future.exception(), BrokenProcessPool)
+                yield job, DeadError(DIED) if died else future.exception() or future.result()
+
+    return run
+
+
+def _submitted(jobs: Sequence[Job], count: int) -> Iterator[tuple[Job, Future[dict[str, object]]]]:
+    """Every job with its future, as they are done."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_worker) as pool:
+        try:
+            futures = {pool.submit(drive_and_judge, job): job for job in jobs}
+            for future in as_completed(futures):
+                yield futures[future], future
+        except BaseException:  # interrupted: the pool would first wait for every job
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+def _worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for jobs for ever, also when nobody is left to give it one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

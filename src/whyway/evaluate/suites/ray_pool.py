@@ -1,0 +1,116 @@
+"""Jobs -> outcomes, over a Ray cluster: the same job function, one CPU each; results come back as JSON.
+
+Logs, scores and reports are written by the node that drove, so `out` and the scenes have to lie on a file system that all nodes
+share, under the same path; and whyway has to be installed there in the same state. Both are checked, not trusted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from whyway.evaluate.suites.job import DIED, DeadError, Job, Outcome, code_hash, drive_and_judge
+from whyway.evaluate.suites.pools import Pool
+from whyway.evaluate.suites.schema import SuiteError
+
+NEEDS = "evaluate --ray needs: pip install 'whyway[ray]'"
+PER_CPU = 4
+"""Jobs that wait on the cluster for each of its CPUs; the others wait here."""
+
+
+class NodeError(RuntimeError):
+    """A node that cannot give the results that were asked for; its text names the remedy."""
+
+
+def ray_cluster(address: str, ray: Any = None) -> Pool:
+    """A pool of the nodes of a Ray cluster.
+
+    Args:
+      address: of the cluster's head ("10.0.0.1:6379", "ray://..."), "auto" for the one this machine belongs to, or "local" for one that
+        is started here and ends with the suite.
+      ray: the library, or what stands for it in a test.
+
+    Raises:
+      SuiteError: Ray is not installed, or there is no such cluster.
+    """
+    ray = _ray() if ray is None else ray
+    # nothing is reported to anybody unless its user asks for it
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options = {} if address == "local" else {"address": address}
+    try:
+        ray.init(**options, log_to_driver=False, logging_level="error", **_local(address))
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise SuiteError(
+            f"--ray {address}: no cluster there ({' '.join(str(error).split())[:100]}); start one with ray start --head, or give local"
+        ) from None
+
+    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        try:
+            yield from _run(ray, jobs)
+        finally:
+            ray.shutdown()
+
+    return run
+
+
+def _local(address: str) -> dict[str, Any]:
+    return {"include_dashboard": False} if address == "local" else {}
+
+
+def _ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise SuiteError(NEEDS) from error
+
+
+def _run(ray: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+    # a job is not tried again: what takes its process along once does so twice
+    remote = ray.remote(num_cpus=1, max_retries=0)(on_node)
+    code = code_hash()
+    waiting = list(reversed(jobs))
+    running: dict[Any, Job] = {}
+    most = max(1, int(PER_CPU * ray.cluster_resources().get("CPU", 1)))
+    try:
+        while waiting or running:
+            while waiting and len(running) < most:
+                job = waiting.pop()
+                running[remote.remote(job, code)] = job
+            done, _ = ray.wait(list(running), num_returns=1)
+            for reference in done:
+                job = running.pop(reference)
+                yield job, _outcome(ray, reference, job)
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+
+
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+    """What came of a job, as the pool of processes would say it."""
+    try:
+        result = json.loads(ray.get(reference))
+    except ray.exceptions.RayTaskError as error:  # what the job raised, with its traceback there
+        cause = error.cause if isinstance(error.cause, BaseException) else error
+        cause.__cause__ = RuntimeError(str(error))
+        return cause
+    except ray.exceptions.RayError:
+        return DeadError(DIED)
+    if not job.log_path.is_file():
+        return NodeError(
+            f"{job.log_path}: written on another machine; give --out on a file system that all nodes share"
+        )
+    return dict(result)
+
+
+def on_node(job: Job, code: str) -> str:
+    """Drive and judge a job where it was sent; its score as JSON.
+
+    Raises:
+      NodeError: whyway is another there than here.
+    """
+    if code_hash() != code:
+        raise NodeError("a node has other whyway code than this machine; install the same on both")
+    return json.dumps(drive_and_judge(job))
