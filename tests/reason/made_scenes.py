@@ -8,8 +8,11 @@ import math
 import numpy as np
 from roads import arc, ids, road, straight
 
+from whyway.evaluate.interventions import decision as decision
+from whyway.evaluate.interventions import declared as declared
+from whyway.evaluate.interventions import without as without
+from whyway.evaluate.interventions import without_cause as without_cause
 from whyway.types import (
-    CauseKind,
     EgoState,
     Intent,
     LightState,
@@ -116,32 +119,3 @@ def scene(e, *objects, lights=(), stamp_ns=0):
 
 def light(color):
     return (LightState(LIGHT, color, 1.0),)
-
-
-def without(s: Scene, object_id: int) -> Scene:
-    """The scene without one object."""
-    return dataclasses.replace(s, objects=tuple(o for o in s.objects if o.id != object_id))
-
-
-def without_cause(s: Scene, kind: CauseKind, i: int) -> Scene | None:
-    """The scene in which a cause is not there; None where a scene cannot do without it (a curve, the route, ...)."""
-    if kind == CauseKind.OBJECT:
-        return without(s, i)
-    if kind == CauseKind.TRAFFIC_LIGHT:
-        return dataclasses.replace(s, lights=tuple(x for x in s.lights if x.light_id != i))
-    return None
-
-
-def decision(trace):
-    """What a trace decides, on all axes."""
-    p = trace.planning
-    return p.longitudinal, p.lateral, p.direction
-
-
-def declared(cause):
-    """What a cause declares would be decided without it."""
-    return (
-        cause.counterfactual_longitudinal,
-        cause.counterfactual_lateral,
-        cause.counterfactual_direction,
-    )

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.driver import make_planner
+from whyway.driver import driver_config, make_planner
 from whyway.evaluate.coverage import Again, decided_again, logged_config
 from whyway.evaluate.explain import ExplainError, plain
 from whyway.evaluate.trace_score import EXPERT
@@ -121,7 +121,7 @@ def intervene(log: Log, every: int = EVERY) -> Interventions:
         )
     road = Road(maps[-1], routes[-1])
     driver = str(log.info.get("driver"))
-    planner = make_planner(driver, logged_config(log), road)
+    planner = make_planner(driver, driver_config(driver, logged_config(log)), road)
     found: dict[str, list[bool]] = {what: [] for what in TESTS}
     for k, cycle in enumerate(decided_again(log, road, every=1)):
         if k % every == 0:
