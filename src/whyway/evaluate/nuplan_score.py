@@ -33,10 +33,10 @@ class NuplanScore:
     drivable_area_compliance: float
     ego_is_making_progress: float
     driving_direction_compliance: float
-    progress_along_expert_route: float
+    ego_progress_along_expert_route: float
     time_to_collision_within_bound: float
     speed_limit_compliance: float
-    comfortable: float
+    ego_is_comfortable: float
 
     def metrics(self) -> dict[str, float | str]:
         """The numbers of a table."""
@@ -65,9 +65,18 @@ def nuplan_score(drive: Drive, driving: DrivingScore) -> NuplanScore:
     limit = drive.road.cover.speed_limit(*drive.center)
     speed = nuplan.speed_limit_compliance(drive.v_mps, limit, drive.dt_s)
     smooth = comfortable(drive)
-    terms = (collisions, drivable, progressing, direction, progress, ttc, speed, smooth)
-    total = nuplan.closed_loop_score(*(np.asarray(t) for t in terms))
-    return NuplanScore(float(total), *(float(t) for t in terms))
+    terms = {
+        "no_ego_at_fault_collisions": collisions,
+        "drivable_area_compliance": drivable,
+        "ego_is_making_progress": progressing,
+        "driving_direction_compliance": direction,
+        "ego_progress_along_expert_route": progress,
+        "time_to_collision_within_bound": ttc,
+        "speed_limit_compliance": speed,
+        "ego_is_comfortable": np.asarray(smooth),
+    }
+    total = nuplan.closed_loop_score(terms)
+    return NuplanScore(float(total), **{name: float(value) for name, value in terms.items()})
 
 
 def comfortable(drive: Drive, start: int = 0, stop: int | None = None) -> float:

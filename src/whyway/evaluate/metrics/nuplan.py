@@ -9,6 +9,7 @@ Which contact is whose fault is `navsim.at_fault`, which NAVSIM took from here; 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -26,12 +27,23 @@ PROGRESS_THRESHOLD_M = 2.0
 TTC_STEP_S, TTC_HORIZON_S, LEAST_TTC_S = 0.1, 3.0, 0.95
 MAX_OVERSPEED_MPS = 2.23
 
+GATES = (
+    "no_ego_at_fault_collisions",
+    "drivable_area_compliance",
+    "ego_is_making_progress",
+    "driving_direction_compliance",
+)
+"""Metrics whose scores multiply everything."""
+
 WEIGHTS = {
-    "progress_along_expert_route": 5.0,
+    "ego_progress_along_expert_route": 5.0,
     "time_to_collision_within_bound": 5.0,
     "speed_limit_compliance": 4.0,
-    "comfortable": 2.0,
+    "ego_is_comfortable": 2.0,
 }
+"""Weights of the mean; any other metric that has a score weighs `DEFAULT_WEIGHT`."""
+
+DEFAULT_WEIGHT = 1.0
 
 
 def no_at_fault_collisions(fault: Array, is_vru: Array, is_vehicle: Array) -> Array:
@@ -118,16 +130,25 @@ def speed_limit_compliance(v_mps: Array, limit_mps: Array, dt_s: float) -> Array
     return xp.where(loss < 1.0, 1.0 - loss, xp.zeros_like(loss))
 
 
-def closed_loop_score(
-    collisions: Array, drivable: Array, progressing: Array, direction: Array,
-    progress: Array, ttc: Array, speed_limit: Array, comfortable: Array,
-) -> Array:  # fmt: skip
-    """The score `(...)`: the four gates times (5 progress + 5 TTC + 4 speed limit + 2 comfort) / 16."""
-    w = WEIGHTS
-    total = (
-        w["progress_along_expert_route"] * progress
-        + w["time_to_collision_within_bound"] * ttc
-        + w["speed_limit_compliance"] * speed_limit
-        + w["comfortable"] * comfortable
-    )
-    return collisions * drivable * progressing * direction * total / sum(w.values())
+def closed_loop_score(scores: Mapping[str, Array | None]) -> Array:
+    """The score `(...)` of scenarios in [0, 1]: the gates times the weighted mean of the rest.
+
+    Source: `nuplan/planning/metrics/aggregator/weighted_average_metric_aggregator.py`, `_compute_scenario_score`, with
+    `config/metric_aggregator/closed_loop_*_agents_weighted_average.yaml`.
+
+    Args:
+      scores: each metric's score `(...)` by nuPlan's name; None, as a missing one, neither gates nor weighs. Without any that
+        weighs the score is 0.
+    """
+    gate: Array = 1.0
+    total: Array = 0.0
+    weights = 0.0
+    for name, score in scores.items():
+        if score is None:
+            continue
+        if name in GATES:
+            gate = gate * score
+        else:
+            weight = WEIGHTS.get(name, DEFAULT_WEIGHT)
+            total, weights = total + weight * score, weights + weight
+    return gate * total / weights if weights else 0.0 * gate
