@@ -46,7 +46,7 @@ class RoadEdge:
 
     def distance(self, x_m: Floats, y_m: Floats) -> Floats:
         """Signed distance [m] of points `(...)`; NaN of NaN."""
-        known = ~np.isnan(x_m)
+        known = ~np.isnan(x_m + y_m)
         x, y = x_m[known], y_m[known]
         away, _ = self._tree.query(np.stack([x, y], axis=-1))
         result = np.full(x_m.shape, np.nan)
