@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,20 @@ DATA = Path(__file__).parents[3] / "shared/data/commonroad_bsd"
 SCENES = sorted(DATA.glob("*/*.xml.gz"))
 
 
+COMPARED: Counter[str] = Counter()
+"""How many verdicts were compared, by what they are about; told at the end."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for what, count in COMPARED.items():
+        terminalreporter.write_line(f"compared: {count} {what}")
+
+
 @dataclass(frozen=True)
 class Pair:
     """A scene as we read it and as commonroad-io does."""
+
+    path: Path
 
     ours: CommonRoadScene
     scenario: Any
@@ -49,4 +61,4 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         scenario, problems = reader.CommonRoadFileReader(str(plain)).open()
     plain.unlink()
     problem = next(iter(problems.planning_problem_dict.values()))
-    return Pair(read_scene(path), scenario, problem)
+    return Pair(path, read_scene(path), scenario, problem)
