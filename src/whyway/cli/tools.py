@@ -65,16 +65,18 @@ class Map:
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure how fast decisions or the simulator are, on one thread."""
+    """Measure how fast decisions, the simulator or the judge are, on one thread."""
 
-    what: Annotated[Literal["decide", "sim"], tyro.conf.Positional]
-    """decide: observation to command; sim: whole environment steps."""
+    what: Annotated[Literal["decide", "sim", "metrics"], tyro.conf.Positional]
+    """decide: observation to command; sim: whole environment steps; metrics: drives judged."""
     json: bool = False
     """Print JSON."""
     worlds: int = 1024
     """sim: how many worlds at once."""
     agents: int | None = None
-    """Road users per world; 30 for decide, 32 for sim."""
+    """Road users per world; 30 for decide, 32 for sim, 64 for metrics."""
+    scenes: int = 50
+    """metrics: how many drives of 8 s."""
     backend: tuple[Literal["numpy", "compiled", "torch", "torch-compiled"], ...] = ()
     """sim: what steps the worlds; numpy, and compiled where numba is, if none is named."""
     place: tuple[str, ...] = ()
@@ -104,6 +106,14 @@ class Bench:
                     )
                 if not self.place:
                     results += bench_world(Config(), progress=lambda s: tell(completed=s))
+            elif self.what == "metrics":
+                from whyway.evaluate.bench import bench_metrics
+
+                no_dials(overrides)
+                agents = 64 if self.agents is None else self.agents
+                results = bench_metrics(
+                    self.scenes, objects=agents, progress=lambda n: bar.update(task, completed=n)
+                )
             else:
                 from whyway.bench import bench_decide
 
