@@ -11,11 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whyway.cli import OK, WRONG_INPUT, main
-from whyway.evaluate.formats.carla_result import (
-    read_carla_result,
-    score_carla_result,
-    version_of,
-)
+from whyway.evaluate.formats.carla_rescore import score_carla_result, version_of
+from whyway.evaluate.formats.carla_result import read_carla_result
 from whyway.evaluate.formats.jsonfile import FormatError
 from whyway.evaluate.metrics import carla
 from whyway.evaluate.metrics.carla import Infractions
@@ -268,10 +265,22 @@ def test_what_is_wrong_is_said_in_one_line(file, capsys, value, says):
     assert line.startswith("whyway: ") and says in line and path.name in line
 
 
-def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path):
-    for path in (tmp_path / "none.json", tmp_path):
-        with pytest.raises(FormatError, match="give the path of"):
-            read_carla_result(path)
+def test_a_file_that_is_not_there_and_an_empty_folder_are_refused(tmp_path):
+    with pytest.raises(FormatError, match="no such file; give the path of"):
+        read_carla_result(tmp_path / "none.json")
+    with pytest.raises(FormatError, match="holds no .json"):
+        read_carla_result(tmp_path)
+    with pytest.raises(FormatError, match="nothing to score"):
+        read_carla_result()
+
+
+def test_the_parts_of_a_run_are_scored_as_one(tmp_path, file):
+    parts = [file(result(record("a", red_light=[RED]), progress=[1, 2])), file(result(record("b")))]
+    (tmp_path / "merged.json").write_text("what the parts were merged into")
+    for paths in (parts, [tmp_path]):
+        found = score_carla_result(read_carla_result(*paths), "1.0")
+        assert [row["route_id"] for row in found["records"]] == ["a", "b"]
+        assert found["summary"]["driving_score"] == pytest.approx(170.0 / 3)
 
 
 @pytest.mark.parametrize("version", ["3.0", "two", "1.0 "])

@@ -20,8 +20,8 @@ from whyway.types import InputError
 class Carla:
     """Recompute the scores of a CARLA leaderboard result from its infractions: penalty, driving score, success rate."""
 
-    result: Annotated[Path, tyro.conf.Positional]
-    """The leaderboard's or Bench2Drive's result (JSON, plain or gzipped)."""
+    results: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """The leaderboard's or Bench2Drive's result (JSON, plain or gzipped), its parts, or the folder they are in."""
     version: str = ""
     """Whose formula: 1.0, 2.0 or 2.1; the one the file's own numbers follow otherwise."""
     json: bool = False
@@ -29,22 +29,19 @@ class Carla:
 
     def score(self) -> Mapping[str, Any]:
         """Read and judge."""
-        from whyway.evaluate.formats.carla_result import (
-            read_carla_result,
-            score_carla_result,
-            version_of,
-        )
+        from whyway.evaluate.formats.carla_rescore import score_carla_result, version_of
+        from whyway.evaluate.formats.carla_result import read_carla_result
         from whyway.evaluate.metrics.carla import formula
 
         if self.version:
             formula(self.version)  # known, before anything is read
-        result = read_carla_result(self.result)
+        result = read_carla_result(*self.results)
         return score_carla_result(result, self.version or version_of(result))
 
     def show(self, found: Mapping[str, Any]) -> None:
         """A line for each route, then the summary."""
         columns = ("route_id", "status", "score_route", "score_penalty", "score_composed")
-        out_console.print(_rows(f"CARLA {self.result.name}", columns, found["records"]))
+        out_console.print(_rows(f"CARLA {self.results[0].name}", columns, found["records"]))
         summary = dict(found["summary"])
         counts, rates = summary.pop("infractions"), summary.pop("infractions_per_km") or {}
         done = [

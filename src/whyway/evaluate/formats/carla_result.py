@@ -1,4 +1,4 @@
-"""A CARLA leaderboard's result file -> its scores anew, from its list of infractions, by any version's formula.
+"""A CARLA leaderboard's result file -> what was done on each route: the infractions, from which `carla_rescore.py` makes its scores anew.
 
 Layouts read: leaderboard 1.0 and 2.x (`_checkpoint.records`, written by their `leaderboard/utils/statistics_manager.py`), Bench2Drive's, its
 `tools/merge_route_json.py`'s merged one, and a single record by itself. Only `score_route` is taken from the file; the shares that two kinds
@@ -8,20 +8,16 @@ of infraction carry are read from their messages, where they stand rounded to 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from whyway.evaluate.formats.jsonfile import FormatError, mapping, read_json, real, sequence
-from whyway.evaluate.metrics import carla as formulas
 from whyway.evaluate.metrics.carla import MIN_SPEED, OUTSIDE, Infractions
-from whyway.types import InputError
 
 WHAT = "a CARLA leaderboard result (JSON)"
 MAX_RECORDS = 100_000
-ROUNDING = 1e-4
-"""What a percentage rounded to 0.01 % may change."""
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*%")
 _SPEED = re.compile(r"speed is (\d+(?:\.\d+)?)")
@@ -63,12 +59,38 @@ class CarlaResult:
 # ------------------------------------------------------------------------------------------------------- reading
 
 
-def read_carla_result(path: Path) -> CarlaResult:
-    """Read a result file.
+def read_carla_result(*paths: Path) -> CarlaResult:
+    """Read a result file, or the parts of one run that was split over several; a folder stands for the results in it.
 
     Raises:
-      FormatError: one line that says what is wrong with the file.
+      FormatError: one line that says what is wrong with which file.
     """
+    parts = [_read(path) for path in _files(paths)]
+    if len(parts) == 1:
+        return parts[0]
+    records = tuple(r for part in parts for r in part.records)
+    if len(records) > MAX_RECORDS:
+        raise FormatError(f"the files hold {len(records)} routes, more than {MAX_RECORDS}; score them apart")  # fmt: skip
+    return CarlaResult(
+        records, sum(p.routes for p in parts), any(p.bench2drive for p in parts), None
+    )
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Of a folder all but `merged.json`, which Bench2Drive's merging leaves beside its parts."""
+    if not paths:
+        raise FormatError(f"there is nothing to score; give {WHAT}, or a folder of them")
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(p for p in path.glob("*.json*") if p.name != "merged.json")
+        if not inside:
+            raise FormatError(f"{path}: holds no .json; give {WHAT}, or a folder of them")
+        yield from inside
+
+
+def _read(path: Path) -> CarlaResult:
     value = read_json(path, WHAT)
     try:
         return _result(mapping(value, "the file"))
@@ -176,146 +198,3 @@ def _share(message: str, where: str) -> float:
 def _metres(message: str) -> float:
     found = _METRES.search(message)
     return min(float(found.group(1)), 1e7) if found else 0.0
-
-
-# ------------------------------------------------------------------------------------------------------- scoring
-
-
-def score_carla_result(result: CarlaResult, version: str) -> dict[str, Any]:
-    """Every route's `score_penalty` and `score_composed`, and the summary, by a version's formula.
-
-    As the leaderboard's own means, the summary's go over all routes that were to be driven; those without a record drove nothing.
-
-    Returns:
-      Plain values: `records`, `summary`, `notes` (where the file says otherwise, and what a version does not count).
-
-    Raises:
-      InputError: there is no such version.
-    """
-    formulas.formula(version)
-    rows = [_row(r, version, result.bench2drive) for r in result.records]
-    n = result.routes
-
-    def mean(key: str) -> float:
-        return formulas.rounded(version, sum(row[key] for row in rows) / n)
-
-    summary: dict[str, Any] = {
-        "version": version,
-        "benchmark": "bench2drive" if result.bench2drive else "leaderboard",
-        "routes": n,
-        "routes_recorded": len(rows),
-        "driving_score": mean("score_composed"),
-        "success_rate": sum(row["success"] for row in rows) / n,
-        "route_completion": mean("score_route"),
-        "infraction_penalty": mean("score_penalty"),
-        "driving_efficiency": _efficiency(result),
-        "infractions": _total(result.records),
-        "infractions_per_km": _per_km(result.records),
-    }
-    return {"records": rows, "summary": summary, "notes": _notes(result, version, rows, summary)}
-
-
-def version_of(result: CarlaResult) -> str:
-    """The latest version whose formula gives the file's own penalties.
-
-    Raises:
-      InputError: there is none.
-    """
-    found = [v for v in formulas.FORMULAS if _follows(result, v)]
-    if not found:
-        raise InputError(
-            f"the file's own penalties follow no version's formula; choose one with --version {', '.join(formulas.FORMULAS)}"
-        )
-    return found[-1]
-
-
-def _row(record: Record, version: str, bench2drive: bool) -> dict[str, Any]:
-    left = formulas.penalty(version, record.infractions, min_speed_counts=not bench2drive)
-    return {
-        "route_id": record.route_id,
-        "status": record.status,
-        "score_route": record.score_route,
-        "score_penalty": formulas.rounded(version, left),
-        "score_composed": formulas.rounded(version, formulas.composed(record.score_route, left)),
-        "success": formulas.succeeded(record.status, record.counts),
-    }
-
-
-def _efficiency(result: CarlaResult) -> float | None:
-    """Bench2Drive records every checkpoint's speed, the leaderboard only those too slow: no mean of theirs says anything."""
-    shares = [r.min_speed for r in result.records]
-    return formulas.driving_efficiency(shares) if result.bench2drive else None
-
-
-def _total(records: Sequence[Record]) -> dict[str, int]:
-    kinds = dict.fromkeys(kind for r in records for kind in r.counts)
-    return {kind: sum(r.counts.get(kind, 0) for r in records) for kind in kinds}
-
-
-def _per_km(records: Sequence[Record]) -> dict[str, float] | None:
-    """None where a record does not tell its route's length."""
-    lengths = [r.route_length_m for r in records]
-    if any(length is None for length in lengths):
-        return None
-    km = sum((r.route_length_m or 0.0) * r.score_route / 100e3 for r in records)
-    return formulas.per_km(_total(records), sum(r.outside_m for r in records) / 1000.0, km)
-
-
-def _notes(
-    result: CarlaResult, version: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
-) -> list[str]:
-    notes = [*_differences(result, version, rows)]
-    said = result.said_driving_score
-    if said is not None and abs(said - summary["driving_score"]) > 100.0 * ROUNDING:
-        notes.append(f"the file's own driving score is {said:g}")
-    if missing := result.routes - len(rows):
-        notes.append(f"{missing} of {result.routes} routes have no record and count as not driven")
-    if result.bench2drive and result.routes < formulas.BENCH2DRIVE_ROUTES:
-        notes.append(
-            f"Bench2Drive divides by its {formulas.BENCH2DRIVE_ROUTES} routes; the means are over the {result.routes} here"
-        )
-    if result.bench2drive and version != "1.0":
-        notes.append(f"Bench2Drive does not punish a low speed: {MIN_SPEED} cost nothing")
-    rule = formulas.formula(version)
-    known = {*rule.costs, OUTSIDE, *formulas.ENDINGS, *([MIN_SPEED] if rule.min_speed else [])}
-    notes += [
-        f"version {version} does not count {kind} ({count})"
-        for kind, count in summary["infractions"].items()
-        if count and kind not in known
-    ]
-    twice = len(rows) - len({row["route_id"] for row in rows})
-    return [*notes, f"{twice} records repeat a route's id"] if twice else notes
-
-
-def _differences(result: CarlaResult, version: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where the file's own numbers are other ones, and whose formula they follow."""
-    far = [
-        (abs(r.said_penalty - row["score_penalty"]), r, row)
-        for r, row in zip(result.records, rows, strict=True)
-        if r.said_penalty is not None and not _agrees(r, row["score_penalty"])
-    ]
-    if not far:
-        return []
-    _, record, row = max(far, key=lambda f: f[0])
-    others = [v for v in formulas.FORMULAS if v != version and _follows(result, v)]
-    whose = f"; they follow version {' and '.join(others)}" if others else ""
-    return [
-        f"{len(far)} of {len(rows)} routes have another score_penalty in the file (route {record.route_id}: "
-        f"{record.said_penalty:.6g} there, {row['score_penalty']:.6g} by version {version}){whose}"
-    ]
-
-
-def _agrees(record: Record, penalty: float) -> bool:
-    shares = len(record.outside) + len(record.min_speed)
-    return record.said_penalty is None or abs(record.said_penalty - penalty) <= ROUNDING * (
-        1 + shares
-    )
-
-
-def _follows(result: CarlaResult, version: str) -> bool:
-    """Whether all of the file's own penalties are a version's."""
-    counts = not result.bench2drive
-    return all(
-        _agrees(r, formulas.penalty(version, r.infractions, min_speed_counts=counts))
-        for r in result.records
-    )
