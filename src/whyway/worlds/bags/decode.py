@@ -6,7 +6,8 @@ Values of our own types come as dataclasses of `types.py`, all others as the mes
 from __future__ import annotations
 
 import struct
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from rosbags.serde import SerdeError
@@ -33,14 +34,11 @@ class DecodeError(ValueError):
 
 
 class Decoder:
-    """Reads the messages of one recording."""
-
-    def __init__(self) -> None:
-        self._stores: dict[tuple[str, str, str], Typestore | str] = {}
+    """Reads the messages of a recording."""
 
     def problem(self, channel: Channel) -> str:
         """Why messages of a channel cannot be read; "" if they can."""
-        store = self._store(channel)
+        store = _typestore(replace(channel, topic=""))
         return store if isinstance(store, str) else ""
 
     def value(self, channel: Channel, data: bytes) -> Any:
@@ -49,7 +47,7 @@ class Decoder:
         Raises:
           DecodeError: these bytes are no message of the type, or nobody knows the type.
         """
-        store = self._store(channel)
+        store = _typestore(replace(channel, topic=""))
         if isinstance(store, str):
             raise DecodeError(f"{channel.topic}: {store}")
         cls = classes().get(channel.type)
@@ -66,13 +64,8 @@ class Decoder:
                 f"{channel.topic}: no {channel.type} in {len(data)} bytes: {how}"
             ) from error
 
-    def _store(self, channel: Channel) -> Typestore | str:
-        key = (channel.type, channel.encoding, channel.definition)
-        if key not in self._stores:
-            self._stores[key] = _typestore(channel)
-        return self._stores[key]
 
-
+@lru_cache(maxsize=1024)
 def _typestore(channel: Channel) -> Typestore | str:
     if channel.encoding not in _ENCODINGS:
         return f"its messages are encoded as {channel.encoding!r}, not as CDR"

@@ -78,9 +78,8 @@ def taken_over(
     )
     how = "as recorded" if named else "as our tracker saw them in the recorded detections"
     react = ", reacting" if config.sim.traffic.reactive_logs else ", reacting to nothing"
-    return SimWorld(setting, seed, config), {
-        "after handover": f"{len(ids)} road users {how}{react}"
-    }
+    told = f"until the handover {recording.notes['actors']}, then {len(ids)} {how}{react}"
+    return SimWorld(setting, seed, config), {"actors": told}
 
 
 def _named(

@@ -238,10 +238,11 @@ def _as_observed(bag: Bag, found: Gathered, notes: dict[str, str]) -> Recording:
     ) in true.items():  # sensors may have been told wrong on purpose; a judge wants what was so
         truth: Truth = bag.decoder.value(*found.truths.data[i])
         block[k] = dataclasses.astuple(truth.ego)
-    held = int((stamps[np.searchsorted(stamps, grid, side="right") - 1] != grid).sum())
+    # the last cycle is the drive's end: nobody decides in it
+    held = int((np.array(kept.stamps)[at] != grid)[:-1].sum())
     if held:
         notes["held"] = (
-            f"{held} of {count} cycles have no observation of their own: the last one is held"
+            f"{held} of {count - 1} cycles have no observation of their own: the last one is held"
         )
     x, y, yaw, v, a, rate, steer = _filled(block).T
     ego = EgoTrack(

@@ -5,14 +5,18 @@ Tables as in rosbag2_storage_sqlite3 (schema versions 1 to 4): `topics`, `messag
 
 from __future__ import annotations
 
-import sqlite3
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
+
 from whyway.worlds.bags.records import BagError, Channel, Record, full_type
 
 _MAGIC = b"SQLite format 3\0"
+_DAMAGE = (apsw.Error, ValueError, TypeError)
+"""What a damaged file raises: SQLite's columns may hold anything, and its texts need not be texts."""
 
 
 def sqlite_records(path: Path, lost: list[str]) -> Iterator[Record]:
@@ -30,10 +34,13 @@ def sqlite_records(path: Path, lost: list[str]) -> Iterator[Record]:
     if magic != _MAGIC:
         what = "is empty" if not magic else "is not an SQLite file"
         raise BagError(f"{path}: {what}; give the .db3 that rosbag2 wrote")
-    with closing(_connect(path)) as connection:
+    pages = _WholePages(path)  # SQLite knows it as long as we do
+    with closing(_connect(path, pages.name)) as connection:
         try:
+            # without this SQLite refuses a file that is shorter than it says as a whole; its rows are good (btree.c, lockBtree)
+            connection.execute("PRAGMA writable_schema=ON")
             channels = _channels(connection)
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise BagError(
                 f"{path}: no rosbag2 tables in it ({error}); record again, or try `sqlite3 FILE .recover`"
             ) from error
@@ -46,30 +53,58 @@ def sqlite_records(path: Path, lost: list[str]) -> Iterator[Record]:
                 rows += 1
                 if topic in channels and isinstance(data, bytes):
                     yield channels[topic], int(stamp_ns), data
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             lost.append(f"{path.name}: breaks off after {rows} messages: {error}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, vfs: str) -> apsw.Connection:
+    read, where = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, path.resolve().as_uri()
     # beside a recorder that died lies a write-ahead log: SQLite reads it, but not of a file that is declared immutable
-    alone = not path.with_name(path.name + "-wal").exists()
-    where = path.resolve().as_uri() + ("?mode=ro&immutable=1" if alone else "?mode=ro")
-    connection = sqlite3.connect(where, uri=True)
-    # without this SQLite refuses a file that is shorter than it says as a whole; the rows in it are good (btree.c, lockBtree)
-    connection.execute("PRAGMA writable_schema=ON")
-    return connection
+    if path.with_name(path.name + "-wal").exists():
+        return apsw.Connection(where, flags=read)
+    return apsw.Connection(f"{where}?immutable=1", flags=read, vfs=vfs)
 
 
-def _channels(connection: sqlite3.Connection) -> dict[int, Channel]:
+class _WholePages(apsw.VFS):
+    """Files without their last page where that is cut: SQLite takes what is missing of it for zeros."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as stream:
+            page = int.from_bytes(stream.read(18)[16:], "big")
+        page = 65536 if page == 1 else max(page, 512)  # sqlite.org/fileformat.html, 1.3.2
+        self.name = f"whyway-{next(self._numbers)}"
+        self._size = path.stat().st_size // page * page
+        super().__init__(self.name, "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 (SQLite's name)
+        return _WholeFile("", name, flags, self._size)
+
+
+class _WholeFile(apsw.VFSFile):
+    def __init__(
+        self, base: str, name: str | apsw.URIFilename | None, flags: list[int], size: int
+    ) -> None:
+        super().__init__(base, name, flags)
+        self._size = size
+
+    def xFileSize(self) -> int:  # noqa: N802
+        return self._size
+
+
+def _channels(connection: apsw.Connection) -> dict[int, Channel]:
     definitions: dict[str, tuple[str, str]] = {}
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if "message_definitions" in tables:
         for name, language, text in connection.execute(
             "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
         ):
-            definitions[name] = (text, language)
+            definitions[str(name)] = (str(text), str(language))
     found = connection.execute("SELECT id, name, type, serialization_format FROM topics")
     return {
-        number: Channel(topic, full_type(kind), encoding, *definitions.get(kind, ("", "")))
+        number: Channel(
+            str(topic), full_type(str(kind)), str(encoding), *definitions.get(str(kind), ("", ""))
+        )
         for number, topic, kind, encoding in found
     }
