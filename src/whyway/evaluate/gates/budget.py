@@ -15,6 +15,7 @@ from whyway.evaluate.gates.typed import GateError, nearest
 from whyway.log import Log
 
 KIND = "budget"
+NO_CHANGE = Figure.missing("a budget has no reference")
 
 
 def budget(gate: Budget, log: Figures) -> Iterator[Result]:
@@ -26,10 +27,12 @@ def budget(gate: Budget, log: Figures) -> Iterator[Result]:
     for name, limit in gate.limits.items():
         if name not in COSTS:
             raise GateError(f"no cost {name!r}; {nearest(name, COSTS)}")
-        yield from judge(KIND, gate.name, name, log.figure(name), limit, "none", 0)
+        yield from judge(KIND, gate.name, name, log.figure(name), limit, NO_CHANGE, 0)
     for topic, rate in gate.rates.items():
         for name, figure, allowed in _rates(log.log, topic, rate):
-            yield from judge(KIND, gate.name, f"{short(topic)} {name}", figure, allowed, "none", 0)
+            yield from judge(
+                KIND, gate.name, f"{short(topic)} {name}", figure, allowed, NO_CHANGE, 0
+            )
 
 
 def _rates(log: Log, topic: str, rate: Rate) -> Iterator[tuple[str, Figure, Limit]]:

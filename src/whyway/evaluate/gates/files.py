@@ -36,7 +36,7 @@ def write_files(report: Report, folder: Path, now_s: float | None = None) -> tup
     """
     now = time.time() if now_s is None else now_s
     result, junit = folder / RESULT, folder / JUNIT
-    lines = (json.dumps(_plain(line), ensure_ascii=False) for line in _lines(report, now))
+    lines = (json.dumps(_plain(line)) for line in _lines(report, now))
     write_atomically(result, "".join(f"{line}\n" for line in lines))
     write_atomically(junit, _junit(report, now))
     return result, junit

@@ -141,7 +141,7 @@ def beyond(expected: Any, got: Any, tolerance: Tolerance, *, angle: bool) -> tup
     |got - expected| <= absolute + relative * |expected| is allowed (as `numpy.isclose`), an angle's difference taken the short way
     round; NaN is off from everything but NaN, an infinity from everything but itself.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(np.subtract(got, expected))
         if angle:
             off = np.abs((off + math.pi) % (2.0 * math.pi) - math.pi)

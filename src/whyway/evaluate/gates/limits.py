@@ -37,7 +37,7 @@ def bounds(limit: Limit) -> Iterator[Bound]:
 
 
 def judge(
-    kind: str, gate: str, name: str, figure: Figure, limit: Limit, reference: Figure | str, fewest: int
+    kind: str, gate: str, name: str, figure: Figure, limit: Limit, risen: Figure, fewest: int
 ) -> Iterator[Result]:  # fmt: skip
     """A result for each side of a limit.
 
@@ -47,20 +47,13 @@ def judge(
       name: of the figure.
       figure: of the log.
       limit: what is allowed.
-      reference: the figure of the reference, or why there is none.
+      risen: by how much it is above the reference's (`change`).
       fewest: of frames, that say anything.
     """
     for bound in bounds(limit):
         title = f"{name} {bound.words}" if gate == kind else f"{gate}: {name} {bound.words}"
-        seen, why = figure, figure.why_not
-        if bound.relative and not why:
-            if isinstance(reference, str):
-                why = reference
-            elif reference.why_not:
-                why = f"the reference: {reference.why_not}"
-            else:
-                seen = change(figure, reference)
-                why = seen.why_not
+        seen = risen if bound.relative else figure
+        why = seen.why_not
         # what is exact needs no frames
         if not why and seen.frames and seen.frames < fewest:
             why = f"{seen.frames} {seen.unit} are too few to judge by; {fewest} would do"
@@ -93,26 +86,36 @@ def told(figure: Figure) -> str:
     )
 
 
-def change(figure: Figure, reference: Figure) -> Figure:
-    """How much a figure has risen above the reference's, with the interval of that.
+def change(figure: Figure, reference: Figure | str) -> Figure:
+    """How much a figure has risen above the reference's, with the interval of that; a text says why there is no reference.
 
     Values of the same stamps are paired; quantiles, and series that share no stamp, keep the distance of their intervals, which is
     the cautious answer.
     """
-    if figure.stamps_ns is not None and reference.stamps_ns is not None:
-        assert figure.series is not None and reference.series is not None
-        _, ours, theirs = np.intersect1d(
-            figure.stamps_ns, reference.stamps_ns, assume_unique=False, return_indices=True
-        )
-        if len(ours) >= 2:
-            a, b = figure.series[ours], reference.series[theirs]
-            found = paired_difference(a, b, higher_is_better=None, scenes=stretches(len(a)))
-            return Figure(found.mean, found.low, found.high, len(ours))
+    if figure.why_not:
+        return figure
+    if isinstance(reference, str) or reference.why_not:
+        why = reference if isinstance(reference, str) else f"the reference: {reference.why_not}"
+        return Figure.missing(why)
     if not figure.frames and not reference.frames:
         return Figure.exact(figure.value - reference.value)
-    return Figure(
+    paired = _paired(figure, reference)
+    return paired or Figure(
         figure.value - reference.value,
         figure.low - reference.high,
         figure.high - reference.low,
         min(figure.frames, reference.frames),
     )
+
+
+def _paired(figure: Figure, reference: Figure) -> Figure | None:
+    """The change frame by frame; None where the two share no frames."""
+    if figure.stamps_ns is None or reference.stamps_ns is None:
+        return None
+    assert figure.series is not None and reference.series is not None
+    _, ours, theirs = np.intersect1d(figure.stamps_ns, reference.stamps_ns, return_indices=True)
+    if len(ours) < 2:
+        return None
+    a, b = figure.series[ours], reference.series[theirs]
+    found = paired_difference(a, b, higher_is_better=None, scenes=stretches(len(a)))
+    return Figure(found.mean, found.low, found.high, len(ours))

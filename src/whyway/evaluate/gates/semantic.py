@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from whyway.evaluate.gates.figures import Figure, Figures
-from whyway.evaluate.gates.limits import judge
+from whyway.evaluate.gates.limits import change, judge
 from whyway.evaluate.gates.results import Result
 from whyway.evaluate.gates.schema import Semantic
-from whyway.evaluate.statistics import (  # fmt: skip
+from whyway.evaluate.statistics import (
     FEWEST_PAIRS,
     bootstrap_interval,
     paired_difference,
@@ -18,6 +18,7 @@ from whyway.evaluate.statistics import (  # fmt: skip
 )
 
 KIND = "semantic"
+_UNASKED = Figure.missing("no limit asks for a change")
 
 
 def semantic(gate: Semantic, log: Figures, reference: Figures | str) -> Iterator[Result]:
@@ -29,10 +30,11 @@ def semantic(gate: Semantic, log: Figures, reference: Figures | str) -> Iterator
       reference: what it is held to where a limit says so, or why there is none.
     """
     for name, limit in gate.limits.items():
-        before: Figure | str = "no reference is needed"
+        figure, risen = log.figure(name), _UNASKED
         if limit.relative:
             before = reference if isinstance(reference, str) else reference.figure(name)
-        yield from judge(KIND, gate.name, name, log.figure(name), limit, before, gate.frames)
+            risen = change(figure, before)
+        yield from judge(KIND, gate.name, name, figure, limit, risen, gate.frames)
 
 
 def pooled(
@@ -40,18 +42,16 @@ def pooled(
 ) -> Iterator[Result]:
     """Judge all logs together, each a scene of its own: one log that had bad luck is no regression."""
     for name, limit in gate.limits.items():
-        figures = [log.figure(name) for log in logs]
-        before: Figure | str = "no reference is needed"
-        now = _together(figures)
+        figures, risen = [log.figure(name) for log in logs], _UNASKED
         if limit.relative:
-            missing = [r for r in references if isinstance(r, str)]
-            olds = [r.figure(name) for r in references if not isinstance(r, str)]
-            if missing:
-                before = missing[0]
-            elif not now.why_not:
-                # what `judge` subtracts: nothing, from a figure that is the change already
-                now, before = _change(figures, olds), Figure.exact(0.0)
-        yield from judge(KIND, gate.name, name, now, limit, before, FEWEST_PAIRS)
+            risen = _change(
+                [
+                    change(figure, old if isinstance(old, str) else old.figure(name))
+                    for figure, old in zip(figures, references, strict=True)
+                ]
+            )
+        together = _together(figures)
+        yield from judge(KIND, gate.name, name, together, limit, risen, FEWEST_PAIRS)
 
 
 def _together(figures: Sequence[Figure]) -> Figure:
@@ -70,12 +70,11 @@ def _together(figures: Sequence[Figure]) -> Figure:
     return Figure(float(np.mean(values)), low, high, len(values), unit="drives")
 
 
-def _change(figures: Sequence[Figure], references: Sequence[Figure]) -> Figure:
-    """How much the drives' figures have risen, drive by drive."""
-    lacking = next((f.why_not for f in references if f.why_not), "")
+def _change(changes: Sequence[Figure]) -> Figure:
+    """How much the drives' figures have risen: the mean over drives, each against its own reference."""
+    lacking = next((f.why_not for f in changes if f.why_not), "")
     if lacking:
-        return Figure.missing(f"a reference: {lacking}")
-    found = paired_difference(
-        [f.value for f in figures], [r.value for r in references], higher_is_better=None
-    )
+        return Figure.missing(lacking)
+    values = [f.value for f in changes]
+    found = paired_difference(values, [0.0] * len(values), higher_is_better=None)
     return Figure(found.mean, found.low, found.high, found.pairs, unit="drives")
