@@ -182,7 +182,7 @@ def test_a_collision_is_the_first_thing_told(made):
     into = straight(20.0, 8.0)
     log = made.drive(into, LEAD, duration_s=6.0, say=lambda t: a_trace(t, into))
     (crash,) = story(log, most=1).moments
-    assert crash.kind == "collision" and "actor 50" in crash.what and "its own fault" in crash.what
+    assert crash.kind == "collision" and "ran into actor 50" in crash.what and "its own fault" in crash.what
 
 
 def test_a_car_without_truth_has_a_story_too_and_says_what_is_missing(log, tmp_path):

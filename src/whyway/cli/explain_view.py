@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from whyway.evaluate.explain import Account, forecast_words, instead, place_words
 from whyway.evaluate.interventions import Interventions
-from whyway.evaluate.story import Story
+from whyway.evaluate.story import RANK, Moment, Story
 from whyway.evaluate.why_not import DONE, LEFT, Stretch, WhyNot
 from whyway.log import Log
 from whyway.trace.sentences import deed, name, reason, risk
@@ -210,14 +211,6 @@ def show_story(s: Story, log: Log, console: Console) -> None:
     """The moments that matter, and where to look next."""
     _print(console, _head(log, f"{s.duration_s:.1f} s"), "")
     table = _table("at", "for", "", "what, and what the car said")
-    worst = next(
-        (
-            m
-            for m in s.moments
-            if m.kind in ("collision", "red light", "off road", "safety", "fault")
-        ),
-        None,
-    )
     for m in s.moments:
         lasts = f"{m.to_s - m.at_s:.1f} s" if m.to_s > m.at_s else ""
         color = _COLOR[m.kind]
@@ -230,12 +223,20 @@ def show_story(s: Story, log: Log, console: Console) -> None:
         _print(console, f"[dim]{s.left_out} shorter decisions are left out.[/]")
     if s.unjudged:
         _print(console, f"[yellow]Not told: how it drove ({escape(s.unjudged)}).[/]")
-    stand = next((m for m in reversed(s.moments) if m.kind == "stand"), None)
-    look = worst or stand or (s.moments[-1] if s.moments else None)
+    look = _look_at(s.moments)
     if look is not None:
         console.print(
             f"\nMore: whyway explain {escape(str(log.path))} --at {look.at_s:.1f}", soft_wrap=True
         )
+
+
+def _look_at(moments: Sequence[Moment]) -> Moment | None:
+    """What went wrong worst and first; else where it stood last; else its last decision."""
+    wrong = [m for m in moments if RANK[m.kind] < RANK["stand"]]
+    if wrong:
+        return min(wrong, key=lambda m: RANK[m.kind])
+    rest = [m for m in moments if m.kind == "stand"] or list(moments)
+    return rest[-1] if rest else None
 
 
 def show_why_not(w: WhyNot, log: Log, console: Console) -> None:

@@ -30,13 +30,11 @@ from whyway.maps.road import LanePath, Road
 from whyway.trace.integrity import agreement, grounded
 from whyway.trace.meta_actions import MetaActions, meta_actions
 from whyway.types import (
-    Actor,
     Agreement,
     Plan,
     PlanningTrace,
     Scene,
     Trace,
-    TrackedObject,
     Truth,
     Waypoints,
 )
@@ -190,15 +188,12 @@ def _in_truth(trace: Trace, scene: Scene | None, truth: Truth | None) -> bool:
     if scene is None or truth is None:
         return False
     found = [o for o in scene.objects if o.id in cited]
-    return len(found) == len(cited) and all(
-        any(_away_m(o, a) <= NEAR_M for a in truth.actors) for o in found
-    )
-
-
-def _away_m(o: TrackedObject, a: Actor) -> float:
-    """From the believed centre to the true box, 0 inside: a long lorry's centre is easily metres off."""
-    yaw = np.float64(a.yaw_rad)
-    return float(distance_to_box(o.x_m, o.y_m, a.x_m, a.y_m, yaw, a.length_m, a.width_m))
+    if len(found) < len(cited) or not truth.actors:
+        return False
+    # to the true box, 0 inside: a long lorry's centre is easily metres off
+    boxes = np.array([(a.x_m, a.y_m, a.yaw_rad, a.length_m, a.width_m) for a in truth.actors]).T
+    x, y = np.array([(o.x_m, o.y_m) for o in found]).T[..., None]
+    return bool((distance_to_box(x, y, *boxes).min(axis=1) <= NEAR_M).all())
 
 
 def _share(answers: Sequence[bool]) -> float | None:

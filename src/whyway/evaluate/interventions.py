@@ -8,6 +8,8 @@ one published driver agrees best with its words, which have no effect on it at a
 * in the trace: the decision is replaced (stop, go on, slower, a lane change to either side) or a cause is left unsaid, the scene stays,
   and the plan moves in the direction of the new words.
 
+And the causes of the rule expert, which are exact by construction, are looked for in what was said (`coverage.py`).
+
 Run on request: it decides hundreds of times.
 """
 
@@ -56,6 +58,7 @@ _FARTHER_M = 0.1
 
 Decision = tuple[Longitudinal, Lateral, Direction]
 
+COVERED = "true causes (the expert's) that are named"
 REPRODUCED = "the reasoner says the same again"
 DECLARED = "cause taken away: decides as declared"
 UNCITED = "uncited object taken away: nothing changes"
@@ -66,7 +69,18 @@ SAY_STOP, SAY_GO, SAY_SLOWER = (
 )
 SAY_LEFT, SAY_RIGHT = "'to the left' said: goes left", "'to the right' said: goes right"
 UNSAID = "cause left unsaid: it no longer holds the car"
-TESTS = (REPRODUCED, DECLARED, UNCITED, SAY_STOP, SAY_GO, SAY_SLOWER, SAY_LEFT, SAY_RIGHT, UNSAID)
+TESTS = (
+    COVERED,
+    REPRODUCED,
+    DECLARED,
+    UNCITED,
+    SAY_STOP,
+    SAY_GO,
+    SAY_SLOWER,
+    SAY_LEFT,
+    SAY_RIGHT,
+    UNSAID,
+)
 
 Outcomes = Iterator[tuple[str, bool]]
 """Which test, and whether what followed is as it must be."""
@@ -131,6 +145,9 @@ def intervene(log: Log, every: int = EVERY) -> Interventions:
 
 
 def _outcomes(cycle: Again, planner: Planner, road: Road, expert: bool) -> Outcomes:
+    named = {(c.kind, c.id) for c in cycle.trace.planning.causes}
+    for cause in cycle.expert.planning.causes:
+        yield COVERED, (cause.kind, cause.id) in named
     if expert:
         again = same(cycle.expert.planning, cycle.trace.planning)
         yield REPRODUCED, again

@@ -25,7 +25,7 @@ STANDS_MPS, STANDS_S = 0.1, 2.0
 """So slow for so long is a stand."""
 MOST = 30
 
-_RANK = {"collision": 0, "red light": 0, "off road": 0, "safety": 1, "fault": 1, "silence": 1,
+RANK = {"collision": 0, "red light": 0, "off road": 0, "safety": 1, "fault": 1, "silence": 1,
          "contradiction": 2, "stand": 3, "start": 4, "decision": 5}  # fmt: skip
 
 
@@ -69,9 +69,9 @@ def story(log: Log, most: int = MOST) -> Story:
     driven, unjudged = _driving(log, times)
     found = [*driven, *_machinery(log, times), *_stands(traces, times), *_mind(traces, times)]
     # a decision that was held for longer says more
-    chosen = sorted(found, key=lambda m: (_RANK[m[2]], m[0] - m[1]))[:most]
+    chosen = sorted(found, key=lambda m: (RANK[m[2]], m[0] - m[1]))[:most]
     moments = [Moment(*m, said=_said(traces, times, m[0])) for m in chosen]
-    moments.sort(key=lambda m: (m.at_s, _RANK[m.kind]))
+    moments.sort(key=lambda m: (m.at_s, RANK[m.kind]))
     return Story(
         times.duration_s, tuple(moments), len(found) - len(chosen), unjudged, log.truncated
     )
@@ -97,10 +97,8 @@ def _driving(log: Log, times: Span) -> tuple[list[_Bare], str]:
     found: list[_Bare] = []
     for c in score.contacts:
         at, kind = c.at_s + shift, c.kind.lower().replace("_", " ")
-        whose = "its own fault" if c.at_fault else "not its fault"
-        found.append(
-            (at, at, "collision", f"hit by or ran into actor {c.actor_id} ({kind}; {whose})")
-        )
+        did, whose = ("ran into", "its own fault") if c.at_fault else ("touched", "not its fault")
+        found.append((at, at, "collision", f"{did} actor {c.actor_id} ({kind}; {whose})"))
     found += [
         (t + shift, t + shift, "red light", f"ran light {i}") for t, i in score.red_lights_run
     ]
