@@ -3,8 +3,9 @@
 A route's score is R * P: R the share of the route that was driven, P what its infractions leave. Sources, by file and name:
 * 1.0: carla-simulator/leaderboard, branch leaderboard-1.0, `leaderboard/utils/statistics_manager.py`, `compute_route_statistics`;
 * 2.0: the same file of branch leaderboard-2.0, `PENALTY_VALUE_DICT`, `PENALTY_PERC_DICT`, `ROUND_DIGITS_SCORE`;
-* 2.1: leaderboard.carla.org/evaluation_v2_1 ("from an exponential to a linear scoring model"): P = (1 - outside) / (1 + sum of c). The
-  server's code is not public; coefficients and the two shares as the public re-scorers of result files have them, which agree;
+* 2.1: leaderboard.carla.org/evaluation_v2_1 (March 2025, "from an exponential to a linear scoring model"): P = (1 - outside) / (1 + sum of c).
+  Its server's code is not public; coefficients and the two shares are those on which public re-implementations agree (HABIT's
+  benchmark, `docs/metrics.md`, among them);
 * Bench2Drive: Thinklab-SJTU/Bench2Drive, `tools/merge_route_json.py` (success), `tools/efficiency_smoothness_benchmark.py`
   (efficiency, comfortness), and its `leaderboard/leaderboard/utils/statistics_manager.py` (2.0, in which low speed costs nothing).
 
