@@ -27,7 +27,7 @@ from whyway.evaluate.suites.schema import SuiteError
 from whyway.evaluate.suites.summary import total
 
 MOST_BYTES = 1_000_000_000
-_OF_BASELINE = ("name", "file", "seed", "verdict", "error", "metrics", "report", "log")
+_OF_BASELINE = ("name", "file", "seed", "verdict", "error", "metrics", "content", "report", "log")
 _NO = "no difference shown"
 
 
@@ -100,7 +100,7 @@ def compared(
         return summary | {
             "baseline": None, "differences": {}, "verdict": None, "overall": _passes(summary),
         }  # fmt: skip
-    ours, theirs = _pairs(results, baseline.results)
+    ours, theirs, changed = _pairs(results, baseline.results)
     found = {m.name: _difference(m, ours, theirs) for m in measures_of([*ours, *theirs])}
     verdict = _verdict(found)
     told = {
@@ -109,16 +109,26 @@ def compared(
         "scenes": [{k: r[k] for k in _OF_BASELINE if k in r} for r in baseline.results],
     }  # fmt: skip
     words = f"{_passes(summary)} {_in_words(verdict, found, len(ours), baseline)}"
+    if changed:
+        left = (
+            "1 drive left out: its world's"
+            if changed == 1
+            else f"{changed} drives left out: their worlds'"
+        )
+        words += f" {left} files are not what they were."
     return summary | {
         "baseline": told, "differences": found, "verdict": verdict, "overall": words,
     }  # fmt: skip
 
 
-def _pairs(ours: Sequence[Result], theirs: Sequence[Result]) -> tuple[list[Result], list[Result]]:
-    """Drives of the same name, in our order."""
+def _pairs(
+    ours: Sequence[Result], theirs: Sequence[Result]
+) -> tuple[list[Result], list[Result], int]:
+    """Drives of the same name and world, in our order; and how many have the name alone."""
     by_name = {r["name"]: r for r in theirs}
-    both = [(r, by_name[r["name"]]) for r in ours if r["name"] in by_name]
-    return [a for a, _ in both], [b for _, b in both]
+    named = [(r, by_name[r["name"]]) for r in ours if r["name"] in by_name]
+    both = [(a, b) for a, b in named if len({a.get("content"), b.get("content")} - {None}) < 2]
+    return [a for a, _ in both], [b for _, b in both], len(named) - len(both)
 
 
 def _difference(measure: Measure, ours: Sequence[Result], theirs: Sequence[Result]) -> dict[str, Any]:  # fmt: skip

@@ -37,13 +37,15 @@ class DeadError(RuntimeError):
 class Job:
     """One scene with one seed and one driver.
 
-    `out` is the folder of this driver's results; `key` is the same only for the same drive by the same code.
+    `out` is the folder of this driver's results; `content` tells the world's files; `key` is the same only for the same drive by
+    the same code.
     """
 
     item: Item
     driver: str
     config: Config
     out: Path
+    content: str
     key: str
     run: Run
 
@@ -74,12 +76,15 @@ def make_job(item: Item, driver: str, config: Config, out: Path, run: Run) -> Jo
       run: drives one scene.
     """
     file, mark, number = item.world.rpartition("#") if "#" in item.world else (item.world, "", "")
+    content = _short(_content(file.partition("@")))
     parts = (
-        driver, str(item.seed), str(item.duration_s), config_hash(config), code_hash(), _content(file.partition("@")),
-        number if mark else "",
+        driver, str(item.seed), str(item.duration_s), config_hash(config), code_hash(), content, number if mark else "",
     )  # fmt: skip
-    key = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-    return Job(item, driver, config, out, key, run)
+    return Job(item, driver, config, out, content, _short("|".join(parts)), run)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _content(parts: tuple[str, str, str]) -> str:
@@ -143,6 +148,7 @@ def drive_and_judge(job: Job) -> dict[str, Any]:
         "file": job.item.world,
         "driver": job.driver,
         "key": job.key,
+        "content": job.content,
         "report": (folder / "report.html").relative_to(job.out).as_posix(),
         "log": job.log_path.relative_to(job.out).as_posix(),
         "decision_ms": [round(ms, 3) for ms in stage_times(log).get("decision", [])],

@@ -17,11 +17,12 @@
                      file     the world ("family:cut_in", "scenes/USA_1.xml", "longest6.xml#3")
                      scene    what is drawn anew for intervals: drives of one scene share it
                      stratum  what scenes are drawn within ("family:cut_in"; "" for scene files)
+                     content  hash of the world's files: drives of other content are not compared
                      report   path of its report.html, log  path of its .mcap; both relative to summary.json
                      family, family_passed, family_reason   where it is of a family; carla   where it is a route]
     summary       {metric: number or null, and intervals: {metric: [low, high]}}, an infinite end as null: nothing excluded
     baseline      null, or {driver, source, provenance, summary, scenes}; scenes with name, file, seed, verdict, error, metrics,
-                  report and log only. source is "this run" or the folder of the earlier run
+                  content, report and log only. source is "this run" or the folder of the earlier run
     differences   {} without a baseline, or {metric: {mean, low, high, pairs, verdict, better, ours, theirs}}: ours - theirs over the drives
                   of the same name; verdict "better", "worse", "no difference shown", or "higher", "lower" where neither is
                   good; better is "high", "low" or null; ours and theirs are the values over those drives
