@@ -54,6 +54,8 @@ def test_what_the_processes_cost_is_noted_in_the_log(town: Any) -> None:
     transport = town.log.info["transport"]
     assert transport["cycles"] == 110 and 0.0 < transport["p50_ms"] <= transport["p99_ms"]
     assert "between the processes" in town.output
+    cost = town.log.info["resources"]
+    assert cost["cpu_s"] > 1.0 and cost["wall_s"] > 0.0 and cost["peak_rss_mib"] > 20.0
 
 
 def test_it_tells_what_the_car_does_and_why(town: Any) -> None:

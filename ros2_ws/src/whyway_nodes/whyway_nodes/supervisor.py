@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -364,6 +365,17 @@ class Supervisor:
             self._writer.add_info(
                 {"name": self._world_says["name"], "goal_reached": goal, "notes": notes}
             )
+        self._writer.add_info({"resources": self._resources(wall_s)})
+
+    def _resources(self, wall_s: float) -> dict[str, float]:
+        """What the drive cost: CPU of all processes, their start included, and the most memory that the largest of them held."""
+        end_all(self.children)  # what a process has used is known once it has ended
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return {
+            "cpu_s": round(sum(u.ru_utime + u.ru_stime for u in used), 3),
+            "wall_s": round(wall_s, 3),
+            "peak_rss_mib": round(max(u.ru_maxrss for u in used) / 1024, 1),
+        }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
