@@ -126,6 +126,10 @@ def test_latency_is_told_per_stage_and_for_the_whole_decision(made):
         "perception": 1.0, "reasoner": 4.0, "planner": 2.0, "control": 0.5, "decision": 7.5,
     }  # fmt: skip
     assert result.metrics()["latency_p99_ms"] == 7.5
+    told = {
+        x["stage"]: (x["p50_ms"], x["p99_ms"], x["max_ms"]) for x in result.to_json()["latency"]
+    }
+    assert told["reasoner"] == (4.0, 4.0, 4.0) and told["decision"] == (7.5, 7.5, 7.5)
 
 
 def test_interventions_are_stretches_with_their_reason_and_events_are_kept(made):

@@ -87,3 +87,11 @@ def test_plans_with_a_gap_between_them_or_without_waypoints_are_not_compared():
     plans = [a_plan(0.0, EGO), a_plan(1.0, EGO), Plan(ns(1.1), 11, Waypoints()), a_plan(1.2, EGO)]
     assert len(plan_distances(plans)) == 0
     assert len(plan_distances(plans[:1])) == len(plan_distances([])) == 0
+
+
+def test_a_plan_that_is_no_number_is_left_out_and_order_is_by_stamp():
+    broken = zigzag(0.1, 3.0)
+    broken.waypoints.y_m[5] = np.nan
+    assert len(plan_distances([zigzag(0.0, 0.0), broken])) == 0
+    plans = [zigzag(0.2, 0.0), zigzag(0.0, 0.0), zigzag(0.1, 3.0)]
+    assert plan_distances(plans) == pytest.approx([3.0, 3.0], abs=0.01)

@@ -194,6 +194,28 @@ def test_time_to_collision_is_gap_over_closing_speed_to_whom_one_follows(yaw):
     assert ttc(two(10.0, 8.0, 3.0, turned=math.pi / 2, yaw=yaw)) == MOST_TTC_S  # crosses
 
 
+@given(st.integers(0, 20), st.floats(-3, 3), st.booleans())
+def test_no_feature_knows_where_north_is_nor_left_from_right(seed, turn, mirror):
+    m = random_motion(seed, steps=8)
+    flip = -1.0 if mirror else 1.0
+    c, s = math.cos(turn), math.sin(turn)
+    y = flip * m.y_m
+    moved = replace(
+        m,
+        x_m=c * m.x_m - s * y + 30.0,
+        y_m=s * m.x_m + c * y - 7.0,
+        yaw_rad=flip * m.yaw_rad + turn,
+    )
+    speeds, other = (kinematics(w.x_m, w.y_m, w.yaw_rad) for w in (m, moved))
+    for a, b, sign in zip(speeds, other, (1.0, 1.0, flip, flip), strict=True):
+        np.testing.assert_allclose(a, sign * b, atol=1e-6)
+    every = np.ones(7, dtype=bool)
+    np.testing.assert_allclose(nearest_object(m, every), nearest_object(moved, every), atol=1e-6)
+    np.testing.assert_allclose(
+        time_to_collision(m, speeds[0], every), time_to_collision(moved, other[0], every), atol=1e-6
+    )
+
+
 # -------------------------------------------------------------------------------------------------------- meta-metric
 
 

@@ -9,7 +9,8 @@
 * silent changes and failures: how often what the plan does changes while nothing said of it does, and how often the words do not
   cover it either (`silence.py`);
 * driven consistency: as consistency and contradiction, against what the car then drove for as long as a plan's words are about (3 s),
-  where the decision stood all that time. Nothing is said of a log whose car was not ours to drive (a replayed recording).
+  where the decision stood all that time. When safety took over, what was driven was not what was said: that counts. Nothing is said of a
+  log whose car was not ours to drive (a replayed recording).
 
 Definitions: notes of the trace; Agreement's table: `trace/integrity.py`, thresholds of meta-actions: `trace/meta_actions.py`.
 """

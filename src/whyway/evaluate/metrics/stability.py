@@ -56,7 +56,9 @@ def plan_distances(plans: Sequence[Plan]) -> Floats:
 
     Each pair is sampled every 0.1 s from the later stamp to the earlier end. A walk in step costs the largest distance at equal
     times, and no walk is cheaper than its two ends: where both are the same, as with plans that drift apart, that is the answer.
+    Plans that are not finite cannot be compared and are left out.
     """
+    plans = sorted(plans, key=lambda plan: plan.stamp_ns)
     pairs = [
         sampled
         for a, b in zip(plans, plans[1:], strict=False)
@@ -74,7 +76,7 @@ def plan_distances(plans: Sequence[Plan]) -> Floats:
             block = rows[start : start + _BLOCK]
             p, q = (np.stack([pairs[r][side] for r in block]) for side in (0, 1))
             found[block] = discrete_frechet(p, q)
-    return found
+    return found[np.isfinite(found)]
 
 
 def _in_common(a: Plan, b: Plan) -> tuple[Floats, Floats] | None:
