@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--disable-extensions", "--remote-debugging-pipe",
 )  # fmt: skip
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 KEYS = {" ": ("Space", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowRight": ("ArrowRight", 39)}
 
 
@@ -118,7 +118,7 @@ class Page:
         """Wait until an expression is true."""
         end = time.monotonic() + PATIENCE_S
         while not self.get(f"Boolean({expression})"):
-            assert time.monotonic() < end, f"never true: {expression}"
+            assert time.monotonic() < end, f"never true: {expression}; {self.errors}"
             time.sleep(0.02)
 
     def text(self, selector: str) -> str:

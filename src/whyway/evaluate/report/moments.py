@@ -84,7 +84,8 @@ def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> l
         return int(np.clip(np.searchsorted(drive.t_s, at_s - 1e-6), 0, drive.count - 1))
 
     found = []
-    for c in score.driving.contacts:
+    driven = score.driving if score.open_loop is None else None  # else a person drove
+    for c in driven.contacts if driven else ():
         whose = "at fault" if c.at_fault else "not at fault"
         kind = c.kind.lower().replace("_", " ")
         found.append(
@@ -94,9 +95,12 @@ def _candidates(drive: Drive, score: SceneScore, traces: tuple[Trace, ...]) -> l
         )
     found += [
         Moment(index(t), 0.0, f"ran the red light {i}", "bad")
-        for t, i in score.driving.red_lights_run
+        for t, i in (driven.red_lights_run if driven else ())
     ]
-    found += [Moment(index(t), 0.1, "off the road", "bad") for t in score.driving.off_road_s[:1]]
+    found += [
+        Moment(index(t), 0.1, "off the road", "bad")
+        for t in (driven.off_road_s[:1] if driven else ())
+    ]
     for i in score.interventions:
         what = i.state.lower().replace("_", " ")
         text = f"safety: {what}, {i.reason or i.fault.lower()}"

@@ -92,7 +92,7 @@ def render(drives: Sequence[Judged], side: str = "") -> str:
       drives: one or two.
       side: the path, relative to the page, of the file that holds the (one) drive's data; "" to have the data in the page.
     """
-    names = [f"{d.score.name}, {d.score.driver} at the wheel" for d in drives]
+    names = [_title(d.score) for d in drives]
     embedded = [] if side else [view_data(d.log, d.drive, d.score) for d in drives]
     return (
         environment()
@@ -105,6 +105,11 @@ def render(drives: Sequence[Judged], side: str = "") -> str:
             **shared(),
         )
     )
+
+
+def _title(score: SceneScore) -> str:
+    watched = score.open_loop is not None
+    return f"{score.name}, {'watched by ' if watched else ''}{score.driver}{'' if watched else ' at the wheel'}"
 
 
 def _texts(one: Judged, beside: bool) -> dict[str, Any]:
@@ -120,6 +125,7 @@ def _texts(one: Judged, beside: bool) -> dict[str, Any]:
         "trace_rows": as_texts(TRACE_ROWS, metrics),
         "all_metrics": plain(metrics),
         "windows": score.driving.windows,
+        "watched": score.open_loop is not None,
         "contacts": score.driving.contacts,
         "interventions": score.interventions,
         "events": score.events,

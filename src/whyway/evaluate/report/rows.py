@@ -40,6 +40,13 @@ class Row:
 
 DRIVING_ROWS = (
     Row("pdms", "PDMS", "NC · DAC · (5 EP + 5 TTC + 2 C) / 12", good_from=0.9),
+    Row(
+        "epdms",
+        "EPDMS",
+        "NAVSIM v2: NC · DAC · DDC · TLC · (5 EP + 5 TTC + 2 LK + 2 HC + 2 EC) / 16",
+        good_from=0.8,
+    ),
+    Row("nuplan_cls", "nuPlan CLS", "closed-loop score of the nuPlan challenge", good_from=0.8),
     Row("no_at_fault_collisions", "NC", "no collision by its own fault", "{:.1f}", good_from=1.0),
     Row("drivable_area_compliance", "DAC", "all corners stay on the road", "{:.0f}", good_from=1.0),
     Row("ego_progress", "EP", "progress, as a share of what was possible"),
@@ -47,6 +54,8 @@ DRIVING_ROWS = (
     Row("comfort", "C", "accelerations, jerks and yaw rate within bounds"),
     Row("driving_direction_compliance", "DDC", "not in oncoming lanes", "{:.1f}", good_from=1.0),
     Row("traffic_light_compliance", "TLC", "no red light run", "{:.0f}", good_from=1.0),
+    Row("min_ttc_s", "least TTC", "to whoever was on a collision course", "{:.1f} s"),
+    Row("max_drac_mps2", "most DRAC", "braking that would have been needed", "{:.1f} m/s²"),
 )
 CARLA_ROWS = (
     Row(
@@ -67,6 +76,17 @@ CARLA_ROWS = (
     Row("carla_status", "CARLA status", "how the route ended", "{}"),
 )
 """Of a leaderboard's route only."""
+OPEN_LOOP_ROWS = (
+    Row(
+        "plan_ade_m_3s",
+        "plan ADE, 3 s",
+        "mean distance of our plans from what was driven after them",
+        "{:.2f} m",
+    ),
+    Row("plan_fde_m_3s", "plan FDE, 3 s", "the same at the end of 3 s", "{:.2f} m"),
+    Row("plan_miss_rate_3s", "plan misses, 3 s", "plans more than 2 m off at their end", "{:.1%}"),
+)
+"""Of a replayed recording only."""
 TRACE_ROWS = (
     Row(
         "consistency_longitudinal",
@@ -82,6 +102,13 @@ TRACE_ROWS = (
     Row(
         "grounding", "grounding", "what is cited is there, in the scene and in truth", "{:.1%}", 1.0
     ),
+    Row(
+        "silent_failures",
+        "silent failures",
+        "did something else without a word",
+        "{:.0f}",
+        good_to=0,
+    ),
     Row("flips_per_minute", "changes of decision", "per minute", "{:.1f}"),
     Row(
         "route_completion",
@@ -95,8 +122,12 @@ TRACE_ROWS = (
 
 
 def driving_rows(metrics: dict[str, Any]) -> tuple[Row, ...]:
-    """The rows on driving: a leaderboard's where there is one."""
-    return DRIVING_ROWS + tuple(r for r in CARLA_ROWS if r.name in metrics)
+    """The rows on driving, with a leaderboard's where there is one; of a replayed recording those on plans."""
+    carla = tuple(r for r in CARLA_ROWS if r.name in metrics)
+    if not metrics.get("open_loop"):
+        return DRIVING_ROWS + carla
+    planned = tuple(r for r in DRIVING_ROWS if metrics.get(r.name) is not None)
+    return OPEN_LOOP_ROWS + planned
 
 
 def as_texts(rows: Iterable[Row], metrics: dict[str, Any]) -> list[dict[str, str]]:
@@ -151,6 +182,7 @@ def tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """The few numbers that are told first, for a template: label, value."""
     chosen = (
         ("pdms", "PDMS", "{:.3f}"),
+        ("plan_ade_m_3s", "plan off the driven way, 3 s", "{:.1f} m"),
         ("at_fault_collisions", "collisions at fault", "{}"),
         ("route_completion", "route completion", "{:.0%}"),
         ("consistency_longitudinal", "says what it does, speed", "{:.1%}"),
@@ -159,8 +191,9 @@ def tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
         ("latency_p99_ms", "decision, p99", "{:.0f} ms"),
     )
     return [
-        {"label": label, "value": "–" if metrics[name] is None else form.format(metrics[name])}
+        {"label": label, "value": form.format(metrics[name])}
         for name, label, form in chosen
+        if metrics.get(name) is not None
     ]
 
 

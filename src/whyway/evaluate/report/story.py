@@ -41,25 +41,21 @@ class Story:
         return 0 if self.index is None else max(0, self.index - round(LEAD_S / dt_s))
 
 
-def story(drive: Drive, score: SceneScore, instants: Instants, open_loop: bool = False) -> Story:
+def story(drive: Drive, score: SceneScore, instants: Instants) -> Story:
     """The story of a drive; of a replayed one no word on how the recorded driver drove."""
     teller = _Teller(drive, score, instants)
-    first = None if open_loop else teller.first_failure()
+    first = teller.first_contradiction() if score.open_loop else teller.first_failure()
     if first is not None:
         index, headline, lines = first
         lines += teller.before(index)
-    else:
-        index, lines = None, []
-        headline = score.verdict[:1].upper() + score.verdict[1:]
-        stood = None if open_loop else teller.stood_from()
-        if stood is not None:
-            lines.append(
-                f"It stood from {drive.t_s[stood]:.1f} s to the end, saying: {teller.saying(stood)}"
-            )
-            index = stood if not score.passed or score.route_completion < 0.99 else None
-    told = () if first is None else (headline,)
-    lines += teller.also(told, open_loop)
-    return Story(headline, tuple(lines), index)
+        return Story(headline, (*lines, *teller.also()), index)
+    headline = score.verdict[:1].upper() + score.verdict[1:]
+    stood = None if score.open_loop else teller.stood_from()
+    if stood is None:
+        return Story(headline, tuple(teller.also()), None)
+    waited = f"It stood from {drive.t_s[stood]:.1f} s to the end, saying: {teller.saying(stood)}"
+    came_short = not score.passed or score.route_completion < 0.99
+    return Story(headline, (waited, *teller.also()), stood if came_short else None)
 
 
 class _Teller:
@@ -95,6 +91,14 @@ class _Teller:
             return None
         at_s, text, lines = min(found, key=lambda f: f[0])
         return self.index(at_s), text, lines
+
+    def first_contradiction(self) -> tuple[int, str, list[str]] | None:
+        """The first time that a watched driver's words were wrong: instant, headline, what is known of it."""
+        f = self.score.faithfulness
+        wrong = [*f.contradictions_at_s[:1], *f.ungrounded_at_s[:1]]
+        if self.score.passed or not wrong:
+            return None
+        return self.index(min(wrong)), self.score.verdict.removeprefix("failed: ").capitalize(), []
 
     def kind_of(self, contact: Contact) -> str:
         """The word for it: car, pedestrian ..."""
@@ -173,17 +177,17 @@ class _Teller:
         stands_s = (self.drive.count - 1 - start) * self.drive.dt_s
         return start if stands_s >= STOOD_S else None
 
-    def also(self, told: tuple[str, ...], open_loop: bool) -> list[str]:
+    def also(self) -> list[str]:
         """What else must be known: other failures, contacts by others' fault, words against deeds, faults."""
         d, f, lines = self.score.driving, self.score.faithfulness, list[str]()
-        if not open_loop:
+        if self.score.open_loop is None:
             reasons = self.score.verdict.removeprefix("failed: ").split("; ")
-            if told and len(reasons) > 1:
+            if len(reasons) > 1:
                 lines.append(f"The whole verdict: {'; '.join(reasons)}.")
-            others = [c for c in d.contacts if not c.at_fault]
             lines += [
                 f"Touched by a {self.kind_of(c)} (actor {c.actor_id}) at {c.at_s:.1f} s, not by its own fault."
-                for c in others[:2]
+                for c in d.contacts[:3]
+                if not c.at_fault
             ]
         if f.contradictions_at_s:
             count, first = len(f.contradictions_at_s), f.contradictions_at_s[0]

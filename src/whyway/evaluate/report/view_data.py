@@ -34,8 +34,8 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
     """Everything `assets/view.js` shows of a drive; numbers are whole, see `player.py` and `trace_data.py`."""
     texts, instants = Texts(), Instants(log)
     every, start = shown_every(drive), int(drive.stamps_ns[0])
-    replayed = is_open_loop(log)
-    told = story(drive, score, instants, replayed)
+    replayed = score.open_loop is not None
+    told = story(drive, score, instants)
     data = replay(drive, instants, texts)
     for frame, hits in ({} if replayed else touched(drive, score.driving.contacts, texts)).items():
         data["frames"][frame]["hit"] = hits
@@ -63,16 +63,11 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
         "safety": [
             [round(x.from_s, 2), round(x.to_s, 2), texts(_why(x))] for x in score.interventions
         ],
+        "handover_s": float(log.info.get("notes", {}).get("handover_s", 0.0)),
         "bounds": list(LON_ACCELERATION_MPS2),
         "series": _series(log, drive, every),
     }
     return data | {"texts": texts.all()}
-
-
-def is_open_loop(log: Log) -> bool:
-    """Whether a recorded driver drove and ours only said what it would have done."""
-    notes = log.info.get("notes")
-    return isinstance(notes, dict) and notes.get("open_loop") == "yes"
 
 
 def page_names() -> dict[str, Any]:
@@ -111,8 +106,14 @@ def _why(x: Intervention) -> str:
 
 def _series(log: Log, drive: Drive, every: int) -> dict[str, Any]:
     limit = drive.road.route_path.limit_at(drive.route_s_m)
-    curves = {
+    aims = np.full(drive.count, np.nan)
+    rows = {int(stamp): i for i, stamp in enumerate(drive.stamps_ns)}
+    for trace in log.of(Trace):
+        if trace.stamp_ns in rows:
+            aims[rows[trace.stamp_ns]] = trace.planning.target_speed_mps
+    curves: dict[str, Floats] = {
         "v": drive.v_mps,
+        "aims": aims,
         "limit": limit,
         "a": drive.a_mps2,
         "lat": drive.v_mps * drive.yaw_rate_rps,

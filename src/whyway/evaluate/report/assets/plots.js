@@ -18,6 +18,7 @@ Whyway.Plots = class {
     const lateral = data.decisions.map(([from, to, what]) => ({ from, to, color: () => Whyway.names.colors.Lateral[what[1]], text: this.name(what, 1) }));
     this.line("speed", "km/h", 120, [
       { label: "driven", values: this.speed, color: "text", width: 2 },
+      { label: "aims at", values: scaled(series.aims, 100 / 3.6), color: "cause", width: 1 },
       { label: "limit", values: scaled(series.limit, 100 / 3.6), color: "other", dash: [5, 4] },
     ], { bands });
     this.rows("decisions", [["safety", this.safety], ["speed", bands], ["path", lateral]]);

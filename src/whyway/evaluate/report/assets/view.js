@@ -8,7 +8,7 @@ Whyway.View = class {
     Object.assign(this, { element, options, t: 0, playing: null });
     this.end = Math.max(...drives.map((d) => (d.frames.length - 1) * d.dt));
     this.step = Math.min(...drives.map((d) => d.dt));
-    const ranges = { end: this.end, speed: Whyway.View.range(drives, (d) => [...d.series.v, ...d.series.limit].map((v) => (v ?? 0) / 100 * 3.6), 0) };
+    const ranges = { end: this.end, speed: Whyway.View.range(drives, (d) => [...d.series.v, ...d.series.limit, ...d.series.aims].map((v) => (v ?? 0) / 100 * 3.6), 0) };
     ranges.acceleration = Whyway.View.range(drives, (d) => [...d.series.a, ...d.series.lat].map((v) => (v ?? 0) / 100), -1);
     ranges.latency = Whyway.View.range(drives, (d) => Object.values(d.series.latency).flat().map((v) => (v ?? 0) / 100), 0);
     element.replaceChildren();
@@ -52,6 +52,7 @@ Whyway.View = class {
     return [
       h("p", { class: `verdict ${passed ? "good" : "bad"}` }, data.driver ? `${data.driver}: ` : "", Whyway.View.capital(reason || data.story.headline)),
       data.open_loop ? h("p", { class: "replayed" }, h("b", {}, "Replayed: "), "the recorded driver drove; this is what ours would have done. Grey dashes: what was driven next; blue: our plan.") : null,
+      data.handover_s ? h("p", { class: "replayed" }, h("b", {}, "Taken over: "), `until ${data.handover_s.toFixed(1)} s the recorded driver drove, from then on ours in the simulator.`) : null,
       h("ul", {}, data.story.lines.map((line) => h("li", {}, line))),
     ];
   }
