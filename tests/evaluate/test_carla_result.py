@@ -265,6 +265,16 @@ def test_what_is_wrong_is_said_in_one_line(file, capsys, value, says):
     assert line.startswith("whyway: ") and says in line and path.name in line
 
 
+def test_a_file_too_large_to_hold_is_not_read(file):
+    for value, says in (
+        (b"[" + b"0," * 4_000_000, "4000000 values"),
+        (b" " * (33 << 20), "32 MiB"),
+    ):
+        for name in ("r.json", "r.json.gz"):
+            with pytest.raises(FormatError, match=says):
+                read_carla_result(file(value, name))
+
+
 def test_a_file_that_is_not_there_and_an_empty_folder_are_refused(tmp_path):
     with pytest.raises(FormatError, match="no such file; give the path of"):
         read_carla_result(tmp_path / "none.json")

@@ -15,6 +15,9 @@ from whyway.types import InputError
 MAX_BYTES = 32 * 1024 * 1024
 """Largest file read, unpacked; a leaderboard result of 220 routes has half a megabyte."""
 
+MAX_MARKS = 4_000_000
+"""Most `[`, `{` and `,` in a file: each may become an object of some sixty bytes, whatever the file's size."""
+
 
 class FormatError(InputError):
     """A result file that cannot be used; its text is one line with the remedy."""
@@ -54,9 +57,11 @@ def read_json(path: Path, what: str) -> Any:
     """The value a JSON file holds.
 
     Raises:
-      FormatError: as `read_bytes`, or not JSON, cut off, or nested deeper than Python reads.
+      FormatError: as `read_bytes`, or not JSON, cut off, of too many values, or nested deeper than Python reads.
     """
     data = read_bytes(path, what)
+    if sum(data.count(mark) for mark in (b"[", b"{", b",")) > MAX_MARKS:
+        raise FormatError(f"{path}: more than {MAX_MARKS} values; split it into parts")
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:

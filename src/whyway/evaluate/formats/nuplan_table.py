@@ -22,7 +22,7 @@ from whyway.evaluate.metrics.nuplan import GATES, WEIGHTS, closed_loop_score
 WHAT = "a metric table of nuPlan's (.parquet, .csv or .json)"
 KEYS = ("planner_name", "scenario_type", "log_name", "scenario_name")
 SCORE, METRIC = "metric_score", "metric_statistics_name"
-MAX_ROWS = 1_000_000
+MAX_ROWS = 200_000
 NO_VALUE = ("", "None", "none", "null", "NaN", "nan", "<NA>")
 
 Table = Mapping[tuple[str, ...], Mapping[str, float]]
