@@ -59,6 +59,15 @@ def plan_distances(plans: Sequence[Plan]) -> Floats:
     Plans that are not finite cannot be compared and are left out.
     """
     plans = sorted(plans, key=lambda plan: plan.stamp_ns)
+    parts = [
+        _distances(plans[start : start + _BLOCK + 1]) for start in range(0, len(plans) - 1, _BLOCK)
+    ]
+    found = np.concatenate([np.zeros(0), *parts])
+    return found[np.isfinite(found)]
+
+
+def _distances(plans: Sequence[Plan]) -> Floats:
+    """Of a few plans, in order; pairs that share as many points are walked together."""
     pairs = [
         sampled
         for a, b in zip(plans, plans[1:], strict=False)
@@ -72,11 +81,9 @@ def plan_distances(plans: Sequence[Plan]) -> Floats:
         if found[row] > max(in_step[0], in_step[-1]):
             hard.setdefault(len(p), []).append(row)
     for rows in hard.values():
-        for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK]
-            p, q = (np.stack([pairs[r][side] for r in block]) for side in (0, 1))
-            found[block] = discrete_frechet(p, q)
-    return found[np.isfinite(found)]
+        p, q = (np.stack([pairs[r][side] for r in rows]) for side in (0, 1))
+        found[rows] = discrete_frechet(p, q)
+    return found
 
 
 def _in_common(a: Plan, b: Plan) -> tuple[Floats, Floats] | None:
