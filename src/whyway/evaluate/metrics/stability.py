@@ -62,8 +62,9 @@ def plan_distances(plans: Sequence[Plan]) -> Floats:
     parts = [
         _distances(plans[start : start + _BLOCK + 1]) for start in range(0, len(plans) - 1, _BLOCK)
     ]
-    found = np.concatenate([np.zeros(0), *parts])
-    return found[np.isfinite(found)]
+    every = np.concatenate([np.zeros(0), *parts])
+    finite: Floats = every[np.isfinite(every)]
+    return finite
 
 
 def _distances(plans: Sequence[Plan]) -> Floats:
