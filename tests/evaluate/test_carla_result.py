@@ -124,6 +124,45 @@ def test_a_published_file_of_leaderboard_2_gets_back_its_own_numbers(file):
     assert found["notes"] == [] and version_of(read_carla_result(path)) == "2.0"
 
 
+def test_the_first_files_of_leaderboard_2_name_a_kind_otherwise(file):
+    # 0.59496: published with palma-or/CARLA-AutonomousDrivingAgent, results/simulation_results.json
+    row = record(penalty=0.59496, collisions_vehicle=[CAR], min_speed_infractions=[slow(97.2)])
+    row["infractions"]["yield_emergency_vehicles_infractions"] = []
+    assert penalties(file(result(row, mean=59.496)), "2.0") == [0.59496]
+    row["infractions"]["yield_emergency_vehicles_infractions"] = ["Agent failed to yield"]
+    assert penalties(file(result(row)), "2.0") == [pytest.approx(0.59496 * 0.7)]
+
+
+def test_published_records_of_leaderboard_1_get_back_their_own_numbers(file):
+    # autonomousvision/transfuser, results/sample_result.json, RouteScenario_18 and _19
+    far = "Agent went outside its route lanes for about {} of the completed route)".format
+    rows = [
+        record(
+            "RouteScenario_18", 60.01269022009121, KINDS_1, "Failed - Agent timed out", 0.09585883146013555,
+            collisions_layout=["pole"] * 2, collisions_vehicle=[CAR] * 2, red_light=[RED], route_timeout=["Route timeout."],
+            outside_route_lanes=[far("38.0 meters (9.97%")],
+        ),
+        record(
+            "RouteScenario_19", 100.0, KINDS_1, penalty=0.48534202616303407, red_light=[RED] * 2,
+            outside_route_lanes=[far("5.98 meters (0.95%")],
+        ),
+    ]  # fmt: skip
+    path = file(result(*rows))
+    found = judge(path, version_of(read_carla_result(path)))
+    assert found["summary"]["version"] == "1.0" and found["notes"] == []
+    said = [row["scores"]["score_composed"] for row in rows]
+    assert [row["score_composed"] for row in found["records"]] == pytest.approx(said, abs=2e-3)
+
+
+def test_where_stop_signs_are_free_that_is_said(file):
+    # autonomousvision/transfuser, results/autopilot_longest6.json, RouteScenario_18
+    rows = record("RouteScenario_18", 100.0, KINDS_1, penalty=0.6, collisions_vehicle=[CAR], stop_infraction=[STOP] * 2)  # fmt: skip
+    path = file(result(rows))
+    assert "version 1.0 with stop signs free" in judge(path, "1.0")["notes"][0]
+    with pytest.raises(InputError, match="stop signs free, as in longest6"):
+        version_of(read_carla_result(path))
+
+
 def test_a_file_of_leaderboard_1_is_read_and_is_not_rounded(file):
     done = {"red_light": [RED] * 3}
     top = result(record(kinds=KINDS_1, route=33.123456789, penalty=0.7**3, status="Failed", **done))

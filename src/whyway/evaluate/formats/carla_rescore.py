@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from whyway.evaluate.formats.carla_result import CarlaResult, Record
 from whyway.evaluate.metrics import carla as formulas
 from whyway.evaluate.metrics.carla import MIN_SPEED, OUTSIDE
 from whyway.types import InputError
+
+STOPS_FREE = "stop signs free, as in longest6"
 
 ROUNDING = 1e-4
 """What a percentage rounded to 0.01 %, as messages have it, may change of a penalty."""
@@ -49,17 +52,19 @@ def score_carla_result(result: CarlaResult, version: str) -> dict[str, Any]:
 
 
 def version_of(result: CarlaResult) -> str:
-    """The latest version whose formula gives the file's own penalties.
+    """The version whose formula gives the file's own penalties; of several 1.0 for a file without what 2.x added, else the latest.
 
     Raises:
       InputError: there is none.
     """
-    found = [v for v in formulas.FORMULAS if _follows(result, v)]
+    found = [v for v in formulas.FORMULAS if _follows(result.records, v, result.bench2drive)]
     if not found:
+        hint = f" (they are 1.0's with {STOPS_FREE})" if _stops_are_free(result) else ""
         raise InputError(
-            f"the file's own penalties follow no version's formula; choose one with --version {', '.join(formulas.FORMULAS)}"
+            f"the file's own penalties follow no version's formula{hint}; choose one with --version {', '.join(formulas.FORMULAS)}"
         )
-    return found[-1]
+    old = not any(MIN_SPEED in r.counts for r in result.records)
+    return found[0] if old else found[-1]
 
 
 def _row(record: Record, version: str, bench2drive: bool) -> dict[str, Any]:
@@ -130,7 +135,8 @@ def _differences(result: CarlaResult, version: str, rows: Sequence[Mapping[str, 
     if not far:
         return []
     _, record, row = max(far, key=lambda f: f[0])
-    others = [v for v in formulas.FORMULAS if v != version and _follows(result, v)]
+    others = [v for v in formulas.FORMULAS if _follows(result.records, v, result.bench2drive)]
+    others += [f"1.0 with {STOPS_FREE}"] if not others and _stops_are_free(result) else []
     whose = f"; they follow version {' and '.join(others)}" if others else ""
     return [
         f"{len(far)} of {len(rows)} routes have another score_penalty in the file (route {record.route_id}: "
@@ -145,10 +151,18 @@ def _agrees(record: Record, penalty: float) -> bool:
     )
 
 
-def _follows(result: CarlaResult, version: str) -> bool:
+def _follows(records: Sequence[Record], version: str, bench2drive: bool) -> bool:
     """Whether all of the file's own penalties are a version's."""
-    counts = not result.bench2drive
     return all(
-        _agrees(r, formulas.penalty(version, r.infractions, min_speed_counts=counts))
-        for r in result.records
+        _agrees(r, formulas.penalty(version, r.infractions, min_speed_counts=not bench2drive))
+        for r in records
     )
+
+
+def _stops_are_free(result: CarlaResult) -> bool:
+    """Whether the file's own penalties are 1.0's but for the stop signs: Transfuser's longest6 records them and lets them cost nothing."""
+    free = [
+        replace(r, counts={kind: n for kind, n in r.counts.items() if kind != "stop_infraction"})
+        for r in result.records
+    ]
+    return _follows(free, "1.0", result.bench2drive)

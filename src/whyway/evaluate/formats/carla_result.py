@@ -22,6 +22,8 @@ MAX_RECORDS = 100_000
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*%")
 _SPEED = re.compile(r"speed is (\d+(?:\.\d+)?)")
 _METRES = re.compile(r"about\s+(\d+(?:\.\d+)?)\s*m")
+_OLDER_NAMES = {"yield_emergency_vehicles_infractions": "yield_emergency_vehicle_infractions"}
+"""Kinds that the first files of 2.0 name otherwise."""
 _BENCH2DRIVE_KEYS = ("scenario_name", "weather_id", "save_name", "town_name")
 
 
@@ -142,9 +144,10 @@ def _said_driving_score(record: Any) -> float | None:
 def _record(fields: Mapping[str, Any], where: str) -> Record:
     scores = mapping(fields.get("scores"), f"{where}.scores")
     done = mapping(fields.get("infractions"), f"{where}.infractions")
-    messages = {
-        _text(kind): _messages(m, f"{where}.infractions.{kind}") for kind, m in done.items()
-    }
+    messages: dict[str, list[str]] = {}
+    for name, texts in done.items():
+        kind = _OLDER_NAMES.get(name, _text(name))
+        messages.setdefault(kind, []).extend(_messages(texts, f"{where}.infractions.{kind}"))
     status = fields.get("status", "")
     if not isinstance(status, str):
         raise FormatError(f"{where}.status is not a text")
