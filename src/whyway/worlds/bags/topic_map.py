@@ -94,9 +94,9 @@ def choose(contents: Mapping[str, Topic], topics: str = "") -> Chosen:
         if _locates(chosen):
             return chosen
     have = ", ".join(f"{t.name} ({t.type})" for t in list(contents.values())[:8]) or "nothing"
-    what = f"the table {topics!r} does not" if topics else "none of the tables we ship does"
+    who = f"the table {topics!r} does not tell" if topics else "none of the tables we ship tells"
     raise BagError(
-        f"{what} tell where the ego is, which takes an Odometry or a NavSatFix; the recording has {have}; name the topics in a YAML: --topics FILE"
+        f"{who} where the ego is, which takes an Odometry or a NavSatFix; the recording has {have}; name the topics in a YAML: --topics FILE"
     )
 
 
