@@ -134,3 +134,18 @@ def test_every_path_is_a_field_and_wholes_come_before_their_parts(cls):
     for path in paths:
         whole = path.rpartition(".")[0]
         assert not whole or paths.index(whole) < paths.index(path)
+
+
+def test_the_example_in_the_docs_is_a_file_of_gates(tmp_path):
+    docs = Path(__file__).parents[2] / "docs" / "gates.md"
+    example = docs.read_text().split("```yaml\n")[1].split("```")[0]
+    gates = read_gates(written(tmp_path, example))
+    assert len(gates.golden) == 1 and len(gates.semantic) == 2 and len(gates.budget) == 1
+
+
+def test_the_example_in_the_code_is_a_file_of_gates(tmp_path):
+    from whyway.evaluate.gates import schema
+
+    lines = (schema.__doc__ or "").splitlines()
+    example = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    assert read_gates(written(tmp_path, example)).semantic[0].limits["flips_per_minute"].rise == 6
