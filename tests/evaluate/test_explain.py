@@ -191,6 +191,15 @@ def test_a_collision_is_the_first_thing_told(made):
     )
 
 
+def test_a_recorded_humans_collision_is_not_told_as_the_drivers(made):
+    into = straight(20.0, 8.0)
+    log = made.drive(
+        into, LEAD, duration_s=6.0, say=lambda t: a_trace(t, into), notes={"open_loop": "yes"}
+    )
+    assert [m.kind for m in story(log).moments] == ["start"]
+    assert "recording" in story(log).unjudged
+
+
 def test_a_car_without_truth_has_a_story_too_and_says_what_is_missing(log, tmp_path):
     bare = replace(log, topics={k: v for k, v in log.topics.items() if "truth" not in k})
     told = story(bare)

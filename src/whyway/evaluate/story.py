@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.evaluate.drive import ScoreError, read_drive
+from whyway.evaluate.drive import Drive, ScoreError, read_drive
 from whyway.evaluate.explain import Span, plain, span
 from whyway.evaluate.faithfulness import faithfulness
 from whyway.evaluate.pdms import driving_score
@@ -87,28 +87,32 @@ def _said(traces: Sequence[Trace], times: Span, at_s: float) -> str:
 
 
 def _driving(log: Log, times: Span) -> tuple[list[_Bare], str]:
-    """What only the truth can tell; nothing, and why, where a log has none."""
+    """What only the truth can tell; and why the rest is missing, where it is."""
     try:
         drive = read_drive(log)
     except ScoreError as error:
         return [], str(error)
-    shift = times.seconds(int(drive.stamps_ns[0]))
-    score = driving_score(drive)
-    found: list[_Bare] = []
-    for c in score.contacts:
-        at, kind = c.at_s + shift, c.kind.lower().replace("_", " ")
-        did, whose = ("ran into", "its own fault") if c.at_fault else ("touched", "not its fault")
-        found.append((at, at, "collision", f"{did} actor {c.actor_id} ({kind}; {whose})"))
-    found += [
-        (t + shift, t + shift, "red light", f"ran light {i}") for t, i in score.red_lights_run
-    ]
-    found += [(t + shift, t + shift, "off road", "left the road") for t in score.off_road_s[:1]]
-    traces = log.of(Trace)
-    first = times.seconds(traces[0].stamp_ns)
+    first = times.seconds(log.of(Trace)[0].stamp_ns)
     bad = [t + first for t in faithfulness(log, drive.road).contradictions_at_s]
-    for start, end in _joined(bad):
-        found.append((start, end, "contradiction", "the plan did the opposite of what was said"))
-    return found, ""
+    found: list[_Bare] = [
+        (start, end, "contradiction", "the plan did the opposite of what was said")
+        for start, end in _joined(bad)
+    ]
+    if log.info.get("notes", {}).get("open_loop") == "yes":
+        return found, "it was a recording of somebody else's driving"
+    return found + list(_driven(drive, times.seconds(int(drive.stamps_ns[0])))), ""
+
+
+def _driven(drive: Drive, shift_s: float) -> Iterator[_Bare]:
+    score = driving_score(drive)
+    for c in score.contacts:
+        at, kind = c.at_s + shift_s, c.kind.lower().replace("_", " ")
+        did, whose = ("ran into", "its own fault") if c.at_fault else ("touched", "not its fault")
+        yield at, at, "collision", f"{did} actor {c.actor_id} ({kind}; {whose})"
+    for t, light in score.red_lights_run:
+        yield t + shift_s, t + shift_s, "red light", f"ran light {light}"
+    for t in score.off_road_s[:1]:
+        yield t + shift_s, t + shift_s, "off road", "left the road"
 
 
 def _joined(times: Sequence[float]) -> list[tuple[float, float]]:
