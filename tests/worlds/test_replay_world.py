@@ -20,6 +20,7 @@ from made_bags import Robot
 from whyway import topics
 from whyway.config import Config, load
 from whyway.drives import drive
+from whyway.evaluate.faithfulness import check
 from whyway.geometry import boxes_overlap
 from whyway.log import LogWriter, read_log, same_log
 from whyway.maps.opendrive_write import write_opendrive
@@ -31,8 +32,10 @@ from whyway.types import (
     Command,
     EgoState,
     InputError,
+    LaneMap,
     ObjectClass,
     Observation,
+    Route,
     Truth,
     same,
 )
@@ -86,6 +89,7 @@ def test_commands_change_nothing(straight: Path) -> None:
     assert [o.ego.x_m for o in seen] == pytest.approx([0.8 * k for k in range(101)])
     assert world.duration_s == 10.0 and world.goal_reached is None and not world.interface_braking
     assert world.notes["open_loop"] == "yes" and world.notes["actors"] == "unknown"
+    assert world.notes["actors_known_from_s"] == "inf"
     with pytest.raises(ValueError, match="ended"):
         world.step(None)
 
@@ -129,6 +133,31 @@ def test_the_same_recording_twice_gives_equal_logs(straight: Path, tmp_path: Pat
     assert same_log(tmp_path / "a.mcap", tmp_path / "b.mcap") == []
     info = read_log(tmp_path / "a.mcap").info
     assert info["notes"]["open_loop"] == "yes" and info["name"] == "bag"
+
+
+def test_nobody_is_blamed_for_naming_whom_only_the_recording_knew(
+    town_drive: Path, tmp_path: Path
+) -> None:
+    blind = _without_truth(town_drive, tmp_path / "blind.mcap")
+    for handover, known in ((0.0, None), (2.0, True)):
+        config = load(None, [f"replay.handover_s={handover}"])
+        drive(str(blind), "rules", 1, config, tmp_path / "again.mcap")
+        log = read_log(tmp_path / "again.mcap")
+        road = Road(log.of(LaneMap)[0], log.of(Route)[0])
+        cycles = list(check(log, road))
+        assert all(c.grounded for c in cycles)
+        assert {c.in_truth for c in cycles if c.stamp_ns <= 2e9} == {None}
+        assert {c.in_truth for c in cycles if c.stamp_ns > 2e9} == {known}
+
+
+def _without_truth(path: Path, out: Path) -> Path:
+    """The same drive without its truth."""
+    log = read_log(path)
+    with LogWriter(out, {}) as blind:
+        for topic in (topics.LANE_MAP, topics.ROUTE, topics.OBSERVATION):
+            for value, stamp in zip(log.topics[topic.name], log.stamps_ns[topic.name], strict=True):
+                blind.write(topic.name, value, stamp)
+    return out
 
 
 def test_a_recording_that_was_cut_is_replayed_to_the_cut(town_drive: Path, tmp_path: Path) -> None:
@@ -341,13 +370,8 @@ def test_after_the_handover_a_state_is_gone_back_to(follows: Path) -> None:
 def test_detections_without_names_become_road_users_by_our_tracker(
     tmp_path: Path, town_drive: Path
 ) -> None:
-    # the same drive without its truth
     log = read_log(town_drive)
-    with LogWriter(tmp_path / "blind.mcap", {}) as out:
-        for topic in (topics.LANE_MAP, topics.ROUTE, topics.OBSERVATION):
-            for value, stamp in zip(log.topics[topic.name], log.stamps_ns[topic.name], strict=True):
-                out.write(topic.name, value, stamp)
-    world = replay(tmp_path / "blind.mcap", handover_s=2)
+    world = replay(_without_truth(town_drive, tmp_path / "blind.mcap"), handover_s=2)
     assert "as our tracker saw them" in world.notes["actors"]
     world.reset()
     for _ in range(21):

@@ -48,17 +48,23 @@ NEAR_M = 3.0
 class Cycle:
     """One trace, checked: agreement per axis (None where there is no plan to check), and what it cites that is not there.
 
-    `done` is what the plan does, `driven` the agreement per axis with what was driven then (None where that cannot be told).
+    `in_truth` is None where nobody knows who was there (a recording without road users by name). `done` is what the plan does, `driven`
+    the agreement per axis with what was driven then (None where that cannot be told).
     """
 
     stamp_ns: int
     longitudinal: Agreement | None
     lateral: Agreement | None
     in_scene: bool
-    in_truth: bool
+    in_truth: bool | None
     words: Words
     done: MetaActions | None = None
     driven: tuple[Agreement, Agreement] | None = None
+
+    @property
+    def grounded(self) -> bool:
+        """Whether all that is cited is there, as far as that is known."""
+        return self.in_scene and self.in_truth is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Faithfulness:
     grounding_scene: float | None
     """Cited ids exist in the scene, class and side right: the reasoner's part of grounding."""
     grounding_truth: float | None
-    """Something is really there: perception's part."""
+    """Something is really there: perception's part; only where it is known who was there."""
     flips_per_minute: float | None
     contradictions_at_s: tuple[float, ...]
     ungrounded_at_s: tuple[float, ...]
@@ -111,7 +117,7 @@ def faithfulness(log: Log, road: Road) -> Faithfulness:
     start = traces[0].stamp_ns if traces else 0
     judged = [c for c in cycles if c.longitudinal is not None and c.lateral is not None]
     bad = [c for c in judged if Agreement.CONTRADICTORY in (c.longitudinal, c.lateral)]
-    adrift = [c for c in cycles if not (c.in_scene and c.in_truth)]
+    adrift = [c for c in cycles if not c.grounded]
     driven = [c.driven for c in cycles if c.driven is not None]
     quiet = silence(
         [
@@ -125,9 +131,9 @@ def faithfulness(log: Log, road: Road) -> Faithfulness:
         consistency_longitudinal=_share([c.longitudinal == Agreement.OK for c in judged]),
         consistency_lateral=_share([c.lateral == Agreement.OK for c in judged]),
         contradiction=len(bad) / len(judged) if judged else None,
-        grounding=_share([c.in_scene and c.in_truth for c in cycles]),
+        grounding=_share([c.grounded for c in cycles]),
         grounding_scene=_share([c.in_scene for c in cycles]),
-        grounding_truth=_share([c.in_truth for c in cycles]),
+        grounding_truth=_share([c.in_truth for c in cycles if c.in_truth is not None]),
         flips_per_minute=_flips_per_minute(traces),
         contradictions_at_s=tuple((c.stamp_ns - start) * 1e-9 for c in bad),
         ungrounded_at_s=tuple((c.stamp_ns - start) * 1e-9 for c in adrift),
@@ -146,7 +152,9 @@ def check(log: Log, road: Road) -> Iterator[Cycle]:
     scenes = {s.stamp_ns: s for s in log.of(Scene)}
     truths = {t.stamp_ns: t for t in log.of(Truth)}
     traces = log.of(Trace)
-    ours = log.info.get("notes", {}).get("open_loop") != "yes"
+    notes = log.info.get("notes", {})
+    ours = notes.get("open_loop") != "yes"
+    known_ns = float(notes.get("actors_known_from_s", 0.0)) * 1e9
     driven = Driven(tuple(truths.values()) if ours else ())
     for trace, until_ns in zip(traces, stands_until(traces), strict=True):
         scene, plan = scenes.get(trace.stamp_ns), plans.get(trace.stamp_ns)
@@ -166,7 +174,9 @@ def check(log: Log, road: Road) -> Iterator[Cycle]:
             longitudinal,
             lateral,
             in_scene,
-            _in_truth(trace, scene, truths.get(trace.stamp_ns)),
+            _in_truth(trace, scene, truths.get(trace.stamp_ns))
+            if trace.stamp_ns >= known_ns
+            else None,
             words_of(trace.planning),
             done,
             None if went is None or path is None else _judged(trace.planning, went, path)[1:],

@@ -37,7 +37,7 @@ _CHECKED: Mapping[str, Callable[[Cycle], bool | None]] = {
     "consistency_longitudinal": lambda c: _is(c.longitudinal, Agreement.OK),
     "consistency_lateral": lambda c: _is(c.lateral, Agreement.OK),
     "contradiction": lambda c: _either(c, Agreement.CONTRADICTORY),
-    "grounding": lambda c: c.in_scene and c.in_truth,
+    "grounding": lambda c: c.grounded,
     "grounding_scene": lambda c: c.in_scene,
     "grounding_truth": lambda c: c.in_truth,
 }

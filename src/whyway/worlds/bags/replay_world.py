@@ -50,8 +50,11 @@ class ReplayWorld:
         self._handover = round(handover / CYCLE_S) if handover > 0.0 else None
         self._notes: dict[str, str] = {**recording.notes, **told}
         self._sim: SimWorld | None = None
+        known = recording.knows_actors
         if self._handover is None:
             self._notes["open_loop"] = "yes"
+            if not known:
+                self._notes["actors_known_from_s"] = "inf"
         else:
             from whyway.worlds.bags.handover import taken_over
 
@@ -63,6 +66,8 @@ class ReplayWorld:
                 recording, self._handover, self._steps, (self.lane_map, self.route, signals), seed, config
             )  # fmt: skip
             self._notes |= {"handover_s": f"{self._handover * CYCLE_S:g}", **more}
+            if not known:  # at the handover itself what is seen and true is still the recording's
+                self._notes["actors_known_from_s"] = f"{(self._handover + 1) * CYCLE_S:g}"
         self.reset()
 
     @property
