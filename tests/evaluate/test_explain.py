@@ -22,6 +22,7 @@ from made_drives import (
 )  # fmt: skip
 
 from whyway.cli import OK, WRONG_INPUT, main
+from whyway.cli.explain_sketch import AHEAD_M, BEHIND_M, sketch
 from whyway.config import Config
 from whyway.drives import drive
 from whyway.evaluate.explain import ExplainError, account, span
@@ -160,6 +161,25 @@ def test_before_the_first_decision_nothing_is_explained(made):
     log = made.drive(EGO, duration_s=4.0, say=lambda t: a_trace(t, EGO) if t >= 1.0 else None)
     with pytest.raises(ExplainError, match="first decision was taken at 1.0 s"):
         account(log, 0.5)
+
+
+def test_the_sketch_shows_who_is_cited_where_they_were_and_where_the_road_is_not(log):
+    rows = [row.plain for row in sketch(account(log, 0.0), log)]
+    width = BEHIND_M + AHEAD_M
+    assert all(len(row) == width for row in rows) and len(rows) == 9
+    (middle,) = [row for row in rows if "A" in row]  # 1050 is cited first; 1051 is not in the scene
+    ego, lead = middle.index("█"), middle.index("A")
+    assert middle.count("█") in (4, 5) and middle.count("A") in (4, 5)
+    assert lead - ego == pytest.approx(40, abs=1)  # both are as long, one stands 40 m ahead
+    assert set(rows[0]) == set(rows[1]) == {" "}  # two more lanes on the left
+    assert set(rows[-1]) == {"░"}  # none on the right
+
+
+def test_without_a_scene_or_a_map_there_is_less_to_draw(log):
+    bare = replace(log, topics={k: v for k, v in log.topics.items() if "map" not in k})
+    assert not any("░" in row.plain for row in sketch(account(bare, 0.0), bare))
+    blind = replace(log, topics={k: v for k, v in log.topics.items() if "scene" not in k})
+    assert sketch(account(blind, 0.0), blind) == []
 
 
 # --------------------------------------------------------------------------------------------------------- a drive

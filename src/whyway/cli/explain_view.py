@@ -9,7 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from whyway.cli.explain_sketch import letters, sketch
 from whyway.evaluate.explain import Account, forecast_words, instead, place_words
 from whyway.evaluate.interventions import Interventions
 from whyway.evaluate.story import RANK, Moment, Story
@@ -46,9 +48,12 @@ def _facts(title: str) -> Table:
     return table
 
 
-def _print(console: Console, *parts: Table | str) -> None:
+def _print(console: Console, *parts: Table | Text | str) -> None:
     for part in parts:
-        console.print(part, width=min(_WIDTH, console.width), soft_wrap=False)
+        if isinstance(part, Text):  # a row of a picture: cut rather than broken
+            console.print(part, no_wrap=True, overflow="crop")
+        else:
+            console.print(part, width=min(_WIDTH, console.width))
 
 
 def _head(log: Log, what: str) -> str:
@@ -69,6 +74,13 @@ def show_account(a: Account, log: Log, console: Console) -> None:
         _print(
             console,
             f"[yellow]This was decided {a.old_s:.1f} s earlier: nothing newer is logged.[/]",
+        )
+    rows = sketch(a, log)
+    if rows:
+        _print(console, "", *rows)
+        _print(
+            console,
+            "[dim]1 m a column, 2 m a row; █ itself, · its plan, ▒ others, letters: cited, see below[/]",
         )
     _print(console, "", _perceived(a), "", _decided(a), *_because(a), *_cited(a), *_rejected(a))
     _print(console, "", _checked(a), *_around(a))
@@ -139,12 +151,14 @@ def _because(a: Account) -> list[Table | str]:
 def _cited(a: Account) -> list[Table]:
     if not a.trace.perception.critical_objects:
         return []
-    table = _table("who", "where", "speed", "expected to", "counts", title="Whom it minded")
+    called = letters(a)
+    table = _table("", "who", "where", "speed", "expected to", "counts", title="Whom it minded")
     for c in a.trace.perception.critical_objects:
         speed = f"{math.hypot(c.vx_mps, c.vy_mps) * 3.6:.0f} km/h"
         where = place_words(a.trace.perception.ego, c)
         who = forecast_words(a.trace, c.id)
-        table.add_row(escape(name(c)), where, speed, who, f"{c.relevance:.2f}")
+        letter = f"[bold yellow]{called[c.id]}[/]"
+        table.add_row(letter, escape(name(c)), where, speed, who, f"{c.relevance:.2f}")
     return [table]
 
 
