@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import savgol_filter
 
 from whyway.cli import OK, WRONG_INPUT, main
 from whyway.evaluate.formats.carla_rescore import score_carla_result, version_of
@@ -451,3 +452,27 @@ def test_comfort_is_the_share_of_whole_segments_within_bounds():
     assert carla.comfortness(zero, zero + 5.0, zero).tolist() == [0.0] * 3
     with pytest.raises(InputError, match="at least 3 samples"):
         carla.comfortness(zero[:, :2], zero[:, :2], zero[:, :2])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(3, 70), rough=st.floats(0.01, 3.0))
+def test_comfort_is_what_scipys_filter_says_segment_by_segment(seed, n, rough):
+    rng = np.random.default_rng(seed)
+    lon, lat, turning = np.cumsum(rng.normal(0.0, rough, (3, n)), axis=1) * [[0.5], [0.8], [0.1]]
+
+    def comfortable(part):
+        def smooth(values, derivative=0):
+            window = min(7, len(values))
+            return savgol_filter(values, window, 2, deriv=derivative, delta=0.1)
+
+        a, b, w = smooth(lon[part]), smooth(lat[part]), smooth(turning[part])
+        magnitude = smooth(np.hypot(lon[part], lat[part]))
+        return (
+            ((a > -4.05) & (a < 2.40)).all() and (abs(b) < 4.89).all() and (abs(w) < 0.95).all()
+            and (abs(smooth(magnitude, 1)) < 8.37).all() and (abs(smooth(a, 1)) < 4.13).all()
+        )  # fmt: skip
+
+    size = min(n, 20)
+    parts = [slice(i, i + size) for i in range(0, n - size + 1, size)]
+    expected = np.mean([comfortable(p) for p in parts])
+    assert float(carla.comfortness(lon, lat, turning)) == expected
