@@ -215,6 +215,16 @@ def test_what_is_not_beside_the_page_is_told(browser, folder):
     page.close()
 
 
+def test_what_another_version_wrote_is_told(browser, folder):
+    (folder / "scenes" / "gone").mkdir()
+    (folder / "scenes" / "gone" / "view.js").write_text('Whyway.loaded({"format":0});')
+    page = browser.open(folder / "report.html", anchor="#gone-seed1")
+    page.until("!document.getElementById('trouble').hidden")
+    assert "was written by another version" in page.text("#trouble")
+    assert page.errors == []
+    page.close()
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 def test_it_fits_its_window_in_light_and_dark(browser, folder, width):
     page = browser.open(folder / "report.html", width, 800, "#crash-seed1")

@@ -56,12 +56,12 @@ def test_failures_of_one_kind_are_counted_together():
 def test_numbers_come_with_their_intervals_and_an_unknown_end_is_said():
     page = page_of(
         scene("a"),
-        summary={"pdms": 0.9, "contradiction": None, "intervals": {"pdms": [0.8, None], "contradiction": [None, None]}},
+        summary={"pdms": 0.9, "contradiction": 0.05, "intervals": {"pdms": [0.8, None], "contradiction": [None, None]}},
     )  # fmt: skip
     tiles = re.findall(
         r'class="tile"><b>([^<]*)</b><span>([^<]*)</span>(?:<small[^>]*>([^<]*)<)?', page
     )
-    assert tiles == [("0.900", "mean PDMS", "0.800 – ?"), ("–", "contradictions", "")]
+    assert tiles == [("0.900", "mean PDMS", "0.800 – ?"), ("5.00%", "contradictions", "")]
 
 
 def test_differences_from_the_baseline_that_were_shown_stand_first():
@@ -80,10 +80,14 @@ def test_differences_from_the_baseline_that_were_shown_stand_first():
     assert "<h1>rules against idm on 1 scenes</h1>" in page
 
 
-def test_what_the_suite_asks_for_is_open_if_it_is_not_met():
+def test_what_the_suite_asks_for_and_did_not_get_stands_on_top():
     ask = {"metric": "pdms", "min": 0.9, "max": None, "value": 0.8, "met": False}
-    assert "<details open>\n    <summary>What the suite asks for: 0 of 1 met" in page_of(scene("a"), asks=[ask])  # fmt: skip
-    assert "<details>\n    <summary>What the suite asks for: 1 of 1 met" in page_of(scene("a"), asks=[ask | {"met": True}])  # fmt: skip
+    unmet = page_of(scene("a"), asks=[ask])
+    assert "asked: pdms at least 0.9, found 0.8<" in unmet
+    assert "asks for: 0 of 1 met" in unmet
+    met = page_of(scene("a"), asks=[ask | {"value": 0.95, "met": True}])
+    assert "asked:" not in met
+    assert "asks for: 1 of 1 met" in met
 
 
 def test_a_scene_with_a_report_can_be_opened_and_one_without_cannot():

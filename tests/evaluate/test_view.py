@@ -48,6 +48,28 @@ def test_a_suites_page_is_made_anew_beside_its_summary(tmp_path, capsys):
     assert "give the folder that whyway evaluate wrote" in capsys.readouterr().err
 
 
+def test_what_other_code_wrote_beside_a_suites_page_is_made_anew(log, tmp_path):
+    folder = tmp_path / "scenes" / "a"
+    folder.mkdir(parents=True)
+    (folder / "view.js").write_text('Whyway.loaded({"format":0});')
+    scene = {
+        "name": "a",
+        "verdict": "passed",
+        "metrics": {},
+        "report": "scenes/a/report.html",
+        "log": log.path.name,
+    }
+    lost = {**scene, "report": "scenes/b/report.html", "log": "lost.mcap"}
+    summary = {"driver": "rules", "provenance": {}, "summary": {}, "scenes": [scene, lost]}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert main(["view", str(tmp_path)]) == OK
+    written = folder / "view.js"
+    assert written.stat().st_size > 10_000
+    before = written.stat().st_mtime_ns
+    assert main(["view", str(tmp_path)]) == OK
+    assert written.stat().st_mtime_ns == before, "what can be shown is left as it is"
+
+
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [

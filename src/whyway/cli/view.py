@@ -56,7 +56,8 @@ class View:
         return self.path.name == "summary.json" or (self.path / "summary.json").is_file()
 
     def _suite(self) -> Path:
-        """The page of a suite, made anew from its summary."""
+        """The page of a suite, made anew from its summary; and what it loads, where other code wrote that."""
+        from whyway.evaluate.report.page import renew
         from whyway.evaluate.report.suite_page import render_suite
 
         if self.against is not None:
@@ -67,7 +68,10 @@ class View:
             raise InputError(
                 f"--out {page}: a suite's page lies beside its scenes, in {path.parent}"
             )
-        write_atomically(page, render_suite(_summary(path)))
+        summary = _summary(path)
+        baseline = summary.get("baseline") or {}
+        renew([*summary["scenes"], *baseline.get("scenes", ())], path.parent)
+        write_atomically(page, render_suite(summary))
         return page
 
     def _drives(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from markupsafe import Markup
 from whyway.evaluate.drive import Drive, read_drive
 from whyway.evaluate.report.page_parts import environment, shared
 from whyway.evaluate.report.rows import TRACE_ROWS, as_texts, driving_rows, plain, tiles
-from whyway.evaluate.report.view_data import VIEW_FILE, compact, side_file, view_data
+from whyway.evaluate.report.view_data import VIEW_FILE, compact, is_current, side_file, view_data
 from whyway.evaluate.score import SceneScore, score_drive
 from whyway.files import write_atomically
-from whyway.log import Log
+from whyway.log import Log, read_log
 
 SUMMARY = (
     "pdms", "at_fault_collisions", "route_completion", "consistency_longitudinal", "consistency_lateral",
@@ -66,6 +66,25 @@ def write_report(log: Log, folder: Path, with_side_file: bool = False) -> SceneS
     text = json.dumps(report_json(log, one.score), indent=1)
     write_atomically(folder / "report.json", text + "\n")
     return one.score
+
+
+def renew(scenes: Iterable[Mapping[str, Any]], folder: Path) -> int:
+    """Write the side files anew that other code wrote, or that are lost, of scenes whose logs are there; how many.
+
+    Args:
+      scenes: of a suite's summary, with `report` and `log`.
+      folder: what these paths are relative to.
+    """
+    count = 0
+    for scene in scenes:
+        report, log = scene.get("report"), scene.get("log")
+        if not report or not log or not (folder / log).is_file():
+            continue
+        beside = (folder / report).parent
+        if not is_current(beside / VIEW_FILE):
+            write_report(read_log(folder / log), beside, with_side_file=True)
+            count += 1
+    return count
 
 
 def report_json(log: Log, score: SceneScore) -> dict[str, Any]:

@@ -155,6 +155,8 @@ class _Teller:
         """What was said a second before, and what safety did."""
         at = max(0, i - round(LEAD_S / self.drive.dt_s))
         lines = [f"A second before it said: {self.saying(at)}"]
+        if self.score.open_loop is not None:
+            return lines  # its commands went nowhere
         t = float(self.drive.t_s[i])
         near = [x for x in self.score.interventions if x.to_s > t - LOOK_BACK_S and x.from_s <= t]
         if not near:

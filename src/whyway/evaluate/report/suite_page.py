@@ -15,7 +15,7 @@ from whyway.evaluate.report.page_parts import environment, shared
 from whyway.evaluate.report.view_data import VIEW_FILE, compact
 
 COLUMNS = (
-    ("pdms", "PDMS", 3), ("no_at_fault_collisions", "NC", 1), ("drivable_area_compliance", "DAC", 0),
+    ("pdms", "PDMS", 3), ("epdms", "EPDMS", 3), ("no_at_fault_collisions", "NC", 1), ("drivable_area_compliance", "DAC", 0),
     ("ego_progress", "EP", 2), ("time_to_collision_within_bound", "TTC", 2), ("comfort", "C", 2),
     ("route_completion", "route", 2), ("consistency_longitudinal", "says = does", 3), ("contradiction", "contrad.", 3),
     ("grounding", "grounded", 3), ("interventions", "safety", 0), ("latency_p99_ms", "p99 [ms]", 0),
@@ -29,12 +29,13 @@ ROUTE_COLUMNS = (
 """Before them where there is a leaderboard's route; digits None: a text."""
 
 TILES = (
-    ("pdms", "mean PDMS", "{:.3f}"), ("carla_driving_score", "CARLA driving score", "{:.1f}"),
-    ("family_pass_rate", "families passed", "{:.1%}"), ("at_fault_collisions", "collisions at fault", "{:.0f}"),
-    ("route_completion", "route completion", "{:.1%}"), ("consistency_longitudinal", "says what it does, speed", "{:.2%}"),
-    ("consistency_lateral", "says what it does, path", "{:.2%}"), ("contradiction", "contradictions", "{:.2%}"),
-    ("grounding", "grounded traces", "{:.2%}"), ("latency_p99_ms", "decision, p99", "{:.0f} ms"),
+    ("pass_rate", "drives passed", "{:.0%}"), ("pdms", "mean PDMS", "{:.3f}"), ("epdms", "mean EPDMS", "{:.3f}"),
+    ("carla_driving_score", "CARLA driving score", "{:.1f}"), ("at_fault_collisions", "collisions at fault", "{:.0f}"),
+    ("route_completion", "route completion", "{:.1%}"), ("consistency_longitudinal", "says what it does", "{:.1%}"),
+    ("contradiction", "contradictions", "{:.2%}"), ("grounding", "grounded traces", "{:.1%}"),
+    ("latency_p99_ms", "decision, p99", "{:.0f} ms"),
 )  # fmt: skip
+"""Of the whole suite, told first: metric, label, format."""
 
 _FIGURES = re.compile(
     r"( at| after)? [\d.]+ ?(s|m/s|m|%)?(?= |$|;)( of the (way|route))?|\(.*?\)|\bactor\b"
@@ -206,7 +207,7 @@ def _tiles(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
     found, intervals = [], numbers.get("intervals") or {}
     for name, label, form in TILES:
         value = numbers.get(name)
-        if name in numbers:
+        if value is not None or name == "pdms":
             text = "–" if value is None else form.format(value)
             found.append(
                 {"label": label, "value": text, "interval": _interval(intervals.get(name), form)}

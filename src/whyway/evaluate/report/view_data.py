@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ from whyway.types import Floats, Trace, Verdict
 VIEW_FILE = "view.js"
 """A drive's side file, beside its own report.html."""
 
+FORMAT = 1
+"""Of the data: goes up when a page of this code can no longer show what earlier code wrote."""
+
 
 def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
     """Everything `assets/view.js` shows of a drive; numbers are whole, see `player.py` and `trace_data.py`."""
@@ -45,28 +49,32 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
         if fields is not None and i < drive.count and i // every < len(data["frames"]):
             data["frames"][i // every]["safe"] = fields
     said = decisions(log.of(Trace), start)
-    data |= {
-        "name": score.name,
-        "driver": score.driver,
-        "seed": score.seed,
-        "passed": score.passed,
-        "open_loop": replayed,
-        "open_at": told.opens_at(drive.dt_s) // every,
-        "story": {"headline": told.headline, "lines": list(told.lines)},
-        "moments": [
-            [min(m.index // every, len(data["frames"]) - 1), texts(m.what), m.kind]
-            for m in moments(drive, score, log.of(Trace))
-        ],
-        "decisions": [
-            [round(a, 2), round(b, 2), [int(part) for part in what]] for a, b, what in said
-        ],
-        "safety": [
-            [round(x.from_s, 2), round(x.to_s, 2), texts(_why(x))] for x in score.interventions
-        ],
-        "handover_s": float(log.info.get("notes", {}).get("handover_s", 0.0)),
-        "bounds": list(LON_ACCELERATION_MPS2),
-        "series": _series(log, drive, every),
-    }
+    data = (
+        {"format": FORMAT}
+        | data
+        | {
+            "name": score.name,
+            "driver": score.driver,
+            "seed": score.seed,
+            "passed": score.passed,
+            "open_loop": replayed,
+            "open_at": told.opens_at(drive.dt_s) // every,
+            "story": {"headline": told.headline, "lines": list(told.lines)},
+            "moments": [
+                [min(m.index // every, len(data["frames"]) - 1), texts(m.what), m.kind]
+                for m in moments(drive, score, log.of(Trace))
+            ],
+            "decisions": [
+                [round(a, 2), round(b, 2), [int(part) for part in what]] for a, b, what in said
+            ],
+            "safety": [
+                [round(x.from_s, 2), round(x.to_s, 2), texts(_why(x))] for x in score.interventions
+            ],
+            "handover_s": float(log.info.get("notes", {}).get("handover_s", 0.0)),
+            "bounds": list(LON_ACCELERATION_MPS2),
+            "series": _series(log, drive, every),
+        }
+    )
     return data | {"texts": texts.all()}
 
 
@@ -77,10 +85,11 @@ def page_names() -> dict[str, Any]:
         enum: type[IntEnum] = getattr(types, name)
         found[name] = {int(member): member.name for member in enum}
     return found | {
+        "format": FORMAT,
         "colors": {
             "Longitudinal": {int(k): v for k, v in LONGITUDINAL_COLORS.items()},
             "Lateral": {int(k): v for k, v in LATERAL_COLORS.items()},
-        }
+        },
     }
 
 
@@ -99,6 +108,16 @@ def side_file(data: dict[str, Any]) -> str:
     return f"Whyway.loaded({compact(data)});\n"
 
 
+def is_current(side: Path) -> bool:
+    """Whether a side file is there and a page of this code can show it."""
+    begins = f'Whyway.loaded({{"format":{FORMAT},'
+    try:
+        with side.open(encoding="utf-8") as file:
+            return file.read(len(begins)) == begins
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def _why(x: Intervention) -> str:
     state, fault = (text.lower().replace("_", " ") for text in (x.state, x.fault))
     return f"{state}, {x.reason or fault}"
@@ -106,16 +125,16 @@ def _why(x: Intervention) -> str:
 
 def _series(log: Log, drive: Drive, every: int) -> dict[str, Any]:
     limit = drive.road.route_path.limit_at(drive.route_s_m)
-    aims = np.full(drive.count, np.nan)
+    decided = np.full(drive.count, np.nan)
     rows = {int(stamp): i for i, stamp in enumerate(drive.stamps_ns)}
     for trace in log.of(Trace):
         if trace.stamp_ns in rows:
-            aims[rows[trace.stamp_ns]] = trace.planning.target_speed_mps
+            decided[rows[trace.stamp_ns]] = trace.planning.target_acceleration_mps2
     curves: dict[str, Floats] = {
         "v": drive.v_mps,
-        "aims": aims,
         "limit": limit,
         "a": drive.a_mps2,
+        "decided": decided,
         "lat": drive.v_mps * drive.yaw_rate_rps,
     }
     return {name: _whole(values[::every]) for name, values in curves.items()} | {

@@ -18,12 +18,17 @@ Whyway.Plots = class {
     const lateral = data.decisions.map(([from, to, what]) => ({ from, to, color: () => Whyway.names.colors.Lateral[what[1]], text: this.name(what, 1) }));
     this.line("speed", "km/h", 120, [
       { label: "driven", values: this.speed, color: "text", width: 2 },
-      { label: "aims at", values: scaled(series.aims, 100 / 3.6), color: "cause", width: 1 },
       { label: "limit", values: scaled(series.limit, 100 / 3.6), color: "other", dash: [5, 4] },
     ], { bands });
-    this.rows("decisions", [["safety", this.safety], ["speed", bands], ["path", lateral]]);
+    const merged = (blocks) => blocks.reduce((kept, block) => {
+      const last = kept[kept.length - 1];
+      if (last && last.text === block.text && block.from - last.to < 1e-6) last.to = block.to; else kept.push({ ...block });
+      return kept;
+    }, []);
+    this.rows("decisions", [["safety", this.safety], ["speed", merged(bands)], ["path", merged(lateral)]]);
     this.line("acceleration", "m/s²", 90, [
       { label: "along", values: scaled(series.a, 100), color: "text", width: 2 },
+      { label: "decided", values: scaled(series.decided, 100), color: "cause" },
       { label: "across", values: scaled(series.lat, 100), color: "plan" },
     ], { bands, bounds: data.bounds });
     const stages = Object.entries(series.latency), tints = ["ego", "cause", "green", "amber", "listed"];

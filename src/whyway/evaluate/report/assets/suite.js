@@ -25,9 +25,10 @@ Whyway.Loader = class {
       const script = document.createElement("script");
       const done = () => {
         script.remove();
-        if (script.data) return give(script.data);
+        if (script.data?.format === Whyway.names.format) return give(script.data);
         this.kept.delete(address);
-        fail(new Error(`${decodeURI(address)} is not beside this page, or not whole: run the suite again`));
+        const why = script.data ? "was written by another version" : "is not beside this page, or not whole";
+        fail(new Error(`${decodeURI(address)} ${why}: whyway view, given this page's folder, makes it anew from the log`));
       };
       script.onload = script.onerror = done;
       script.src = address;

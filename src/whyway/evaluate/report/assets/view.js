@@ -8,8 +8,8 @@ Whyway.View = class {
     Object.assign(this, { element, options, t: 0, playing: null });
     this.end = Math.max(...drives.map((d) => (d.frames.length - 1) * d.dt));
     this.step = Math.min(...drives.map((d) => d.dt));
-    const ranges = { end: this.end, speed: Whyway.View.range(drives, (d) => [...d.series.v, ...d.series.limit, ...d.series.aims].map((v) => (v ?? 0) / 100 * 3.6), 0) };
-    ranges.acceleration = Whyway.View.range(drives, (d) => [...d.series.a, ...d.series.lat].map((v) => (v ?? 0) / 100), -1);
+    const ranges = { end: this.end, speed: Whyway.View.range(drives, (d) => [...d.series.v, ...d.series.limit].map((v) => (v ?? 0) / 100 * 3.6), 0) };
+    ranges.acceleration = Whyway.View.range(drives, (d) => [...d.series.a, ...d.series.decided, ...d.series.lat].map((v) => (v ?? 0) / 100), -1);
     ranges.latency = Whyway.View.range(drives, (d) => Object.values(d.series.latency).flat().map((v) => (v ?? 0) / 100), 0);
     element.replaceChildren();
     element.className = `view n${drives.length}`;
