@@ -16,7 +16,7 @@ from whyway.evaluate.gates.figures import Figure, Figures
 from whyway.evaluate.gates.limits import change, judge
 from whyway.evaluate.gates.results import Outcome
 from whyway.evaluate.gates.schema import Budget, Limit, Rate, Semantic
-from whyway.evaluate.gates.semantic import pooled, semantic
+from whyway.evaluate.gates.semantic import measured, pooled, semantic
 from whyway.evaluate.gates.typed import GateError
 from whyway.evaluate.score import score
 from whyway.evaluate.statistics import quantile_interval
@@ -50,7 +50,8 @@ def drive(made, ms=lambda i: 4.0, decision=lambda t: Longitudinal.RESUME_SPEED, 
 
 
 def latency_verdict(log, limit: Limit, name: str = "reasoner_p50_ms", frames: int = 30) -> Outcome:
-    (found,) = semantic(Semantic({name: limit}, frames=frames), Figures(log), "none")
+    gate = Semantic({name: limit}, frames=frames)
+    (found,) = semantic(gate, measured(gate, Figures(log), "none"))
     return found.outcome
 
 
@@ -202,8 +203,9 @@ def test_the_same_flips_are_no_rise_and_many_more_are(made):
     calm, same = drive(made), drive(made)
     nervous = drive(made, decision=lambda t: list(Longitudinal)[round(t * 10) % 2 * 6])
     gate = Semantic({"flips_per_minute": Limit(rise=6.0)}, reference="r")
-    assert [r.outcome for r in semantic(gate, Figures(same), Figures(calm))] == [PASSED]
-    (found,) = semantic(gate, Figures(nervous), Figures(calm))
+    before = Figures(calm)
+    assert [r.outcome for r in semantic(gate, measured(gate, Figures(same), before))] == [PASSED]
+    (found,) = semantic(gate, measured(gate, Figures(nervous), before))
     assert found.outcome is FAILED and found.figure == pytest.approx(600.0)
 
 
@@ -233,11 +235,16 @@ def test_a_log_without_a_road_is_not_judged_on_what_needs_one(made, tmp_path):
 def test_over_many_drives_one_with_bad_luck_is_no_regression_and_all_worse_are_one(made):
     gate = Semantic({"reasoner_p50_ms": Limit(rise=5.0)}, reference="r", pooled=True)
     before = [Figures(drive(made, lambda i: 5.0, seconds=2.0)) for _ in range(8)]
-    unlucky = [Figures(drive(made, lambda i, k=k: 99.0 if k == 3 else 5.0, seconds=2.0)) for k in range(8)]  # fmt: skip
-    worse = [Figures(drive(made, lambda i: 25.0, seconds=2.0)) for _ in range(8)]
-    assert [r.outcome for r in pooled(gate, unlucky, before)] == [PASSED]
-    assert [r.outcome for r in pooled(gate, worse, before)] == [FAILED]
-    assert [r.outcome for r in pooled(gate, worse[:3], before[:3])] == [NOT_JUDGED]
+    unlucky = [drive(made, lambda i, k=k: 99.0 if k == 3 else 5.0, seconds=2.0) for k in range(8)]
+    worse = [drive(made, lambda i: 25.0, seconds=2.0) for _ in range(8)]
+
+    def together(logs) -> list[Outcome]:
+        pairs = zip(logs, before, strict=False)
+        return [r.outcome for r in pooled(gate, [measured(gate, Figures(a), b) for a, b in pairs])]
+
+    assert together(unlucky) == [PASSED]
+    assert together(worse) == [FAILED]
+    assert together(worse[:3]) == [NOT_JUDGED]
 
 
 # -------------------------------------------------------------------------------------------------------- budget

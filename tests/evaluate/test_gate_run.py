@@ -12,7 +12,8 @@ from lxml import etree
 from made_drives import Made, a_plan, a_trace, straight
 
 from whyway.cli import main
-from whyway.evaluate.gates.files import write_files
+from whyway.evaluate.gates.jsonl import ResultLines
+from whyway.evaluate.gates.junit import write_junit
 from whyway.evaluate.gates.results import LogResult, Outcome, Report, Result, overall
 from whyway.evaluate.gates.run import run_gates
 from whyway.evaluate.gates.schema import read_gates
@@ -326,7 +327,10 @@ def test_whatever_a_log_says_junit_and_json_can_be_read(tmp_path):
     nasty = 'a<b>&"]]>\x00\x1b[31m\ud800\ufffe é'
     result = Result("golden", nasty, Outcome.FAILED, nasty, math.nan, -math.inf, math.inf, nasty, nasty)  # fmt: skip
     report = Report(Path("g.yaml"), (LogResult(Path("l"), nasty, (result,), {}),), nasty)
-    write_files(report, tmp_path, now_s=0.0)
+    write_junit(report, tmp_path, now_s=0.0)
+    with ResultLines(tmp_path, now_s=0.0) as file:
+        file.take(report.logs[0])
+        file.end(report)
     root = etree.parse(str(tmp_path / "junit.xml")).getroot()
     assert JUNIT.validate(root), JUNIT.error_log
     assert root[0].get("name").startswith('a<b>&"]]>') and root[0].get("timestamp") == "1970-01-01T00:00:00"  # fmt: skip

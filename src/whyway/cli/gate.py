@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,20 +34,24 @@ class Gate:
 
     def run(self, overrides: Sequence[str]) -> int:
         """Judge, write, tell."""
-        from whyway.evaluate.gates.files import write_files
+        from whyway.evaluate.gates.jsonl import ResultLines
+        from whyway.evaluate.gates.junit import write_junit
         from whyway.evaluate.gates.run import run_gates
         from whyway.evaluate.gates.schema import read_gates
         from whyway.evaluate.gates.terminal import rendered
 
         no_dials(overrides)
         gates = read_gates(self.gates)
-        report = run_gates(gates, self.logs, update=self.update_refs)
         out = self.out or run_folder("gate", self.gates.stem)
         writable(out)
-        files = write_files(report, out)
+        now_s = time.time()
+        with ResultLines(out, now_s) as lines:
+            report = run_gates(gates, self.logs, update=self.update_refs, watch=lines.take)
+            lines.end(report)
+        files = [str(lines.path), str(write_junit(report, out, now_s))]
         if self.json:
-            print(json.dumps(report.to_json() | {"files": [str(f) for f in files]}, indent=1))
+            print(json.dumps(report.to_json() | {"files": files}, indent=1))
         else:
             out_console.print(rendered(report), soft_wrap=True)
-            out_console.print("\n".join(map(str, files)), soft_wrap=True, markup=False)
+            out_console.print("\n".join(files), soft_wrap=True, markup=False)
         return report.outcome.value

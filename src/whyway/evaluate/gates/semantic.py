@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,36 +21,39 @@ KIND = "semantic"
 _UNASKED = Figure.missing("no limit asks for a change")
 
 
-def semantic(gate: Semantic, log: Figures, reference: Figures | str) -> Iterator[Result]:
-    """Judge one log.
+Measured = Mapping[str, tuple[Figure, Figure]]
+"""By figure: what it is in a log, and by how much it has risen above the reference's."""
+
+
+def measured(gate: Semantic, log: Figures, reference: Figures | str) -> Measured:
+    """What a gate looks at.
 
     Args:
       gate: its limits.
       log: to be judged.
       reference: what it is held to where a limit says so, or why there is none.
     """
+    found: dict[str, tuple[Figure, Figure]] = {}
     for name, limit in gate.limits.items():
         figure, risen = log.figure(name), _UNASKED
         if limit.relative:
             before = reference if isinstance(reference, str) else reference.figure(name)
             risen = change(figure, before)
-        yield from judge(KIND, gate.name, name, figure, limit, risen, gate.frames)
+        found[name] = figure, risen
+    return found
 
 
-def pooled(
-    gate: Semantic, logs: Sequence[Figures], references: Sequence[Figures | str]
-) -> Iterator[Result]:
+def semantic(gate: Semantic, log: Measured) -> Iterator[Result]:
+    """Judge one log."""
+    for name, (figure, risen) in log.items():
+        yield from judge(KIND, gate.name, name, figure, gate.limits[name], risen, gate.frames)
+
+
+def pooled(gate: Semantic, logs: Sequence[Measured]) -> Iterator[Result]:
     """Judge all logs together, each a scene of its own: one log that had bad luck is no regression."""
     for name, limit in gate.limits.items():
-        figures, risen = [log.figure(name) for log in logs], _UNASKED
-        if limit.relative:
-            risen = _change(
-                [
-                    change(figure, old if isinstance(old, str) else old.figure(name))
-                    for figure, old in zip(figures, references, strict=True)
-                ]
-            )
-        together = _together(figures)
+        together = _together([log[name][0] for log in logs])
+        risen = _change([log[name][1] for log in logs])
         yield from judge(KIND, gate.name, name, together, limit, risen, FEWEST_PAIRS)
 
 
