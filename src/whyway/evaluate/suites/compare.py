@@ -16,11 +16,11 @@ import numpy as np
 from whyway.evaluate.statistics import Difference, paired_difference, quantile_difference
 from whyway.evaluate.suites.measures import (
     HEADLINE,
-    MEASURES,
     QUANTILES,
     Measure,
     Result,
     labels,
+    measure_of,
     measures_of,
 )
 from whyway.evaluate.suites.schema import SuiteError
@@ -194,7 +194,7 @@ def _in_words(
         return f"Nothing to compare with {who}: no drive of the same name."
     judged = {
         name: d for name, d in differences.items()
-        if d["better"] and not MEASURES[name].of_the_machine
+        if d["better"] and not measure_of(name).of_the_machine
     }  # fmt: skip
     parts = [f"Against {who} over the same {pairs} drives: {verdict}."]
     for word in ("better", "worse"):

@@ -66,7 +66,7 @@ def _listed(
 MEASURES: Mapping[str, Measure] = {
     **_listed("score", "high", "pass_rate", "family_pass_rate", event=True),
     **_listed(
-        "score", "high", "pdms", "epdms", "nuplan_score", "route_completion", "carla_driving_score", "carla_driving_score_v2_0",
+        "score", "high", "pdms", "epdms", "nuplan_cls", "route_completion", "carla_driving_score", "carla_driving_score_v2_0",
         "carla_driving_score_v2_1", "carla_route_completion", "carla_penalty",
     ),
     **_listed(
@@ -75,20 +75,32 @@ MEASURES: Mapping[str, Measure] = {
     ),
     **_listed(
         "mean", "high", "ego_progress", "time_to_collision_within_bound", "comfort", "lane_keeping", "history_comfort",
-        "extended_comfort", "bench2drive_efficiency", "bench2drive_comfortness",
+        "extended_comfort", "bench2drive_efficiency", "bench2drive_comfortness", "coverage", "min_ttc_s", "min_thw_s",
+        "min_pet_s", "min_a_req_mps2",
     ),
-    **_listed("sum", "low", "at_fault_collisions", "collisions", "red_lights_run", "interventions", event=True),
+    **_listed(
+        "sum", "low", "at_fault_collisions", "collisions", "red_lights_run", "interventions", "silent_changes", "silent_failures",
+        "carla_pedestrian", "carla_vehicle", "carla_static", "carla_red_light", "carla_stop_sign", event=True,
+    ),
     **_listed(
         "share", "high", "consistency_longitudinal", "consistency_lateral", "grounding", "grounding_scene",
-        "grounding_truth",
+        "grounding_truth", "consistency_driven_longitudinal", "consistency_driven_lateral",
     ),
-    **_listed("share", "low", "contradiction"),
+    **_listed("share", "low", "contradiction", "contradiction_driven"),
     **_listed("quantile", "low", "latency_p50_ms", "latency_p99_ms"),
     **_listed(
         "mean", "low", "flips_per_minute", "carla_outside_share", "prediction_brier", "prediction_nll", "prediction_ade_m",
-        "prediction_min_ade_m", "plan_frechet_p50_m", "plan_frechet_p99_m",
+        "prediction_min_ade_m", "plan_frechet_p50_m", "plan_frechet_p99_m", "max_drac_mps2", "tet_s", "tit_s2",
     ),
 }  # fmt: skip
+
+PATTERNS: tuple[tuple[str, Better], ...] = (
+    ("nuplan_", "high"),
+    ("plan_ade_m_", "low"),
+    ("plan_fde_m_", "low"),
+    ("plan_miss_rate_", "low"),
+)
+"""Beginnings of names of means, and which direction is good."""
 
 QUANTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
 
@@ -104,6 +116,13 @@ HEADLINE = (
 """What the line in words is about, as far as a suite has it."""
 
 
+def measure_of(name: str) -> Measure:
+    """How a number is taken."""
+    if name in MEASURES:
+        return MEASURES[name]
+    return Measure(name, "mean", next((b for begin, b in PATTERNS if name.startswith(begin)), None))
+
+
 def measures_of(results: Iterable[Result]) -> list[Measure]:
     """Every number that some drives have: the listed ones in their order, then the others by name."""
     names: set[str] = set()
@@ -112,7 +131,7 @@ def measures_of(results: Iterable[Result]) -> list[Measure]:
         metrics = result.get("metrics", {})
         names |= {name for name, v in metrics.items() if isinstance(v, (bool, int, float))}
     listed = [m for name, m in MEASURES.items() if name in names]
-    return listed + [Measure(name) for name in sorted(names - MEASURES.keys())]
+    return listed + [measure_of(name) for name in sorted(names - MEASURES.keys())]
 
 
 def labels(results: Sequence[Result]) -> tuple[list[Hashable], list[Hashable]]:

@@ -11,20 +11,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from whyway.evaluate.suites.family_table import family_table
-from whyway.evaluate.suites.measures import MEASURES
+from whyway.evaluate.suites.measures import measure_of
 from whyway.evaluate.suites.route_table import route_table
 
 MOST_FAILURES = 20
 """Lines of failed drives; the page has them all."""
 
 SHOWN = (
-    "pass_rate", "family_pass_rate", "pdms", "epdms", "nuplan_score", "carla_driving_score", "carla_route_completion",
-    "no_at_fault_collisions", "drivable_area_compliance", "traffic_light_compliance", "ego_progress",
-    "time_to_collision_within_bound", "comfort", "route_completion", "at_fault_collisions", "red_lights_run", "interventions",
-    "consistency_longitudinal", "consistency_lateral", "contradiction", "grounding", "flips_per_minute", "latency_p50_ms",
-    "latency_p99_ms",
+    (
+        "pass_rate", "family_pass_rate", "pdms", "epdms", "nuplan_cls", "carla_driving_score", "carla_route_completion",
+        "route_completion",
+    ),
+    (
+        "at_fault_collisions", "red_lights_run", "interventions", "no_at_fault_collisions", "drivable_area_compliance",
+        "driving_direction_compliance", "traffic_light_compliance", "time_to_collision_within_bound", "ego_progress",
+        "lane_keeping", "comfort",
+    ),
+    (
+        "consistency_longitudinal", "consistency_lateral", "contradiction", "grounding", "silent_failures",
+        "flips_per_minute",
+    ),
+    ("plan_ade_m_3s", "plan_fde_m_3s", "plan_miss_rate_3s", "latency_p50_ms", "latency_p99_ms"),
 )  # fmt: skip
-"""The numbers of the table; with a baseline also all that differ. The others are in summary.json."""
+"""The numbers of the table, in sections; with a baseline also all that differ. The others are in summary.json."""
 
 _COLORS = {"better": "green", "worse": "red"}
 
@@ -83,14 +92,14 @@ def _asks(summary: Mapping[str, Any]) -> Table | None:
     asks = summary.get("asks", [])
     if not asks:
         return None
-    table = Table(title="what the suite asks for", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)  # fmt: skip
+    table = Table(title="what the suite asks for", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)  # fmt: skip
     for label in ("metric", "asked", "found", ""):
         table.add_column(label, justify="left" if label in ("metric", "") else "right")
     for ask in asks:
         bounds = [f"{sign} {_plain(ask[k])}" for k, sign in (("min", "≥"), ("max", "≤")) if ask[k] is not None]  # fmt: skip
         met = "[green]met[/]" if ask["met"] else "[red]not met[/]"
         found = "no such number" if ask["value"] is None else _plain(ask["value"])
-        table.add_row(ask["metric"].replace("_", " "), " and ".join(bounds), found, met)
+        table.add_row(escape(_label(ask["metric"])), " and ".join(bounds), found, met)
     return table
 
 
@@ -101,7 +110,7 @@ def _numbers(summary: Mapping[str, Any]) -> Table:
     table = Table(
         title=f"{summary['driver']} on {drives} drive{'s' * (drives != 1)}"
         + (f", against {baseline['driver']}" if baseline else ""),
-        title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
     table.add_column("metric", no_wrap=True, max_width=31, overflow="ellipsis")
     table.add_column(summary["driver"], justify="right", no_wrap=True)
@@ -111,21 +120,33 @@ def _numbers(summary: Mapping[str, Any]) -> Table:
         table.add_column("difference", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="left", style="dim", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
-    for name in _chosen(numbers, differences):
-        table.add_row(*_cells(name, numbers, baseline, differences.get(name)))
-    rest = sum(n not in _chosen(numbers, differences) for n in numbers.get("intervals", {}))
+    sections = _chosen(numbers, differences)
+    for section in sections:
+        for name in section:
+            table.add_row(*_cells(name, numbers, baseline, differences.get(name)))
+        table.add_section()
+    rest = len(numbers.get("intervals", {}).keys() - {name for s in sections for name in s})
     if rest:
         table.caption, table.caption_justify = f"and {rest} more numbers in summary.json", "left"
     return table
 
 
-def _chosen(numbers: Mapping[str, Any], differences: Mapping[str, Any]) -> list[str]:
-    shown = [n for n in SHOWN if numbers.get(n) is not None]
-    differ = [
-        n for n, d in differences.items()
-        if d["verdict"] in ("better", "worse") and n not in SHOWN
-    ]  # fmt: skip
-    return shown + differ
+def _chosen(numbers: Mapping[str, Any], differences: Mapping[str, Any]) -> list[list[str]]:
+    """Names by section, the last one of those that differ and are not among the others."""
+    shown = [[n for n in section if numbers.get(n) is not None] for section in SHOWN]
+    usual = {n for section in SHOWN for n in section}
+    said = [n for n, d in differences.items() if d["verdict"] in _COLORS and n not in usual]
+    return [section for section in (*shown, said) if section]
+
+
+_WORDS = {"pdms": "PDMS", "epdms": "EPDMS", "carla": "CARLA", "nuplan": "nuPlan", "cls": "CLS", "ttc": "TTC", "thw": "THW",
+          "pet": "PET", "drac": "DRAC", "tet": "TET", "tit": "TIT", "ade": "ADE", "fde": "FDE", "ms": "[ms]", "m": "[m]", "s": "[s]",
+          "mps2": "[m/s²]", "s2": "[s²]"}  # fmt: skip
+
+
+def _label(name: str) -> str:
+    """A metric's name as people write it: "latency_p99_ms" -> "latency p99 [ms]"."""
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def _cells(
@@ -138,7 +159,7 @@ def _cells(
     bad = name in ("at_fault_collisions", "red_lights_run") and value
     digits = _digits(name, value)
     text = _number(value, digits)
-    cells = [name.replace("_", " "), f"[red]{text}[/]" if bad else text]
+    cells = [escape(_label(name)), f"[red]{text}[/]" if bad else text]
     cells.append(_interval(numbers.get("intervals", {}).get(name), digits))
     if baseline:
         cells.append(_number(baseline["summary"].get(name), digits))
@@ -154,7 +175,7 @@ def _cells(
 
 def _digits(name: str, value: float | None) -> int:
     """After the point: none for counts, as many as an interval needs for others."""
-    if name in MEASURES and MEASURES[name].how == "sum":
+    if measure_of(name).how == "sum":
         return 0
     return 3 if value is None or abs(value) < 2.0 else 1 if abs(value) < 1000.0 else 0
 
