@@ -17,6 +17,7 @@ from whyway.cli.convert import Convert
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
+from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
 from whyway.cli.realism import Realism
 from whyway.cli.replay import Replay
@@ -31,6 +32,7 @@ Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Faults, tyro.conf.subcommand("faults")]
     | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]

@@ -14,14 +14,18 @@ from dataclasses import dataclass, replace
 
 from whyway.config import SafetyConfig, VehicleConfig
 from whyway.control.validate import ego_fault, jump_fault
-from whyway.geometry import wrap_angle
+from whyway.geometry import to_frame, wrap_angle
 from whyway.types import EgoState
 
 WINDOW_S = 2.0
 """So far back a reading is compared."""
-OFF_M, OFF_SHARE = 0.4, 0.02
-"""How far dead reckoning may be off: noise of the pose, and a share of the distance."""
+ALONG_M, ALONG_SHARE = 0.4, 0.03
+ACROSS_M, ACROSS_SHARE = 0.3, 0.01
+"""How far a pose may be from where dead reckoning leads, along the car and across: its noise, and a share of the distance. Wheels that are
+3 % off are still wheels; across, it takes a gyro that is 0.01 rad/s off at 10 m/s."""
 OFF_RAD = 0.1
+BACK_SHARE = 0.5
+"""Of these limits, within which a pose that was lost is believed again: the distance alone must not bring it back."""
 GAP_S = 1.0
 """After a longer silence dead reckoning proves nothing."""
 
@@ -121,11 +125,14 @@ class OdometryCheck:
     def _off(self) -> str | None:
         old, new = self._window[0], self._window[-1]
         there, here = old.leads(new), new.ego
-        away = math.hypot(here.x_m - there.x_m, here.y_m - there.y_m)
-        since_s = (new.stamp_ns - old.stamp_ns) * 1e-9
-        if away > OFF_M + OFF_SHARE * (new.way_m - old.way_m):
+        ahead, aside = to_frame(here.x_m, here.y_m, there.x_m, there.y_m, there.yaw_rad)
+        way, since_s = new.way_m - old.way_m, (new.stamp_ns - old.stamp_ns) * 1e-9
+        share = BACK_SHARE if self._lost else 1.0
+        over = abs(ahead) > share * (ALONG_M + ALONG_SHARE * way)
+        if over or abs(aside) > share * (ACROSS_M + ACROSS_SHARE * way):
+            away = math.hypot(ahead, aside)
             return f"odometry is {away:.1f} m from where speed and yaw rate led in {since_s:.1f} s"
         turned = abs(float(wrap_angle(here.yaw_rad - there.yaw_rad)))
-        if turned > OFF_RAD:
+        if turned > share * OFF_RAD:
             return f"odometry heading is {turned:.2f} rad from where the yaw rate led in {since_s:.1f} s"
         return None
