@@ -32,12 +32,12 @@ from whyway.types import Floats
 Array = Any
 
 EGO_STANDS_MPS = 5e-2
-ACTOR_STANDS_MPS = 5e-3
+ACTOR_STANDS_MPS = 5e-2
 EGO_MOVES_MPS = 5e-3
 """Below this the ego is on no collision course."""
 
-AHEAD_RAD, BEHIND_RAD = math.radians(20.0), math.radians(150.0)
-"""Angle from the ego's heading, at the rear axle, to an actor's centre."""
+AHEAD_RAD, BEHIND_RAD = math.radians(30.0), math.radians(150.0)
+"""Angle from the ego's heading, at the rear axle, to an actor's centre (nuplan-devkit, `observation/idm/utils.py`, as the speed above)."""
 
 TTC_STEPS = (0, 3, 6, 9)
 """Projections ahead, in steps of `STEP_S`."""
@@ -161,7 +161,7 @@ def time_to_collision_within_bound(
     """TTC `(...)`, and whether each instant `(..., T)` violates it.
 
     The ego goes on at constant velocity for 0, 0.3, 0.6 and 0.9 s; the actors are where they then are. A contact with one that is
-    ahead (20 degrees) counts; with one aside (not behind) only if `ego_aside`. The first contact with an actor decides about it.
+    ahead (30 degrees) counts; with one aside (not behind) only if `ego_aside`. The first contact with an actor decides about it.
 
     Args:
       x_m: the ego's `base_link` `(..., T)`, as are `y_m`, `yaw_rad`, `v_mps`.

@@ -18,7 +18,7 @@ _AHEAD_M, _AHEAD_S = 8.0, 0.7
 _STRETCH = 0.75
 """... where metres along the own heading count half (1 - 0.75 of their square)."""
 _NOWHERE = 1e10
-_EGO_STANDS_MPS, _STANDS_MPS = 5e-2, 5e-3
+_EGO_STANDS_MPS, _STANDS_MPS = 5e-2, 5e-2
 _BEHIND_COS = math.cos(math.radians(150.0))
 """nuPlan's, as in the evaluation's metrics (a test compares them)."""
 
