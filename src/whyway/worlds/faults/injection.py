@@ -141,7 +141,7 @@ def parse(text: str, more: Mapping[str, Spec] | None = None) -> Injection:
     start, end = _number(text, found["from"] or "0"), _number(text, found["to"] or "inf", True)
     if kind == "freeze":
         if value is None and math.isfinite(end):
-            value = end - start
+            value = round(end - start, 9)
         end = math.inf if value is None else start + value
     if value is None:
         raise FaultError(f"--inject {text!r}: how much? write {kind}:{what}=VALUE ({spec.unit})")
