@@ -110,13 +110,13 @@ def test_an_earlier_run_is_a_baseline_and_the_same_again_shows_no_difference(fol
 def test_the_table_fits_120_columns_and_shows_failures_first(both):
     summary, _, _ = both
     turned = compared(
-        summarise("idm", summary["baseline"]["scenes"], {}), summary["baseline"]["scenes"],
+        summarise("constant_velocity", summary["baseline"]["scenes"], {}), summary["baseline"]["scenes"],
         Baseline("rules", "this run", tuple(summary["scenes"]), summary["summary"], {}),
     )  # fmt: skip
     text = printed(turned, width=120)
     assert max(map(len, text.splitlines())) <= 120
     assert "…" not in re.sub(r"\S+ … \S+", "", text), "nothing is cut off"
-    order = ["6 of 8 drives failed", "ran into actor", "idm on 8 drives, against rules", "difference", "worse"]  # fmt: skip
+    order = ["6 of 8 drives failed", "ran into actor", "constant_velocity on 8 drives, against rules", "difference", "worse"]  # fmt: skip
     places = [text.index(word) for word in order]
     assert places == sorted(places)
     assert "Worse in pass rate" in text

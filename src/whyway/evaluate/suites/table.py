@@ -110,15 +110,15 @@ def _numbers(summary: Mapping[str, Any]) -> Table:
     table = Table(
         title=f"{summary['driver']} on {drives} drive{'s' * (drives != 1)}"
         + (f", against {baseline['driver']}" if baseline else ""),
-        title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
     )  # fmt: skip
-    table.add_column("metric", no_wrap=True, max_width=31, overflow="ellipsis")
-    table.add_column(summary["driver"], justify="right", no_wrap=True)
-    table.add_column("95 % interval", justify="left", style="dim", no_wrap=True)
+    table.add_column("metric", min_width=20)
+    table.add_column(_driver(summary), justify="right")
+    table.add_column("95 % interval", style="dim", no_wrap=True)
     if baseline:
-        table.add_column(baseline["driver"], justify="right", no_wrap=True)
+        table.add_column(_driver(baseline), justify="right")
         table.add_column("difference", justify="right", no_wrap=True)
-        table.add_column("95 % interval", justify="left", style="dim", no_wrap=True)
+        table.add_column("95 % interval", style="dim", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
     sections = _chosen(numbers, differences)
     for section in sections:
@@ -129,6 +129,11 @@ def _numbers(summary: Mapping[str, Any]) -> Table:
     if rest:
         table.caption, table.caption_justify = f"and {rest} more numbers in summary.json", "left"
     return table
+
+
+def _driver(run: Mapping[str, Any]) -> str:
+    """A driver's name that breaks in two where there is little room."""
+    return escape(str(run["driver"]).replace("_", " "))
 
 
 def _chosen(numbers: Mapping[str, Any], differences: Mapping[str, Any]) -> list[list[str]]:
@@ -181,7 +186,7 @@ def _digits(name: str, value: float | None) -> int:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def _signed(value: float, digits: int) -> str:
