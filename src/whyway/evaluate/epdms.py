@@ -117,43 +117,40 @@ def lane_keeping(drive: Drive, start: int, stop: int) -> float:
 def compare_plans(plans: Sequence[Plan]) -> dict[int, float]:
     """EC of each plan [by stamp in ns] against the earliest one less than 0.55 s older; none where they overlap too little."""
     plans = sorted(plans, key=lambda p: p.stamp_ns)
-    stamps = [p.stamp_ns for p in plans]
-    found: dict[int, list[tuple[int, tuple[Floats, Floats]]]] = {}
+    stamps, curves = [p.stamp_ns for p in plans], [_curves(p) for p in plans]
+    found: dict[int, list[tuple[int, Floats, Floats]]] = {}
     first = 0
-    for i, plan in enumerate(plans):
+    for i in range(len(plans)):
         while stamps[i] - stamps[first] >= metrics.PAIR_S * 1e9:
             first += 1
-        older = (stamps[i] - stamps[first]) * 1e-9
-        if older <= 0.0:
-            continue
-        n = _overlap(plan, plans[first], older)
+        older_s = (stamps[i] - stamps[first]) * 1e-9
+        n = _overlap(curves[i], curves[first], older_s) if older_s > 0.0 else 0
         if n * STEP_S > SHORTEST_OVERLAP_S:
-            t = np.linspace(0.0, (n - 1) * STEP_S, n)
-            states = _planned(plan, t, 0.0), _planned(plans[first], t, older)
-            found.setdefault(n, []).append((plan.stamp_ns, states))
+            pair = _at(curves[i], n, 0.0), _at(curves[first], n, older_s)
+            found.setdefault(n, []).append((stamps[i], *pair))
     result: dict[int, float] = {}
     for rows in found.values():  # as many samples each: judged together
-        now, before = (np.array([states[k] for _, states in rows]).swapaxes(0, 1) for k in (0, 1))
+        now, before = (np.array([row[k] for row in rows]).swapaxes(0, 1) for k in (1, 2))
         ec, _ = metrics.extended_comfort((*now,), (*before,), STEP_S)
-        result |= {at: float(c) for (at, _), c in zip(rows, ec, strict=True)}
+        result |= {row[0]: float(c) for row, c in zip(rows, ec, strict=True)}
     return result
 
 
-def _overlap(plan: Plan, older: Plan, seconds: float) -> int:
+def _curves(plan: Plan) -> Floats:
+    """Times after a plan's stamp, acceleration along and across the car, and heading: `(4, n)`."""
+    w = plan.waypoints
+    return np.stack([w.t_s, w.a_mps2, w.v_mps**2 * w.curvature_1pm, np.unwrap(w.yaw_rad)])
+
+
+def _overlap(curves: Floats, older: Floats, seconds: float) -> int:
     """At how many instants both plans can be compared."""
-    if min(len(plan.waypoints.t_s), len(older.waypoints.t_s)) < 2:
+    if min(curves.shape[1], older.shape[1]) < 2:
         return 0
-    ends = (
-        float(plan.waypoints.t_s[-1]),
-        float(older.waypoints.t_s[-1]) - seconds,
-        WINDOW_S - seconds,
-    )
+    ends = float(curves[0, -1]), float(older[0, -1]) - seconds, WINDOW_S - seconds
     return int(min(ends) / STEP_S + 1e-6) + 1
 
 
-def _planned(plan: Plan, t_s: Floats, later_s: float) -> Floats:
-    """Acceleration along and across the car and heading `(3, n)` at times counted from `later_s` after a plan's stamp."""
-    w, t_s = plan.waypoints, t_s + later_s
-    lon = np.interp(t_s, w.t_s, w.a_mps2)
-    lat = np.interp(t_s, w.t_s, w.v_mps**2 * w.curvature_1pm)
-    return np.stack([lon, lat, np.interp(t_s, w.t_s, np.unwrap(w.yaw_rad))])
+def _at(curves: Floats, n: int, from_s: float) -> Floats:
+    """What a plan's curves are at n instants from some seconds after its stamp on: `(3, n)`."""
+    t = np.arange(n) * STEP_S + from_s
+    return np.stack([np.interp(t, curves[0], curve) for curve in curves[1:]])
