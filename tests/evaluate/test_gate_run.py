@@ -145,10 +145,11 @@ def test_a_log_cut_anywhere_is_no_pass_and_no_crash(gates, log, share):
     assert run_gates(read_gates(gates), [log]).outcome is Outcome.NOT_JUDGED
 
 
-def test_a_log_that_breaks_off_is_no_reference(gates, log):
+def test_a_log_that_breaks_off_is_no_reference_and_none_is_written_beside_it(gates, log, made):
+    whole = drive(made)
     log.write_bytes(log.read_bytes()[:-300])
     with pytest.raises(GateError, match="no reference is written"):
-        run_gates(read_gates(gates), [log], update=True)
+        run_gates(read_gates(gates), [whole, log], update=True)
     assert not (gates.parent / "refs").exists()
 
 
@@ -298,6 +299,22 @@ def test_result_jsonl_has_a_line_a_frame_and_the_verdict_last(gates, log, made, 
     assert lines[40]["Frame"]["Golden"]["Total"] == 20 and lines[40]["Frame"]["Flips"] == 1
     assert lines[40]["Frame"]["Sentence"] == "stops"
     assert "golden" in lines[-1]["Result"]["Summary"]
+
+
+def test_frames_that_are_missing_or_extra_have_lines_too(gates, log, made, tmp_path, capsys):
+    blessed(gates, log)
+    other = made.drive(
+        EGO,
+        duration_s=5.1,
+        say=lambda t: None if t == 2.0 else a_trace(t, EGO),
+        plan=lambda t: None if t == 2.0 else a_plan(t, EGO),
+    )
+    gate(capsys, gates, as_before(log, other.path), "--out", tmp_path / "o")
+    lines = lines_of(tmp_path / "o")
+    golden = {round(x["Stamp"]["ROS"], 1): x["Frame"]["Golden"] for x in lines[:-1]}
+    assert len(golden) == 52
+    assert golden[2.0] == {"Fields": 0, "Missing": True, "Extra": False, "Total": 1}
+    assert golden[5.1] == {"Fields": 0, "Missing": False, "Extra": True, "Total": 2}
 
 
 def test_json_is_json_alone(gates, log, tmp_path, capsys):

@@ -133,7 +133,7 @@ def _golden(gate: Golden, log: Log, reference: Log | str) -> tuple[Result, Compa
         return not_judged("golden", gate.name, why), None
     found = compare(reference, log, gate)
     if log.truncated:  # what was not written, of the last cycle either, is no difference
-        last = max((s[-1] for s in log.stamps_ns.values() if s), default=0)
+        last = max((max(s) for s in log.stamps_ns.values() if s), default=0)
         kept = {t: [s for s in stamps if s < last] for t, stamps in found.missing.items()}
         found.missing = {topic: stamps for topic, stamps in kept.items() if stamps}
     line = golden_text.one_line(found)

@@ -14,20 +14,25 @@ from whyway.types import Trace
 def frames(figures: Figures, compared: Sequence[Comparison]) -> Mapping[int, Mapping[str, Any]]:
     """By stamp (ns): where the ego is, what was said, and how much of it is not as in the reference, until then.
 
-    Frames are those of the traces, and of the reference where the log has none.
+    Frames are those of the traces, and those of any topic that is missing or extra.
     """
     traces = {t.stamp_ns: t for t in figures.log.of(Trace)}
     lost = {s for c in compared for stamps in c.missing.values() for s in stamps}
+    extra = {s for c in compared for stamps in c.extra.values() for s in stamps}
     changes = dict(zip(*figures.series("flips_per_minute"), strict=True))
     found: dict[int, dict[str, Any]] = {}
     differing = flips = 0
-    for stamp in sorted(traces.keys() | lost):
+    for stamp in sorted(traces.keys() | lost | extra):
         differs = sum(c.differing.get(stamp, 0) for c in compared)
-        missing = stamp in lost
-        differing += bool(differs or missing)
+        differing += bool(differs) or stamp in lost | extra
         flips += bool(changes.get(stamp, 0))
         line: dict[str, Any] = {
-            "Golden": {"Fields": differs, "Missing": missing, "Total": differing},
+            "Golden": {
+                "Fields": differs,
+                "Missing": stamp in lost,
+                "Extra": stamp in extra,
+                "Total": differing,
+            },
             "Flips": flips,
         }
         if stamp in traces:

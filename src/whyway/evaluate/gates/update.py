@@ -24,17 +24,24 @@ def update_references(gates: Gates, logs: Iterable[Path]) -> tuple[str, ...]:
       GateError: a log that is not whole, or two logs that share a reference.
     """
     wanted = _wanted(gates, logs)
-    lines = []
-    for where, (path, topics, goldens) in wanted.items():
-        try:
-            log = read_log(path)
-        except LogError as error:
-            raise GateError(f"no reference is written: {error}") from error
-        if log.truncated or not any(log.topics.get(t) for t in topics):
-            why = log.truncated or f"holds nothing of {', '.join(sorted(topics))}"
-            raise GateError(f"no reference is written: {path} {why}")
-        lines.append(_update(where, log, topics, goldens))
-    return tuple(lines)
+    for path, topics, _ in wanted.values():  # all of them, before the first is written
+        _whole(path, topics)
+    return tuple(
+        _update(where, _whole(path, topics), topics, goldens)
+        for where, (path, topics, goldens) in wanted.items()
+    )
+
+
+def _whole(path: Path, topics: set[str]) -> Log:
+    """A log that may become a reference."""
+    try:
+        log = read_log(path)
+    except LogError as error:
+        raise GateError(f"no reference is written: {error}") from error
+    if log.truncated or not any(log.topics.get(t) for t in topics):
+        why = log.truncated or f"holds nothing of {', '.join(sorted(topics))}"
+        raise GateError(f"no reference is written: {path} {why}")
+    return log
 
 
 def _wanted(
