@@ -82,6 +82,12 @@ def test_the_road_that_was_left_and_what_came_first(made):
     _, found = told(made.drive(ego))
     assert found.headline.startswith("Left the road at ")
     assert "A second before it said: nothing: there is no trace." in found.lines
+    log = made.drive(ego)
+    drive = read_drive(log)
+    data = view_data(log, drive, score_drive(log, drive))
+    ((text, x, y),) = data["places"]
+    assert data["texts"][text] == "left the road"
+    assert y < 0 < x, "to the right of where it began"
 
 
 def test_a_drive_that_ends_in_a_standstill_tells_what_it_waited_for(made):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.pdms import Contact
+from whyway.evaluate.pdms import Contact, DrivingScore
 from whyway.evaluate.report.picture import Instant, Instants, cited, unseen, zebra
 from whyway.evaluate.report.trace_data import Texts, guesses, trace_fields
 from whyway.trace import sentence
@@ -94,6 +94,19 @@ def touched(drive: Drive, contacts: Sequence[Contact], texts: Texts) -> dict[int
                         _cm(a.width_m[i, column]),
                     ]
                 )
+    return found
+
+
+def places(drive: Drive, driving: DrivingScore, texts: Texts) -> list[list[int]]:
+    """Where the ego's front was as it left the road or ran a red light: [text, x, y]."""
+    wrong = [(t, "left the road") for t in driving.off_road_s[:1]]
+    wrong += [(t, f"ran the red light {i}") for t, i in driving.red_lights_run]
+    x, y = drive.front
+    found = []
+    for at_s, what in wrong:
+        i = min(int(np.searchsorted(drive.t_s, at_s - 1e-6)), drive.count - 1)
+        here = [_cm(x[i] - drive.x_m[0]), _cm(y[i] - drive.y_m[0])]
+        found.append([texts(what), *here])
     return found
 
 

@@ -115,7 +115,7 @@ def reason_of(scene: Mapping[str, Any]) -> str:
     if "error" in scene:
         return f"did not run: {scene['error']}"
     if scene.get("family_passed") is False and scene.get("family_reason"):
-        return str(scene["family_reason"])
+        return str(scene["family_reason"]).replace("_", " ")  # it names parts as files do
     return str(scene["verdict"]).removeprefix("failed: ")
 
 

@@ -19,7 +19,7 @@ from whyway.evaluate.drive import Drive
 from whyway.evaluate.metrics.navsim import LON_ACCELERATION_MPS2
 from whyway.evaluate.report.moments import decisions, moments
 from whyway.evaluate.report.picture import LATERAL_COLORS, LONGITUDINAL_COLORS, Instants
-from whyway.evaluate.report.player import replay, shown_every, touched
+from whyway.evaluate.report.player import places, replay, shown_every, touched
 from whyway.evaluate.report.story import story
 from whyway.evaluate.report.trace_data import PANEL_ENUMS, Texts, verdict_fields, whole
 from whyway.evaluate.score import SceneScore
@@ -60,6 +60,7 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
             "open_loop": replayed,
             "open_at": told.opens_at(drive.dt_s) // every,
             "story": {"headline": told.headline, "lines": list(told.lines)},
+            "places": [] if replayed else places(drive, score.driving, texts),
             "moments": [
                 [min(m.index // every, len(data["frames"]) - 1), texts(m.what), m.kind]
                 for m in moments(drive, score, log.of(Trace))

@@ -91,15 +91,12 @@ Whyway.Panel = class {
 
   expected({ cites }) {
     if (!cites.length) return null;
-    const rows = cites.map((c) => {
-      const [, , , relation, relevance, intent, probability, conflict, ttc, gap, when] = c;
-      const will = intent === undefined ? "–" : `${this.name("Intent", intent)} (${probability} %)`;
-      const meets = !conflict ? "no conflict" : this.name("Conflict", conflict) + this.number(when, 10, 1, " s", " in ") + this.number(gap, 100, 1, " m", ", gap ") + this.number(ttc, 10, 1, " s", ", TTC ");
-      return Whyway.h("tr", {}, Whyway.h("td", {}, this.object(c)), Whyway.h("td", {}, Whyway.words(this.name("LaneRelation", relation))),
-        Whyway.h("td", {}, will), Whyway.h("td", {}, meets), Whyway.h("td", { class: "n" }, `${relevance} %`));
-    });
-    const head = Whyway.h("thead", {}, Whyway.h("tr", {}, ["who", "lane", "will", "meets us", "relevance"].map((text) => Whyway.h("th", { scope: "col" }, text))));
-    return this.block("Whom it considers", Whyway.h("div", { class: "wide" }, Whyway.h("table", {}, head, Whyway.h("tbody", {}, rows))));
+    return this.block("Whom it considers", Whyway.h("ul", { class: "who" }, cites.map((c) => {
+      const [, , , relation, relevance, intent, probability, conflict, ttc, gap, when] = c, lane = ["in our lane", "in the lane to the left", "in the lane to the right", "off our lanes"][relation];
+      const will = intent === undefined ? "" : `will ${this.name("Intent", intent)} (${probability} %), `;
+      const meets = !conflict ? "no conflict" : `${this.name("Conflict", conflict)} conflict` + this.number(when, 10, 1, " s", " in ") + this.number(gap, 100, 1, " m", ", gap ") + this.number(ttc, 10, 1, " s", ", TTC ");
+      return Whyway.h("li", {}, Whyway.h("b", {}, this.object(c)), `, ${lane}`, Whyway.h("small", {}, `${will}${meets} · relevance ${relevance} %`));
+    })));
   }
 
   number(value, per, digits, unit, before = "") {

@@ -35,6 +35,7 @@ Whyway.Stage = class {
     const [x, y, yaw] = frame.ego, c = Math.cos(yaw / 1000), s = Math.sin(yaw / 1000);
     this.box(x + data.offset * c, y + data.offset * s, yaw / 1000, data.length, data.width, this.colors.ego, false);
     for (const hit of frame.hit || []) this.ring(hit);
+    for (const [, x, y] of data.places) { draw.beginPath(); draw.arc(x, y, 120, 0, 7); draw.strokeStyle = this.colors.hit; draw.lineWidth = 40; draw.stroke(); }
     draw.setTransform(1, 0, 0, 1, 0, 0);
     this.labels(frame);
   }
@@ -175,7 +176,8 @@ Whyway.Stage = class {
       draw.fillText(text, px, py);
     };
     for (const [id, x, y, , , , kind, kindOf] of frame.objects) if (kind === 2) write(this.named(kindOf, id), x, y, this.colors.cause);
-    for (const [text, x, y] of frame.hit || []) write(this.data.texts[text], x, y, this.colors.hit);
+    const [ex, ey] = frame.ego, near = this.data.places.filter(([, x, y]) => Math.hypot(x - ex, y - ey) < Whyway.Stage.AHEAD);
+    for (const [text, x, y] of [...(frame.hit || []), ...near]) write(this.data.texts[text], x, y, this.colors.hit);
   }
 
   named(kindOf, id) {

@@ -71,7 +71,7 @@ Whyway.View = class {
     const { h } = Whyway, i = (kind, text) => [h("i", { class: kind }), text];
     return h("p", { class: "legend" }, i("box ego", "ego"), i("line plan", "plan, a dot a second"), i("box cause", "cited as a cause"), i("box listed", "considered"),
       i("box other", "seen, not cited"), i("box unseen", "there, but not seen"), data.frames.some((f) => f.hit) ? i("box hit", "touched") : null,
-      data.open_loop ? i("line future", "driven next") : null);
+      data.open_loop ? i("line future", "driven next") : null, h("small", { class: "keys" }, "space plays, ← → step"));
   }
 
   controls() {
@@ -81,8 +81,7 @@ Whyway.View = class {
     this.clock = h("output", { class: "time" });
     this.pace = h("select", { "aria-label": "pace", onchange: () => { if (this.playing !== null) { this.pause(); this.start(); } } },
       [0.25, 0.5, 1, 2, 4].map((pace) => h("option", { value: pace, selected: pace === 1 }, `${pace}×`)));
-    this.element.append(h("div", { class: "controls" }, this.play, this.seek, this.clock, this.pace,
-      h("small", { class: "keys" }, "space plays, ← → step, with shift a second")));
+    this.element.append(h("div", { class: "controls" }, this.play, this.seek, this.clock, this.pace));
   }
 
   listen() {
