@@ -75,6 +75,7 @@ class OdometryCheck:
         """Forget everything."""
         self._window: deque[_Reading] = deque()
         self._lost = False
+        self._way_m = 0.0
 
     @property
     def lost(self) -> bool:
@@ -107,26 +108,23 @@ class OdometryCheck:
         dt_s = (stamp_ns - last.stamp_ns) * 1e-9
         jumped = jump_fault(last.ego, ego, dt_s, self._vehicle, self._limits)
         self._window.append(last.then(stamp_ns, ego))
-        off = self._off()
+        before, off = self._lost, self._off()
         self._lost = off is not None
-        self._forget()
-        return jumped or off
-
-    def _forget(self) -> None:
-        """Drop what is older than the window; while lost, all between the reading still believed and the newest."""
-        newest = self._window[-1]
-        if self._lost:
-            self._window = deque((self._window[0], newest))
-        while (
-            len(self._window) > 2 and (newest.stamp_ns - self._window[0].stamp_ns) * 1e-9 > WINDOW_S
-        ):
+        if before or self._lost:
+            # between the one still believed and the newest is none that may be
+            self._window = deque((self._window[0], self._window[-1]))
+        while len(self._window) > 2 and (stamp_ns - self._window[0].stamp_ns) * 1e-9 > WINDOW_S:
             self._window.popleft()
+        return jumped or off
 
     def _off(self) -> str | None:
         old, new = self._window[0], self._window[-1]
         there, here = old.leads(new), new.ego
         ahead, aside = to_frame(here.x_m, here.y_m, there.x_m, there.y_m, there.yaw_rad)
-        way, since_s = new.way_m - old.way_m, (new.stamp_ns - old.stamp_ns) * 1e-9
+        since_s = (new.stamp_ns - old.stamp_ns) * 1e-9
+        if not self._lost:
+            self._way_m = new.way_m - old.way_m
+        way = self._way_m  # the limits do not grow any more once it is lost
         share = BACK_SHARE if self._lost else 1.0
         over = abs(ahead) > share * (ALONG_M + ALONG_SHARE * way)
         if over or abs(aside) > share * (ACROSS_M + ACROSS_SHARE * way):

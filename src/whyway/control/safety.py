@@ -207,11 +207,14 @@ class Safety:
     def _odometry_problem(self, now_ns: int, observation: Observation | None) -> _Problem | None:
         if observation is None:
             return _Problem(Fault.ODOMETRY_STALE, "no odometry: minimal-risk stop")
+        silent_s = 0.0 if self._now_ns is None else (now_ns - self._now_ns) * _NS
+        silent = silent_s > self._limits.odometry_timeout_s + 1e-6
+        if silent and not self._odometry.lost:
+            self._odometry.reset()  # a clock that leapt looks the same: how far the car came in it is not known
         invalid = self._odometry.step(observation.ego_stamp_ns, observation.ego)
         if invalid is not None:
             return _Problem(Fault.ODOMETRY_INVALID, f"{invalid}: minimal-risk stop")
-        silent_s = 0.0 if self._now_ns is None else (now_ns - self._now_ns) * _NS
-        if silent_s > self._limits.odometry_timeout_s + 1e-6:
+        if silent:
             what = (
                 f"nothing came for {silent_s:.2f} s (limit {self._limits.odometry_timeout_s:.2f})"
             )
