@@ -102,7 +102,7 @@ def test_a_drive_whose_parent_is_gone_ends(supervisor: Drive, tmp_path: Path) ->
         (["--set", "safety.reaktion_s=0.3"], "did you mean 'reaction_s'?"),
         (["--set", "safety.reaction_s=soon"], "is not a finite number"),
         (["--driver", "robert"], "no driver 'robert'"),
-        (["--inject", "kill:conscience@3"], "takes a node of"),
+        (["--inject", "kill:conscience@3"], "kill happens to no 'conscience'"),
         (["--world", "nowhere.xml"], "no such file"),
     ],
 )

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from whyway.config import Config
+from whyway.drives import drive as drive_here
 from whyway.evaluate import score
-from whyway.log import Log
-from whyway.types import Event, Fault, SafetyState, Truth, Verdict
+from whyway.log import Log, read_log
+from whyway.types import Event, Fault, SafetyState, Truth, Verdict, same
+from whyway.worlds.faults import parse
 
 pytestmark = pytest.mark.ros
 Drive = Callable[..., Any]
@@ -31,7 +34,7 @@ def events(log: Log, fault: Fault) -> list[Event]:
 @pytest.fixture(scope="module")
 def killed(drive: Drive, tmp_path_factory: pytest.TempPathFactory, straight_road: Path) -> Log:
     """A drive in which every node is killed in turn, each while the car is fast."""
-    kills = [text for node in NODES for text in ("--inject", f"kill:{node}@1.0:{FAST_MPS}")]
+    kills = [text for node in NODES for text in ("--inject", f"kill:{node}={FAST_MPS}@1")]
     done = drive(
         tmp_path_factory.mktemp("killed"), "--world", str(straight_road), "--duration", "54", *kills
     )
@@ -74,9 +77,9 @@ def test_bad_odometry_and_bad_plans_stop_the_car(
     drive: Drive, tmp_path: Path, straight_road: Path
 ) -> None:
     faults = {
-        2.0: ("stale_odometry@2:0.8", Fault.ODOMETRY_STALE),
-        12.0: ("nan_odometry@12:0.3", Fault.ODOMETRY_INVALID),
-        22.0: ("bad_plan@22:0.3", Fault.PLAN_INVALID),
+        2.0: ("freeze:odometry=0.8@2", Fault.ODOMETRY_STALE),
+        12.0: ("nan:odometry=1@12-12.3", Fault.ODOMETRY_INVALID),
+        22.0: ("spoil:plan=1@22-22.3", Fault.PLAN_INVALID),
     }
     injected = [text for name, _ in faults.values() for text in ("--inject", name)]
     done = drive(tmp_path, "--world", str(straight_road), "--duration", "32", *injected)
@@ -90,10 +93,32 @@ def test_bad_odometry_and_bad_plans_stop_the_car(
     assert log.of(Verdict)[-1].state == SafetyState.NOMINAL
 
 
+def test_what_the_wire_does_is_what_it_does_in_one_process(
+    drive: Drive, tmp_path: Path, straight_road: Path
+) -> None:
+    faults = (
+        "drop:all=0.3@1-3",
+        "duplicate:all=1@4-5",
+        "reorder:all=0.5@5.5-6.5",
+        "late:pose=0.2@8-8.3",
+    )
+    world = str(straight_road)
+    injected = [text for name in faults for text in ("--inject", name)]
+    done = drive(tmp_path, "--world", world, "--duration", "12", *injected)
+    assert done.code == 0, done.output
+    here = tmp_path / "here.mcap"
+    drive_here(world, "rules", 1, Config(), here, 12.0, None, [parse(name) for name in faults])
+    over_ros, in_process = done.log, read_log(here)
+    for kind in (Truth, Verdict):
+        a, b = over_ros.of(kind), in_process.of(kind)
+        assert len(a) == len(b)
+        assert all(same(x, y, ignore_volatile=True) for x, y in zip(a, b, strict=True))
+
+
 def test_a_node_that_hangs_is_killed_and_started_again(
     drive: Drive, tmp_path: Path, straight_road: Path
 ) -> None:
-    done = drive(tmp_path, "--world", str(straight_road), "--inject", "hang:reasoner@0.1:5", "--duration", "30",
+    done = drive(tmp_path, "--world", str(straight_road), "--inject", "hang:reasoner=5@0.1", "--duration", "30",
                  "--set", "nodes.stage_deadline_s=0.5")  # fmt: skip
     assert done.code == 0, done.output
     assert [e.source for e in events(done.log, Fault.NODE_DIED)] == ["reasoner"]

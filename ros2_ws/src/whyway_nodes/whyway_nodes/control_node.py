@@ -45,6 +45,7 @@ class ControlNode(StageNode):
         self._scene: Scene | None = None
         self._plan: Plan | None = None
         self._waiting_ns: int | None = None
+        self._newest_ns = -1
         self._deadline_s = math.inf
         self._silent: set[str] = set()
         self._hold = bool(self.own["recovering"])
@@ -64,6 +65,9 @@ class ControlNode(StageNode):
         if not (self._built and self._active):
             return
         if name == topics.OBSERVATION.name:
+            if stamp_ns <= self._newest_ns:
+                return  # the same again, or overtaken: nothing new
+            self._newest_ns = stamp_ns
             if self._waiting_ns is not None:
                 # the world has gone on: it wants no answer any more
                 self._join.take(self._waiting_ns)

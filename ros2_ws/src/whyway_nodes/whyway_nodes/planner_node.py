@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whyway import topics
-from whyway.types import Plan, Scene, Trace
+from whyway.types import Scene, Trace
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.stage_node import StageNode, main
 from whyway_nodes.views import PlannerViews
@@ -26,14 +26,12 @@ class PlannerNode(StageNode):
     """Runs the planner that belongs to `driver`; the plan goes out before the trace is completed."""
 
     NAME = "planner"
-    PARAMETERS = {"driver": "rules", "inject": ""}
+    PARAMETERS = {"driver": "rules", "inject": "", "seed": 1}
 
     def prepare(self) -> None:
         """Read the faults to inject."""
-        self._injections = [
-            faults.parse(text, tuple(graph.NODES)) for text in self.own["inject"].split()
-        ]
-        self._told: set[faults.Injection] = set()
+        injections = faults.own(self.own["inject"], tuple(graph.NODES))
+        self._faults = stages.driver_faults(injections, self.own["seed"])
 
     def opened(self) -> None:
         """Open the views."""
@@ -49,7 +47,7 @@ class PlannerNode(StageNode):
         scene: Scene = inputs[topics.SCENE.name]
         draft: Trace = inputs[topics.REASONING.name]
         plan, latency_ms = self.timed(self._planner.plan, scene, draft)
-        plan = self._spoiled(dataclasses.replace(plan, latency_ms=latency_ms))
+        plan = self._faults.spoil(dataclasses.replace(plan, latency_ms=latency_ms))
         self.publish(topics.PLAN, plan)
         trace = self._planner.complete(draft, scene, plan)
         self.publish(topics.TRACE, trace)
@@ -57,13 +55,6 @@ class PlannerNode(StageNode):
             if self.heard(topic):
                 self.publish(topic, getattr(trace, part))
         self._views.show(scene, trace, plan)
-
-    def _spoiled(self, plan: Plan) -> Plan:
-        acting = [i for i in self._injections if i.kind == "bad_plan" and i.covers(plan.stamp_ns)]
-        for injection in set(acting) - self._told:
-            self.report(plan.stamp_ns, faults.DATA_FAULTS[injection.kind], f"injected: {injection}")
-        self._told |= set(acting)
-        return faults.spoil(plan) if acting else plan
 
 
 def run() -> int:

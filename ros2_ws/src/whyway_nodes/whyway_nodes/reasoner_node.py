@@ -8,7 +8,8 @@ from typing import Any
 
 from whyway import topics
 from whyway.trace.integrity import with_latency
-from whyway_nodes import stages
+from whyway.types import CYCLE_NS, Trace
+from whyway_nodes import faults, graph, stages
 from whyway_nodes.stage_node import StageNode, main
 
 
@@ -16,16 +17,30 @@ class ReasonerNode(StageNode):
     """Runs the reasoner that the parameter `driver` names."""
 
     NAME = "reasoner"
-    PARAMETERS = {"driver": "rules"}
+    PARAMETERS = {"driver": "rules", "inject": ""}
+
+    def prepare(self) -> None:
+        """Read the faults to inject."""
+        injections = faults.own(self.own["inject"], tuple(graph.NODES))
+        self._faults = stages.driver_faults(injections)
+        self._pending: tuple[int, Trace] | None = None
+        self._begun = False
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make the reasoner and its road."""
         self._reasoner = stages.reasoner(self.own["driver"], self.config, lane_map, route)
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
-        """One draft per scene."""
-        draft, latency_ms = self.timed(self._reasoner.step, inputs[topics.SCENE.name])
-        self.publish(topics.REASONING, with_latency(draft, self.NAME, latency_ms))
+        """One draft per scene; made slow on purpose, it is given out only so many cycles later, and none is begun meanwhile."""
+        if self._pending is None:
+            draft, latency_ms = self.timed(self._reasoner.step, inputs[topics.SCENE.name])
+            cycles = self._faults.delay_cycles(stamp_ns) if self._begun else 0
+            ready_ns = stamp_ns + cycles * CYCLE_NS
+            self._pending = ready_ns, with_latency(draft, self.NAME, latency_ms)
+        ready_ns, draft = self._pending
+        if stamp_ns >= ready_ns:
+            self._begun, self._pending = True, None
+            self.publish(topics.REASONING, draft)
 
 
 def run() -> int:

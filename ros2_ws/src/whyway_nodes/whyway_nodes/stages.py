@@ -5,26 +5,52 @@ Imports are inside: a node loads its own stage and nothing else, which keeps sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whyway.config import Config
 from whyway.types import LaneMap, Route
+from whyway.worlds.faults import FAULTS, DriverFaults, Injection, begun
+
+__all__ = [
+    "begun",
+    "control",
+    "driver_faults",
+    "perception",
+    "planning",
+    "reasoner",
+    "sensors",
+    "world",
+]
 
 if TYPE_CHECKING:
     from whyway.worlds import World
     from whyway.worlds.sim.sensing.suite import Suite
 
 
-def world(spec: str, seed: int, config: Config, duration_s: float | None) -> World:
-    """The world a text names: `town`, or a CommonRoad file.
+def world(
+    spec: str,
+    seed: int,
+    config: Config,
+    duration_s: float | None,
+    injections: Sequence[Injection] = (),
+) -> World:
+    """The world a text names (`town`, a CommonRoad file, ...), seen through faults if there are any.
 
     Raises:
       ValueError: there is no such world, in one line.
     """
     from whyway.worlds import make_world
+    from whyway.worlds.faults import faulty
 
-    return make_world(spec, seed, config, duration_s)
+    inside = [i for i in injections if i.kind in FAULTS]
+    return faulty(make_world(spec, seed, config, duration_s), inside, seed)
+
+
+def driver_faults(injections: Sequence[Injection], seed: int = 0) -> DriverFaults:
+    """What goes wrong inside the driver."""
+    return DriverFaults(injections, seed)
 
 
 def sensors(rig: str, lane_map: LaneMap, seed: int) -> Suite:

@@ -270,12 +270,12 @@ class Supervisor:
     def _inject(self) -> None:
         """One node at a time: the next fault waits until everybody is back."""
         due = [
-            i for i in self._to_inject if self.stamp_ns * 1e-9 >= i.at_s and self.v_mps >= i.value
+            i for i in self._to_inject if self.stamp_ns * 1e-9 >= i.from_s and self.v_mps >= i.value
         ]
         if due and not self._waking and all(c.alive for c in self.children):
             self._to_inject.remove(due[0])
-            self._waking.add(due[0].node)  # from now on: a process takes a moment to die
-            child = next(c for c in self.children if c.name == due[0].node)
+            self._waking.add(due[0].what)  # from now on: a process takes a moment to die
+            child = next(c for c in self.children if c.name == due[0].what)
             child.signal(signal.SIGKILL if due[0].kind == "kill" else signal.SIGSTOP)
 
     # ------------------------------------------------------------------------------------------------- life, death

@@ -38,15 +38,16 @@ class WorldNode(StageNode):
     def prepare(self) -> None:
         """Make the world."""
         own = self.own
-        injections = [faults.parse(text, tuple(graph.NODES)) for text in own["inject"].split()]
+        self._injections = faults.own(own["inject"], tuple(graph.NODES))
         self._world = stages.world(
-            own["world"], own["seed"], self.config, own["duration_s"] or None
+            own["world"], own["seed"], self.config, own["duration_s"] or None, self._injections
         )
         self._suite = None
         if own["sensors"]:
             self._suite = stages.sensors(own["rig"], self._world.lane_map, own["seed"])
-        self._faults = faults.ObservationFaults(injections)
-        self._fault: faults.Injection | None = None
+        self._before_ns: int | None = None
+        self._heard_ns: int | None = None
+        self._lost = False
         self._interface_braking = False
         self._awaited = set(graph.STAGES)
         self._running = False
@@ -88,16 +89,19 @@ class WorldNode(StageNode):
     # ------------------------------------------------------------------------------------------------------ cycle
 
     def _send(self, observation: Observation) -> None:
-        self._stamp_ns = observation.stamp_ns
-        observation, fault = self._faults.apply(observation)
-        if fault is not None and fault is not self._fault:
-            self.report(self._stamp_ns, faults.DATA_FAULTS[fault.kind], f"injected: {fault}")
-        self._fault = fault
-        self._views.clock(self._stamp_ns)
+        now_ns = self._world.stamp_ns
+        for injection in stages.begun(self._injections, self._before_ns, now_ns):
+            self.report(now_ns, injection.code, f"injected: {injection}")
+        self._before_ns = now_ns
+        self._views.clock(now_ns)
         self._sent_s = time.perf_counter()
-        self.publish(topics.OBSERVATION, observation)
+        # what is not newer than all before is nothing new: no stage will act, so no command is waited for
+        self._lost = self._heard_ns is not None and observation.stamp_ns <= self._heard_ns
+        self._stamp_ns = self._heard_ns = max(observation.stamp_ns, self._heard_ns or 0)
+        for arrived in getattr(self._world, "arrivals", (observation,)):
+            self.publish(topics.OBSERVATION, arrived)
         wait_s = SILENT_WAIT_S if self._silent else self._patience_s
-        self._deadline_s = time.monotonic() + wait_s
+        self._deadline_s = time.monotonic() + (0.0 if self._lost else wait_s)
         truth = self._world.truth()
         self.publish(topics.TRUTH, truth)
         self._views.show(truth)
@@ -117,19 +121,20 @@ class WorldNode(StageNode):
         if not self._running or value.stamp_ns != self._stamp_ns:
             return  # of a cycle that is over
         self._views.cycle_time(self._cycle_time, value.stamp_ns, time.perf_counter() - self._sent_s)
-        if self.config.nodes.realtime and self._stamp_ns > 0:
+        if self.config.nodes.realtime and self._world.stamp_ns > 0:
             self._command = value
         else:
             self._step(value)
 
     def _check_deadline(self) -> None:
         if time.monotonic() > self._deadline_s:
-            self._miss()
+            if not self._lost:
+                self._miss()
             self._step(None)
 
     def _tick_realtime(self) -> None:
         command, self._command = self._command, None
-        if command is None:
+        if command is None and not self._lost:
             self._miss()
         self._step(command)
 
@@ -139,7 +144,7 @@ class WorldNode(StageNode):
         self._silent, self.trouble = True, "no command comes"
 
     def _step(self, command: Command | None) -> None:
-        if self.config.nodes.realtime and self._stamp_ns == 0:
+        if self.config.nodes.realtime and self._world.stamp_ns == 0:
             # the first cycle is answered, however long that took: from now on the wall clock sets the pace
             self.destroy_timer(self._waiter)
             self.create_timer(CYCLE_S, self._tick_realtime)
