@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from made_drives import Other, stopping
 from scenes import a_drive, mirrored, moved, plan_of
 
+from whyway.evaluate import reference
 from whyway.evaluate.criticality import criticality
 from whyway.evaluate.epdms import epdms_score
 from whyway.evaluate.nuplan_score import nuplan_score
@@ -131,3 +132,19 @@ def test_plans_are_compared_alike_in_the_mirror(scene):
         for p in plans
     ]  # fmt: skip
     assert_same(scores(drive, plans), scores(mirrored(drive), flipped))
+
+
+@SETTINGS
+@given(scenes())
+def test_proposals_come_as_far_if_they_look_at_everyone(scene):
+    ego, others, light = scene
+    drive = a_drive(ego, *others, light=light)
+
+    def everyone(drive, path, actors, s0, d0):
+        there = ~np.isnan(actors.x_m)
+        return actors, there.any(axis=0), there
+
+    near = reference.reference_progress(drive, 0, 40, np.zeros(len(others), bool))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "_near", everyone)
+        assert reference.reference_progress(drive, 0, 40, np.zeros(len(others), bool)) == near
