@@ -192,20 +192,22 @@ def written(pair: Any, path: Path2, vehicle: int, model: str, cost: str, file: P
 
 
 def test_a_whole_solution_has_the_same_verdicts(pair: Any, tmp_path: Path) -> None:
-    from commonroad.planning.planning_problem import PlanningProblemSet
+    """As the checker's `feasibility/solution_checker.py` decides; it cannot be imported without the package left out (requirements.txt)."""
+    from commonroad_dc.collision.collision_detection.pycrcc_collision_dispatch import (
+        create_collision_checker,
+    )
 
-    checker = _solution_checker()
-    problems = PlanningProblemSet([pair.problem])
+    checker = create_collision_checker(pair.scenario)
     for i, (vehicle, path) in enumerate(trajectories(pair)):
         if i % 2:
             continue
         model = "PM" if i % 3 == 2 else "KS"
         file = tmp_path / f"{i}.xml"
-        solution = written(pair, path, vehicle, model, "JB1", file)
+        (theirs,) = written(pair, path, vehicle, model, "JB1", file).planning_problem_solutions
         found = score_solution(file, pair.path)
-        assert found["collision"] == _raises(checker.CollisionException, checker.obstacle_collision, pair.scenario, problems, solution)  # fmt: skip
+        assert found["collision"] == _collides(checker, theirs), (pair.path.name, i)
         if pair.problem.goal.state_list:
-            reached = _reached(checker, pair, problems, solution, model)
+            reached = _reached(pair.problem, theirs.trajectory, model)
             assert found["goal_reached"] == reached, (pair.path.name, i)
             COMPARED["goals reached or not"] += 1
             COMPARED["of them reached"] += reached
@@ -213,8 +215,22 @@ def test_a_whole_solution_has_the_same_verdicts(pair: Any, tmp_path: Path) -> No
         COMPARED["of them colliding"] += found["collision"]
 
 
-def _reached(checker: Any, pair: Any, problems: Any, solution: Any, model: str) -> bool:
-    """The checker's verdict; of a point mass commonroad-io's about the same states with a heading.
+def _collides(checker: Any, solution: Any) -> bool:
+    """`obstacle_collision`: the vehicle's box along its trajectory against the scene."""
+    from commonroad.common.solution import vehicle_parameters
+    from commonroad.geometry.shape import Rectangle
+    from commonroad.prediction.prediction import TrajectoryPrediction
+    from commonroad_dc.collision.collision_detection.pycrcc_collision_dispatch import (
+        create_collision_object,
+    )
+
+    size = vehicle_parameters[solution.vehicle_type]
+    driven = TrajectoryPrediction(solution.trajectory, Rectangle(length=size.l, width=size.w))
+    return bool(checker.collide(create_collision_object(driven)))
+
+
+def _reached(problem: Any, trajectory: Any, model: str) -> bool:
+    """`goal_reached`; of a point mass commonroad-io's about the same states with a heading.
 
     For states without one, commonroad-io 2024.3 puts the speed in the place of the velocity along x before it asks for the heading
     (`GoalRegion._harmonize_state_types`), so that one going west is taken for one going east.
@@ -222,30 +238,15 @@ def _reached(checker: Any, pair: Any, problems: Any, solution: Any, model: str) 
     from commonroad.scenario.state import CustomState
 
     if model != "PM":
-        return not _raises(checker.GoalNotReachedException, checker.goal_reached, pair.scenario, problems, solution)  # fmt: skip
-    states = solution.planning_problem_solutions[0].trajectory.state_list
+        return bool(problem.goal_reached(trajectory)[0])
     headed = [
         CustomState(
             time_step=s.time_step, position=s.position, orientation=math.atan2(s.velocity_y, s.velocity),
             velocity=math.hypot(s.velocity, s.velocity_y),
         )
-        for s in states
+        for s in trajectory.state_list
     ]  # fmt: skip
-    return any(pair.problem.goal.is_reached(s) for s in headed)
-
-
-def _raises(error: type[Exception], call: Any, *args: Any) -> bool:
-    try:
-        call(*args)
-    except error:
-        return True
-    return False
-
-
-def _solution_checker() -> Any:
-    from commonroad_dc.feasibility import solution_checker
-
-    return solution_checker
+    return any(problem.goal.is_reached(s) for s in headed)
 
 
 def test_the_costs_are_the_checkers(pair: Any, tmp_path: Path, monkeypatch: Any) -> None:
