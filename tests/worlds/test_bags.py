@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 import sys
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_rosbag2s_own_cases_open_or_say_what_is_wrong(path: Path) -> None:
     read = list(bag.messages())
     assert sum(t.count for t in contents.values()) > 0
     assert len(read) == sum(t.count for t in contents.values() if not t.problem)
+
+
+@needs_rosbag2
+@pytest.mark.parametrize(
+    "path", [p for p in shared_bags() if p.is_file() and p.name not in BROKEN], ids=lambda p: p.name
+)
+def test_the_rosbags_library_finds_the_same_bytes(path: Path) -> None:
+    from rosbags.rosbag2 import Reader
+
+    with Reader(path) as reader:
+        theirs = sorted((c.topic, stamp, bytes(data)) for c, stamp, data in reader.messages())
+    ours = sorted((c.topic, stamp, data) for c, stamp, data in open_bag(path).records())
+    assert ours == theirs
 
 
 @needs_rosbag2
@@ -152,6 +166,25 @@ def test_a_folder_without_metadata_is_its_files_in_order_of_their_numbers(tmp_pa
         made.write_mcap(tmp_path / f"bag_{i}.mcap", values[3 * i : 3 * i + 3])
     assert is_bag(tmp_path)
     assert texts(tmp_path) == [text for _, text in values]
+
+
+@pytest.mark.parametrize("kind", ["mcap", "bag", "db3"])
+def test_a_long_recording_does_not_fill_the_memory(tmp_path: Path, kind: str) -> None:
+    values = [(i, f"{i:04d}" + "x" * 200_000) for i in range(100)]
+    path = tmp_path / f"long.{kind}"
+    if kind == "mcap":
+        made.write_mcap(path, values, chunk=1_000_000)
+    elif kind == "bag":
+        made.write_ros1(path, values, chunk=1_000_000)
+    else:
+        folder = made.write_bag(tmp_path / "bag", made.said(values), storage="SQLITE3")
+        path = next(folder.glob("*.db3"))
+    bag = open_bag(path)
+    tracemalloc.start()
+    count = sum(len(m.value.data) for m in bag.messages())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 100 * 200_004 and most < 8_000_000
 
 
 # ------------------------------------------------------------------------------------------------------ truncation

@@ -33,7 +33,9 @@ NEAR_M = 60.0
 """Driven speeds count so far before and behind a lane."""
 LIMIT_STEP_MPS = 10 / 3.6
 _FOLD = 0.8
-"""Of a curve's radius, this share may lie between its line and one beside it: nearer to its centre, lines fold over."""
+"""Of a curve's radius, this share may lie between its line and one beside it: nearer to its centre, lines fold over.
+
+The driven lane itself keeps its width also where a robot turns on the spot: narrower, every step aside would be a change of lanes."""
 
 
 def driven_road(
@@ -59,7 +61,7 @@ def driven_road(
     speed = np.abs(v_mps[keep])
     sigma_m = float(np.clip(SMOOTHING_S * speed.mean(), SMOOTHING_LOW_M, SMOOTHING_HIGH_M))
     x, y, v = _even(*_with_ends(x_m[keep], y_m[keep], speed), sigma_m)
-    nx, ny, half, beside = _sides(x, y, width_m)
+    nx, ny, beside = _sides(x, y, width_m)
     count = max(1, round((len(x) - 1) * SPACING_M / PIECE_M))
     cuts = np.linspace(0, len(x) - 1, count + 1).round().astype(int)
     lanes: list[Lane] = []
@@ -72,7 +74,7 @@ def driven_road(
         limit = max(1.0, math.ceil(float(v[near].max()) / LIMIT_STEP_MPS - 1e-6)) * LIMIT_STEP_MPS
         line = (x[part], y[part], nx[part], ny[part])
         for side in (1, 0, -1) if three else (0,):
-            lanes.append(_lane(k, count, side, three, line, half[part], width_m, limit))
+            lanes.append(_lane(k, count, side, three, line, width_m, limit))
     lanes = _linked(lanes)
     ids = np.array([lane.id for lane in lanes if lane.id % 10 == 2], dtype=np.int64)
     return LaneMap(0, name, tuple(lanes)), Route(0, ids, float(x[-1]), float(y[-1]))
@@ -116,24 +118,22 @@ def _even(x: Floats, y: Floats, v: Floats, sigma_m: float) -> tuple[Floats, Floa
     return lines[0], lines[1], np.interp(at, s, v)
 
 
-def _sides(x: Floats, y: Floats, width_m: float) -> tuple[Floats, Floats, Floats, Bools]:
-    """The normals to the left, how wide the lane's halves may be, and whether lanes beside it do not fold."""
+def _sides(x: Floats, y: Floats, width_m: float) -> tuple[Floats, Floats, Bools]:
+    """The normals to the left, and where lanes beside this one do not fold over."""
     dx, dy = np.gradient(x), np.gradient(y)
     size = np.maximum(np.hypot(dx, dy), 1e-9)
     yaw = np.unwrap(np.arctan2(dy, dx))
     curvature = np.abs(np.gradient(yaw)) / size
-    radius = 1.0 / np.maximum(curvature, 1e-6)
-    half = np.minimum(width_m / 2, _FOLD * radius)
-    return -dy / size, dx / size, half, 1.5 * width_m < _FOLD * radius
+    return -dy / size, dx / size, 1.5 * width_m * curvature < _FOLD
 
 
 def _lane(
-    k: int, count: int, side: int, three: bool, line: tuple[Floats, Floats, Floats, Floats], half: Floats,
-    width_m: float, limit_mps: float,
+    k: int, count: int, side: int, three: bool, line: tuple[Floats, Floats, Floats, Floats], width_m: float,
+    limit_mps: float,
 ) -> Lane:  # fmt: skip
     """Lane `10 (k + 1) + 2 - side`: 1 is to the left, 2 the driven one, 3 to the right."""
     x, y, nx, ny = line
-    middle = side * width_m
+    middle, half = side * width_m, width_m / 2
     inner, dashed, solid = three and side == 0, MarkingKind.DASHED, MarkingKind.SOLID
     me = 10 * (k + 1) + 2 - side
     return Lane(

@@ -1,0 +1,1 @@
+"""Tables of topics by name (`topic_map.py`)."""
