@@ -1,7 +1,13 @@
-"""Drive a suite of faults over processes, and sum it up: every scene without a fault once, then with each."""
+"""Drive a suite of faults over processes, and sum it up: every scene without a fault once, then with each.
+
+What was judged before an interruption is not driven again: `results.jsonl` keeps every result with a key of code, configuration,
+driver, scene and fault.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whyway.config import Config
+from whyway.config import Config, config_hash
 from whyway.drives import drive
 from whyway.evaluate.faults.judge import Result, judge
 from whyway.evaluate.faults.suite import FaultSuite, Scene
 from whyway.evaluate.faults.summary import Row, summarise
+from whyway.evaluate.suites.job import code_hash
 from whyway.log import read_log
 from whyway.worlds import make_world
 from whyway.worlds.faults import Injection
@@ -33,6 +40,18 @@ class Job:
     config: Config
     log_path: Path
 
+    @property
+    def key(self) -> str:
+        """The same only for the same drive by the same code."""
+        parts = (
+            code_hash(),
+            config_hash(self.config),
+            self.driver,
+            repr(self.scene),
+            str(self.fault),
+        )
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
 
 def run(
     suite: FaultSuite, driver: str, config: Config, out: Path, jobs: int, told: Mapping[str, Any],
@@ -44,7 +63,7 @@ def run(
       suite: what to drive.
       driver: who drives.
       config: the whole tree.
-      out: logs of drives that broke a promise are kept under `logs`.
+      out: folder; logs of drives that broke a promise are kept under `logs`.
       jobs: processes.
       told: what the summary says of where it comes from.
       progress: see `Progress`.
@@ -64,7 +83,7 @@ def run(
         for scene in suite.scenes
     ]
     rows: list[Row] = []
-    for job, result in _results(todo, jobs):
+    for job, result in _known_or_driven(todo, jobs, out / "results.jsonl"):
         rows.append(Row(job.scene, job.fault, result))
         said = result if isinstance(result, str) else result.late or result.harm or "no harm"
         progress(len(rows), len(todo), f"{job.scene} {job.fault or 'without a fault'}: {said}")
@@ -87,8 +106,34 @@ def _tidy(todo: Sequence[Job], broken: set[tuple[str, str]]) -> None:
             job.log_path.unlink(missing_ok=True)
 
 
+def _known_or_driven(
+    todo: Sequence[Job], jobs: int, path: Path
+) -> Iterator[tuple[Job, Result | str]]:
+    known = _known(path)
+    yield from ((job, known[job.key]) for job in todo if job.key in known)
+    with path.open("a", encoding="utf-8") as file:
+        for job, result in _results([job for job in todo if job.key not in known], jobs):
+            if isinstance(result, Result):
+                line = {"key": job.key, "scene": str(job.scene), "fault": str(job.fault)}
+                file.write(json.dumps({**line, "result": result.to_json()}) + "\n")
+                file.flush()
+            yield job, result
+
+
+def _known(path: Path) -> dict[str, Result]:
+    """Results of an earlier run; a line that was cut off is left out."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            row = json.loads(line)
+            found[str(row["key"])] = Result(**row["result"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
 def _results(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Job, Result | str]]:
-    if jobs == 1:
+    if jobs == 1 or not todo:
         for job in todo:
             yield job, drive_and_judge(job)
         return
