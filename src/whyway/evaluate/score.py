@@ -179,7 +179,8 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
     driving = driving_score(judged)
     watched = said.get("open_loop") == "yes"
     carla = carla_score(drive) if "route" in said and not watched else None
-    notes = [f"left out of judgement: {text}" for text in driving.excluded]
+    left_out = () if watched else driving.excluded
+    notes = [f"left out of judgement: {text}" for text in left_out]
     if log.truncated:
         notes.append(f"the log {log.truncated}; judged up to {drive.duration_s:.1f} s")
     return SceneScore(
