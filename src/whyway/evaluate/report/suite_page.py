@@ -29,9 +29,9 @@ ROUTE_COLUMNS = (
 """Before them where there is a leaderboard's route; digits None: a text."""
 
 TILES = (
-    ("pass_rate", "drives passed", "{:.0%}"), ("pdms", "mean PDMS", "{:.3f}"), ("epdms", "mean EPDMS", "{:.3f}"),
+    ("pass_rate", "drives passed", "{:.0%}"), ("family_pass_rate", "families passed", "{:.0%}"), ("pdms", "mean PDMS", "{:.3f}"), ("epdms", "mean EPDMS", "{:.3f}"),
     ("carla_driving_score", "CARLA driving score", "{:.1f}"), ("at_fault_collisions", "collisions at fault", "{:.0f}"),
-    ("route_completion", "route completion", "{:.1%}"), ("consistency_longitudinal", "says what it does", "{:.1%}"),
+    ("route_completion", "route completion", "{:.1%}"), ("consistency_longitudinal", "says = does", "{:.1%}"),
     ("contradiction", "contradictions", "{:.2%}"), ("grounding", "grounded traces", "{:.1%}"),
     ("latency_p99_ms", "decision, p99", "{:.0f} ms"),
 )  # fmt: skip
@@ -207,6 +207,8 @@ def _tiles(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
     found, intervals = [], numbers.get("intervals") or {}
     for name, label, form in TILES:
         value = numbers.get(name)
+        if name == "pass_rate" and "family_pass_rate" in numbers:
+            continue  # of a family more is asked than the verdict
         if value is not None or name == "pdms":
             text = "–" if value is None else form.format(value)
             found.append(

@@ -46,15 +46,16 @@ Whyway.View = class {
     return { data, stage: new Whyway.Stage(canvas, tip, data), panel, plots, clock, why, moments, at: -1 };
   }
 
+  // a suite may ask for more than the verdict does: where the drive itself passed, the table's reason is what went wrong
   story(data) {
-    const { h } = Whyway, reason = this.options.reason && !data.story.headline.includes(this.options.reason) ? this.options.reason : "";
-    const passed = data.passed && !reason;
+    const { h } = Whyway, { reason } = this.options, passed = data.passed && !reason;
+    const headline = data.passed && reason ? reason : data.story.headline;
     return [
-      h("p", { class: `verdict ${passed ? "good" : "bad"}` }, data.driver ? `${data.driver}: ` : "", Whyway.View.capital(reason || data.story.headline)),
+      h("p", { class: `verdict ${passed ? "good" : "bad"}` }, data.driver ? `${data.driver}: ` : "", Whyway.View.capital(headline)),
       data.open_loop ? h("p", { class: "replayed" }, h("b", {}, "Replayed: "), "the recorded driver drove; this is what ours would have done. Grey dashes: what was driven next; blue: our plan.") : null,
       data.handover_s ? h("p", { class: "replayed" }, h("b", {}, "Taken over: "), `until ${data.handover_s.toFixed(1)} s the recorded driver drove, from then on ours in the simulator.`) : null,
-      h("ul", {}, data.story.lines.map((line) => h("li", {}, line))),
-    ];
+      h("ul", {}, data.story.lines.map((line) => h("li", {}, line)), !data.passed && reason ? h("li", {}, `In the table: ${reason}.`) : null),
+    ].filter(Boolean);
   }
 
   static capital(text) {
