@@ -449,16 +449,17 @@ class Observation:
     detections: tuple[Detection, ...] = ()
     lights: tuple[LightState, ...] = ()
 
-    def sees_anew(self, before: Observation | None) -> bool:
+    def sees_anew(self, before: Observation | None, stuck: bool = False) -> bool:
         """Whether the detections measure this instant: at least half are numbers, and they are not the last ones again.
 
-        From a car that moves nothing measured stays the same to the last digit; seeing nobody twice is no repetition.
+        From a car that moves nothing measured stays the same to the last digit; seeing nobody twice is no repetition. A detector that was
+        `stuck` before still is while it repeats itself, whether the car moves or stands by now.
         """
         found = self.detections
         if 2 * sum(d.is_finite for d in found) < len(found):
             return False
-        moves = abs(self.ego.v_mps) > STUCK_ABOVE_MPS
-        return not (found and moves and before is not None and found == before.detections)
+        telling = stuck or abs(self.ego.v_mps) > STUCK_ABOVE_MPS
+        return not (found and telling and before is not None and found == before.detections)
 
 
 # --------------------------------------------------------------------------------------------------------- scene

@@ -171,7 +171,8 @@ def test_detections_that_stay_the_same_under_a_moving_car_stop_it(kit):
         1
     ]
     stopped = [k for k, v in enumerate(verdicts) if v.state is not SafetyState.NOMINAL]
-    assert stopped[0] == 23 and verdicts[23].fault is Fault.SCENE_STALE
+    assert stopped == list(range(23, 120)), "standing, it does not drive on blindly either"
+    assert verdicts[23].fault is Fault.SCENE_STALE
 
 
 def test_an_empty_view_or_a_standing_car_is_no_stuck_detector(kit):

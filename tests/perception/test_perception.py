@@ -85,3 +85,23 @@ def test_when_time_goes_back_tracks_are_forgotten(perception):
     for k in range(10):
         perception.step(observation(k, detections=[at(60, 0, k)]))
     assert perception.step(observation(0, detections=[])).objects == ()
+
+
+def test_a_detector_that_repeats_itself_moves_nobody_and_loses_nobody(perception):
+    for k in range(20):
+        scene = perception.step(observation(k, detections=[at(60 + 1.02 * k, 0, k, v=10.2)]))
+    stuck = [at(60 + 1.02 * 19, 0, 19, v=10.2)]
+    for k in range(20, 40):
+        scene = perception.step(observation(k, detections=stuck))
+    (car,) = scene.objects
+    assert car.x_m == pytest.approx(60 + 1.02 * 39, abs=1.0)
+    assert car.vx_mps == pytest.approx(10.2, abs=0.5)
+    assert car.unseen_s == pytest.approx(2.0)
+
+
+def test_detections_that_are_no_numbers_are_no_proof_that_nobody_is_there(perception):
+    for k in range(20):
+        perception.step(observation(k, detections=[at(60, 0, k)]))
+    for k in range(20, 50):
+        scene = perception.step(observation(k, detections=[at(math.nan, 0, k)]))
+    assert len(scene.objects) == 1

@@ -68,6 +68,7 @@ class Safety:
         self._odometry.reset()
         self._observed: Observation | None = None
         self._seen_ns: int | None = None
+        self._stuck = False
         self._now_ns: int | None = None
         self._path: PlanPath | None = None
         self._last = Command(0, 0.0, 0.0)
@@ -231,7 +232,8 @@ class Safety:
         """Detections have no stamp of their own: what shows that they are stuck or broken is what they say."""
         if observation is None:
             return None
-        if self._seen_ns is None or observation.sees_anew(self._observed):
+        self._stuck = not observation.sees_anew(self._observed, self._stuck)
+        if self._seen_ns is None or not self._stuck:
             self._seen_ns = now_ns
         self._observed = observation
         return _stale(

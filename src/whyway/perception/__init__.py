@@ -51,6 +51,7 @@ class Perception:
         self._ego_stamp_ns = 0
         self._stamp_ns: int | None = None
         self._seen: Observation | None = None
+        self._stuck = False
         self._places: dict[int, tuple[float, float, float, tuple[int, float, float] | None]] = {}
 
     def step(self, observation: Observation) -> Scene:
@@ -69,11 +70,12 @@ class Perception:
             if self._ego
             else observation.ego
         )
-        if observation.sees_anew(self._seen):
-            tracks = self._tracker.step(ego, observation.detections if located else (), dt_s)
-        else:  # stuck or broken: no measurement, and no proof that nobody is there
-            tracks = self._tracker.coast(dt_s)
+        self._stuck = not observation.sees_anew(self._seen, self._stuck)
         self._seen = observation
+        if self._stuck:  # or broken: no measurement, and no proof that nobody is there
+            tracks = self._tracker.coast(dt_s)
+        else:
+            tracks = self._tracker.step(ego, observation.detections if located else (), dt_s)
         if located and (not self._history or stamp - self._history[-1][0] >= CYCLE_NS):
             self._history.append((stamp, ego))
         past = [e for _, e in self._history]
