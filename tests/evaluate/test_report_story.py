@@ -1,6 +1,7 @@
 """A drive's story: what went wrong, who knew of it, what was said and what safety did, for someone who has never seen the project."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,6 +149,27 @@ def test_no_text_ends_the_element_it_stands_in(value):
     text = compact(value)
     assert json.loads(text) == value
     assert not any(part in text for part in ("<", "\u2028", "\u2029"))
+
+
+def test_what_is_no_number_is_left_out_and_the_rest_is_shown(made):
+    def broken(t):
+        scene, plan = a_scene(t, EGO, WALL, Other(straight(40.0, 3.0), id=51)), a_plan(t, EGO)
+        first, second = scene.objects
+        lost = replace(first, yaw_rad=np.nan), replace(first, id=52, x_m=np.nan)
+        bad = replace(plan, waypoints=replace(plan.waypoints, y_m=np.full(81, np.nan)))
+        return replace(scene, objects=(*lost, second)), bad
+
+    log = made.drive(
+        EGO, WALL, scene=lambda t: broken(t)[0], plan=lambda t: broken(t)[1], duration_s=2.0,
+        say=lambda t: replace(
+            a_trace(t, EGO), planning=replace(a_trace(t, EGO).planning, target_speed_mps=np.nan)
+        ),
+    )  # fmt: skip
+    drive = read_drive(log)
+    frame = json.loads(compact(view_data(log, drive, score_drive(log, drive))))["frames"][5]
+    assert [o[0] for o in frame["objects"] if o[6] != 3] == [51]
+    assert "plan" not in frame
+    assert frame["trace"]["aims"][0] is None
 
 
 def test_a_side_file_is_a_call_with_the_data():

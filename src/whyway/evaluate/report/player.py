@@ -166,7 +166,8 @@ def _frame(
         frame["lights"] = lights
     if instant.plan is not None:
         w = instant.plan.waypoints
-        frame["plan"] = _line(w.x_m[::PLAN_STEP], w.y_m[::PLAN_STEP], origin)
+        if np.isfinite(w.x_m).all() and np.isfinite(w.y_m).all():
+            frame["plan"] = _line(w.x_m[::PLAN_STEP], w.y_m[::PLAN_STEP], origin)
     if instant.trace is not None:
         frame["why"] = texts(sentence(instant.trace))
         frame["trace"] = trace_fields(instant.trace, texts)
@@ -202,7 +203,8 @@ def _objects(
             _cm(_speed(o)),
         ]
         for o, kind in rows
-        if math.dist((o.x_m, o.y_m), ego) < OBJECTS_M
+        if all(map(math.isfinite, (o.yaw_rad, o.length_m, o.width_m, _speed(o))))
+        and math.dist((o.x_m, o.y_m), ego) < OBJECTS_M
     ]
 
 
