@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import savgol_filter
 
+from whyway.evaluate.metrics import criticality, navsim_v2, nuplan
 from whyway.evaluate.metrics import navsim as metrics
 from whyway.evaluate.metrics.navsim import (
     Collision,
@@ -224,6 +225,46 @@ def test_a_batch_is_judged_as_each_of_its_drives():
         assert ttc_b == ttc[b] and np.array_equal(bad_b, bad[b])
         assert comfort(one[3], one[2], one[2], 0.1)[0] == c[b]
         assert metrics.driving_direction_compliance(one[0], one[1], astray[b], 0.1) == ddc[b]
+
+
+def test_every_other_score_takes_a_batch_as_each_of_its_drives():
+    batch, n, actors = 4, 41, 5
+    x, y, yaw, v = RNG.normal(size=(4, batch, n)) * np.array([20, 2, 0.2, 3])[:, None, None]
+    ax, ay, ayaw, av = (
+        RNG.normal(size=(4, batch, n, actors)) * np.array([25, 4, 2, 4])[:, None, None, None]
+    )
+    size = np.full(ax.shape, 4.5), np.full(ax.shape, 1.8)
+    flags = RNG.random((batch, n)) < 0.2
+    who = RNG.random((3, batch, actors)) < 0.4
+
+    def judge(x, y, yaw, v, ax, ay, ayaw, av, al, aw, flags, who):
+        ego = (x[..., None], y[..., None], yaw[..., None])
+        begin, end = criticality.contact_interval(
+            *ego, *(v[..., None] * f(ego[2]) for f in (np.cos, np.sin)), np.asarray(4.5), np.asarray(1.8),
+            ax, ay, ayaw, av * np.cos(ayaw), av * np.sin(ayaw), al, aw,
+        )  # fmt: skip
+        gap, lead = criticality.following(x, y, yaw, 0.01 * v, *EGO.values(), ax, ay, ayaw, av, al, aw)  # fmt: skip
+        ttc = nuplan.sampled_ttc(begin, end)
+        return (
+            criticality.time_to_collision(begin, end), ttc, gap, criticality.time_headway(gap, v),
+            criticality.deceleration_to_avoid_crash(gap, v, lead),
+            criticality.required_acceleration(gap, v, lead, 0.3 * av),
+            criticality.post_encroachment_time(x, y, yaw, 4.5, 1.8, ax, ay, ayaw, al, aw, 0.1, 1.0),
+            criticality.time_integrated(ttc.min(axis=-1), 0.1),
+            nuplan.time_to_collision_within_bound(ttc.min(axis=-1)),
+            nuplan.driving_direction_compliance(v * 0.1, 0.1),
+            nuplan.speed_limit_compliance(v, 2.0 + 0 * v, 0.1),
+            nuplan.no_at_fault_collisions(who[0], who[1] & ~who[2], who[2]),
+            navsim_v2.lane_keeping(np.abs(y), flags, 0.1),
+            navsim_v2.extended_comfort((v, y, yaw), (y, v, yaw), 0.1)[0],
+        )  # fmt: skip
+
+    them = (ax, ay, ayaw, av, *size)
+    whole = judge(x, y, yaw, v, *them, flags, who)
+    for b in range(batch):
+        one = judge(x[b], y[b], yaw[b], v[b], *(a[b] for a in them), flags[b], who[:, b])
+        for i, (all_of_them, this) in enumerate(zip(whole, one, strict=True)):
+            np.testing.assert_allclose(all_of_them[b], this, rtol=1e-9, atol=1e-12, err_msg=str(i))
 
 
 def _them(pose, speed, size):
