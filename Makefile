@@ -13,7 +13,7 @@ NODES  := ros2_ws/src/whyway_nodes
 INSTALL := ./requirements/install $(BIN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drive test lint oracles compare soak bench lock clean
+.PHONY: help setup drive test lint gates oracles compare soak bench lock clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,6 +32,9 @@ lint: setup $(DONE)/dev  ## style, types, who imports whom, and messages up to d
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/whyway messages --check
+
+gates: setup  ## replay three short bags and hold them to tests/gates/gates.yaml
+	$(BIN)/python tools/gates.py $(ARGS)
 
 oracles: .venv-oracles/done  ## compare with independent implementations, in an environment of their own
 	PYTHONPATH=src .venv-oracles/bin/python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/oracles \
