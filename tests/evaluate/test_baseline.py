@@ -200,7 +200,7 @@ def test_a_mixed_result_is_called_mixed():
     found = against(good, fast)
     assert found["verdict"] == "mixed"
     assert (
-        "Better in pdms." in found["overall"] and "Worse in route completion." in found["overall"]
+        "Better in PDMS." in found["overall"] and "Worse in route completion." in found["overall"]
     )
 
 

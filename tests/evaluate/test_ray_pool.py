@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +40,7 @@ class FakeRay:
 
     def init(self, **options):
         self.said.append(options)
-        if options.get("address") == "nowhere:1":
+        if options.get("address") == "nowhere":
             raise ConnectionError("could not\nconnect")
 
     def shutdown(self):
@@ -94,9 +95,9 @@ def told(summary):
 
 def test_a_cluster_gives_what_processes_give_a_few_jobs_at_a_time(tmp_path):
     folder, fake = suite_of(tmp_path, *["fine", "collide", "crash", "die"] * 3), FakeRay()
-    pool = ray_cluster("10.0.0.1:6379", fake)
+    pool = ray_cluster("auto", fake)
     far, code = evaluate(Order(folder, tmp_path / "far", drive), pool, QUIET)
-    assert fake.said[0]["address"] == "10.0.0.1:6379" and fake.said[-1] == "shutdown"
+    assert fake.said[0]["address"] == "auto" and fake.said[-1] == "shutdown"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert fake.most <= 2 * PER_CPU
     assert code == 1
@@ -149,11 +150,15 @@ def test_without_ray_or_a_cluster_one_line_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SuiteError, match=r"needs: pip install 'whyway\[ray\]'"):
         ray_cluster("auto")
-    with pytest.raises(
-        SuiteError, match="no cluster there .could not connect.; start one"
-    ) as error:
-        ray_cluster("nowhere:1", FakeRay())
-    assert "\n" not in str(error.value)
+    with pytest.raises(SuiteError, match=r"takes us \(could not connect\); start one"):
+        ray_cluster("nowhere", FakeRay())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert callable(ray_cluster(f"127.0.0.1:{port}", FakeRay()))
+    fake = FakeRay()
+    with pytest.raises(SuiteError, match="refused") as error:
+        ray_cluster(f"ray://127.0.0.1:{port}", fake)
+    assert "\n" not in str(error.value) and fake.said == [], "nobody is waited for for minutes"
 
 
 def test_ray_itself_gives_what_processes_give(tmp_path, monkeypatch):

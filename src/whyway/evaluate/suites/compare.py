@@ -19,6 +19,7 @@ from whyway.evaluate.suites.measures import (
     QUANTILES,
     Measure,
     Result,
+    label,
     labels,
     measure_of,
     measures_of,
@@ -210,7 +211,7 @@ def _in_words(
 
 
 def _list(names: Sequence[str], most: int = 6) -> str:
-    told = [n.replace("_", " ") for n in names[:most]]
+    told = [label(n) for n in names[:most]]
     if len(names) > most:
         return f"{', '.join(told)} and {len(names) - most} more"
     return " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]

@@ -116,6 +116,16 @@ HEADLINE = (
 """What the line in words is about, as far as a suite has it."""
 
 
+_WORDS = {"pdms": "PDMS", "epdms": "EPDMS", "carla": "CARLA", "nuplan": "nuPlan", "cls": "CLS", "ttc": "TTC", "thw": "THW",
+          "pet": "PET", "drac": "DRAC", "tet": "TET", "tit": "TIT", "ade": "ADE", "fde": "FDE", "ms": "[ms]", "m": "[m]", "s": "[s]",
+          "mps2": "[m/s²]", "s2": "[s²]"}  # fmt: skip
+
+
+def label(name: str) -> str:
+    """A metric's name as people write it: "latency_p99_ms" -> "latency p99 [ms]"."""
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
+
+
 def measure_of(name: str) -> Measure:
     """How a number is taken."""
     if name in MEASURES:

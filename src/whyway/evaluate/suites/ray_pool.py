@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from whyway.evaluate.suites.schema import SuiteError
 NEEDS = "evaluate --ray needs: pip install 'whyway[ray]'"
 PER_CPU = 4
 """Jobs that wait on the cluster for each of its CPUs; the others wait here."""
+
+
+REACHED_WITHIN_S = 5.0
 
 
 class NodeError(RuntimeError):
@@ -41,10 +45,12 @@ def ray_cluster(address: str, ray: Any = None) -> Pool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {} if address == "local" else {"address": address}
     try:
+        _reach(address)
         ray.init(**options, log_to_driver=False, logging_level="error", **_local(address))
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise SuiteError(
-            f"--ray {address}: no cluster there ({' '.join(str(error).split())[:100]}); start one with ray start --head, or give local"
+            f"--ray {address}: no cluster that takes us ({' '.join(str(error).split())[:100]}); start one with ray start --head, "
+            "set RAY_AUTH_MODE=token if it asks for one (ray get-auth-token), or give local"
         ) from None
 
     def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
@@ -54,6 +60,13 @@ def ray_cluster(address: str, ray: Any = None) -> Pool:
             ray.shutdown()
 
     return run
+
+
+def _reach(address: str) -> None:
+    """Knock at the door of a cluster: Ray itself waits for minutes where nobody is."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED_WITHIN_S).close()
 
 
 def _local(address: str) -> dict[str, Any]:

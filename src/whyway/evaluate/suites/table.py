@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from whyway.evaluate.suites.family_table import family_table
-from whyway.evaluate.suites.measures import measure_of
+from whyway.evaluate.suites.measures import label, measure_of
 from whyway.evaluate.suites.route_table import route_table
 
 MOST_FAILURES = 20
@@ -93,13 +93,13 @@ def _asks(summary: Mapping[str, Any]) -> Table | None:
     if not asks:
         return None
     table = Table(title="what the suite asks for", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)  # fmt: skip
-    for label in ("metric", "asked", "found", ""):
-        table.add_column(label, justify="left" if label in ("metric", "") else "right")
+    for head in ("metric", "asked", "found", ""):
+        table.add_column(head, justify="left" if head in ("metric", "") else "right")
     for ask in asks:
         bounds = [f"{sign} {_plain(ask[k])}" for k, sign in (("min", "≥"), ("max", "≤")) if ask[k] is not None]  # fmt: skip
         met = "[green]met[/]" if ask["met"] else "[red]not met[/]"
         found = "no such number" if ask["value"] is None else _plain(ask["value"])
-        table.add_row(escape(_label(ask["metric"])), " and ".join(bounds), found, met)
+        table.add_row(escape(label(ask["metric"])), " and ".join(bounds), found, met)
     return table
 
 
@@ -144,16 +144,6 @@ def _chosen(numbers: Mapping[str, Any], differences: Mapping[str, Any]) -> list[
     return [section for section in (*shown, said) if section]
 
 
-_WORDS = {"pdms": "PDMS", "epdms": "EPDMS", "carla": "CARLA", "nuplan": "nuPlan", "cls": "CLS", "ttc": "TTC", "thw": "THW",
-          "pet": "PET", "drac": "DRAC", "tet": "TET", "tit": "TIT", "ade": "ADE", "fde": "FDE", "ms": "[ms]", "m": "[m]", "s": "[s]",
-          "mps2": "[m/s²]", "s2": "[s²]"}  # fmt: skip
-
-
-def _label(name: str) -> str:
-    """A metric's name as people write it: "latency_p99_ms" -> "latency p99 [ms]"."""
-    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
-
-
 def _cells(
     name: str,
     numbers: Mapping[str, Any],
@@ -164,7 +154,7 @@ def _cells(
     bad = name in ("at_fault_collisions", "red_lights_run") and value
     digits = _digits(name, value)
     text = _number(value, digits)
-    cells = [escape(_label(name)), f"[red]{text}[/]" if bad else text]
+    cells = [escape(label(name)), f"[red]{text}[/]" if bad else text]
     cells.append(_interval(numbers.get("intervals", {}).get(name), digits))
     if baseline:
         cells.append(_number(baseline["summary"].get(name), digits))
