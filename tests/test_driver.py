@@ -10,7 +10,7 @@ import pytest
 from whyway.config import Config
 from whyway.driver import BASELINES, DRIVERS, Driver, driver_config
 from whyway.maps.road import Road
-from whyway.types import Longitudinal, SafetyState, same
+from whyway.types import Fault, Longitudinal, SafetyState, same
 from whyway.worlds import make_world
 
 CONFIG = Config()
@@ -90,3 +90,56 @@ def test_who_says_nothing_decides_nothing():
 
 def test_idm_never_changes_lanes():
     assert all(c.trace.planning.lateral.name != "LANE_CHANGE" for c in cycles("idm", 10.0))
+
+
+class Slow:
+    """Decisions that take some cycles from a time on."""
+
+    def __init__(self, cycles, from_s=1.0):
+        self.cycles, self.from_ns = cycles, from_s * 1e9
+
+    def delay_cycles(self, stamp_ns):
+        return self.cycles if stamp_ns >= self.from_ns else 0
+
+    def spoil(self, plan):
+        return plan
+
+
+def slow_cycles(disturbance, seconds=3.0):
+    """A short drive through the town with faults inside the driver."""
+    world = make_world("town", 1, CONFIG, seconds)
+    driver = Driver("rules", CONFIG, Road(world.lane_map, world.route), disturbance=disturbance)
+    observation, found = world.reset(), []
+    while not world.done:
+        found.append(driver.step(observation))
+        observation = world.step(found[-1].command)
+    return found
+
+
+def test_a_disturbance_that_does_nothing_changes_nothing():
+    for a, b in zip(slow_cycles(Slow(0)), cycles("rules"), strict=True):
+        assert same(a, b, ignore_volatile=True)
+
+
+def test_a_slow_decision_acts_when_it_is_there_and_until_then_only_the_old_one_does():
+    found = slow_cycles(Slow(2))
+    ages = [round((c.observation.stamp_ns - c.plan.stamp_ns) * 1e-8) for c in found]
+    assert ages[:10] == [0] * 10
+    assert ages[10:19] == [1, 2, 2, 3, 2, 3, 2, 3, 2]
+    assert all(c.trace.stamp_ns == c.plan.stamp_ns for c in found)
+    assert all(c.scene.stamp_ns == c.command.stamp_ns == c.observation.stamp_ns for c in found)
+
+
+def test_with_a_reasoner_of_two_cycles_the_car_drives_on():
+    assert {c.verdict.state for c in slow_cycles(Slow(2))} == {SafetyState.NOMINAL}
+
+
+def test_a_reasoner_much_too_slow_stops_the_car():
+    found = slow_cycles(Slow(10), 6.0)
+    stopping = [k for k, c in enumerate(found) if c.verdict.state is SafetyState.MINIMAL_RISK]
+    assert stopping[0] == 13 and found[13].verdict.fault is Fault.PLAN_STALE
+    assert found[-1].observation.ego.v_mps < 0.1
+
+
+def test_the_first_decision_is_waited_for_however_slow():
+    assert slow_cycles(Slow(5, from_s=0.0), 1.0)[0].plan.stamp_ns == 0

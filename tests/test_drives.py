@@ -11,6 +11,8 @@ from whyway.config import Config, config_hash, override
 from whyway.driver import driver_config
 from whyway.drives import drive, provenance, run_info
 from whyway.log import read_log, same_log
+from whyway.types import Event, Truth, Verdict
+from whyway.worlds.faults import parse
 
 SCENES = Path(__file__).resolve().parents[2] / "shared" / "data" / "commonroad_bsd"
 CONFIG = Config()
@@ -117,3 +119,31 @@ def test_what_cannot_be_driven_is_refused_before_anything_is_written(world, driv
 def test_where_a_result_comes_from_is_told_without_a_checkout_too():
     assert provenance()["git"]
     assert run_info("idm", "town", 1, CONFIG)["config"]["safety"]["enabled"] is False
+
+
+def test_a_drive_under_faults_says_so_and_is_the_same_again(tmp_path):
+    faults = [parse("drop:all=0.5@1-2"), parse("freeze:all=1@3"), parse("slow:reasoner=2@5-6")]
+    for name in ("a", "b"):
+        drive("town", "rules", 3, CONFIG, tmp_path / name, 7.0, None, faults)
+    assert same_log(tmp_path / "a", tmp_path / "b") == []
+    log = read_log(tmp_path / "a")
+    assert log.info["injected"] == [str(f) for f in faults]
+    told = [(e.stamp_ns, e.source, e.detail) for e in log.of(Event)]
+    for fault in faults:
+        assert (round(fault.from_s * 1e9), "world", f"injected: {fault}") in told
+    assert any(source == "vehicle" for _, source, _ in told)
+
+
+def test_while_nothing_new_comes_nobody_acts_and_time_goes_on(tmp_path):
+    drive("town", "rules", 3, CONFIG, tmp_path / "d", 3.0, None, [parse("drop:all@1-2")])
+    log = read_log(tmp_path / "d")
+    stamps = [v.stamp_ns // 10**8 for v in log.of(Verdict)]
+    assert stamps == [*range(10), *range(20, 30)]
+    assert [t.stamp_ns // 10**8 for t in log.of(Truth)] == list(range(31))
+
+
+def test_the_log_tells_the_worlds_time_and_each_value_its_own_stamp(tmp_path):
+    drive("town", "rules", 3, CONFIG, tmp_path / "d", 2.0, None, [parse("clock:step=100@1")])
+    log, name = read_log(tmp_path / "d"), topics.VERDICT.name
+    assert [at // 10**8 for at in log.stamps_ns[name]] == list(range(20))
+    assert [v.stamp_ns // 10**8 for v in log.of(Verdict)] == [*range(10), *range(1010, 1020)]

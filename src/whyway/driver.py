@@ -155,12 +155,15 @@ class Driver:
         if faults is None:
             return self._decide(scene)
         now_ns = scene.stamp_ns
+        if self._pending is not None and now_ns >= self._pending[0]:
+            self._decided, self._pending = self._pending[1], None
         if self._pending is None:
             cycles = faults.delay_cycles(now_ns) if self._decided is not None else 0
-            self._pending = now_ns + cycles * CYCLE_NS, self._decide(scene)
-        ready_ns, decision = self._pending
-        if self._decided is None or now_ns >= ready_ns:
-            self._decided, self._pending = decision, None
+            decision = self._decide(scene)
+            if self._decided is None or cycles == 0:
+                self._decided = decision
+            else:
+                self._pending = now_ns + cycles * CYCLE_NS, decision
         return self._decided
 
     def _decide(self, scene: Scene) -> tuple[Trace, Plan]:

@@ -32,15 +32,18 @@ class ReasonerNode(StageNode):
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
         """One draft per scene; made slow on purpose, it is given out only so many cycles later, and none is begun meanwhile."""
+        if self._pending is not None and stamp_ns >= self._pending[0]:
+            self.publish(topics.REASONING, self._pending[1])
+            self._pending = None
         if self._pending is None:
             draft, latency_ms = self.timed(self._reasoner.step, inputs[topics.SCENE.name])
+            draft = with_latency(draft, self.NAME, latency_ms)
             cycles = self._faults.delay_cycles(stamp_ns) if self._begun else 0
-            ready_ns = stamp_ns + cycles * CYCLE_NS
-            self._pending = ready_ns, with_latency(draft, self.NAME, latency_ms)
-        ready_ns, draft = self._pending
-        if stamp_ns >= ready_ns:
-            self._begun, self._pending = True, None
-            self.publish(topics.REASONING, draft)
+            self._begun = True
+            if cycles == 0:
+                self.publish(topics.REASONING, draft)
+            else:
+                self._pending = stamp_ns + cycles * CYCLE_NS, draft
 
 
 def run() -> int:
