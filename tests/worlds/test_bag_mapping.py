@@ -24,7 +24,8 @@ from whyway.log import LogWriter
 from whyway.maps.projection import TransverseMercator
 from whyway.types import CYCLE_NS, Detection, EgoState, LightColor, ObjectClass, Observation, same
 from whyway.worlds.bags.bag import open_bag
-from whyway.worlds.bags.recording import Recording, read_recording
+from whyway.worlds.bags.reading import read_recording
+from whyway.worlds.bags.recording import Recording
 from whyway.worlds.bags.records import BagError
 from whyway.worlds.bags.topic_map import FOLDER, PRESETS, choose, read_table
 
@@ -105,8 +106,8 @@ def test_names_may_hold_wildcards_and_alternatives(tmp_path: Path) -> None:
         folder = tmp_path / f"t{len(table)}"
         folder.mkdir()
         recording = recorded(folder, steps, table)
-        assert "/carla/hero/odometry" in recording.notes["topics"]
-    assert recording.notes["topics"].startswith("carla_ros_bridge")
+        assert "/carla/hero/odometry" in recording.facts.notes["topics"]
+    assert recording.facts.notes["topics"].startswith("carla_ros_bridge")
 
 
 # -------------------------------------------------------------------------------------------------------- the ego
@@ -160,7 +161,7 @@ def test_the_clock_starts_at_zero_and_goes_in_tenths(tmp_path: Path) -> None:
 def test_base_link_is_where_the_table_puts_it(tmp_path: Path) -> None:
     robot = Robot()
     steps = [robot.odometry(0.05 * i, 5.0, 0.0, math.pi / 2, 0.0) for i in range(40)]
-    ego = recorded(tmp_path, steps, "odometry: /odom\nbase_link: {x_m: -1.4, y_m: 0.5}").ego_at(5)
+    ego = recorded(tmp_path, steps, "odometry: /odom\nbase_link: {x_m: -1.4, y_m: 0.5}").ego.at(5)
     assert (ego.x_m, ego.y_m) == pytest.approx((4.5, -1.4))
 
 
@@ -168,8 +169,8 @@ def test_an_empty_twist_is_not_believed(tmp_path: Path) -> None:
     robot = Robot()
     steps = [robot.odometry(0.05 * i, 0.4 * i, 0.0, 0.0, 0.0) for i in range(80)]
     recording = recorded(tmp_path, steps)
-    assert recording.ego_at(20).v_mps == pytest.approx(8.0)
-    assert recording.notes["speed"] == "from the way"
+    assert recording.ego.at(20).v_mps == pytest.approx(8.0)
+    assert recording.facts.notes["speed"] == "from the way"
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -183,7 +184,7 @@ def test_the_yaw_rate_is_about_the_vertical_however_the_imu_is_mounted(
         *made.straight(),
         *(robot.imu(0.02 * i, tuple(rates), tuple(force)) for i in range(300)),  # type: ignore[arg-type]
     ]
-    assert recorded(tmp_path, steps).ego_at(30).yaw_rate_rps == pytest.approx(0.2)
+    assert recorded(tmp_path, steps).ego.at(30).yaw_rate_rps == pytest.approx(0.2)
 
 
 def test_fixes_alone_make_a_way_on_the_plane_of_the_first(tmp_path: Path) -> None:
@@ -194,13 +195,13 @@ def test_fixes_alone_make_a_way_on_the_plane_of_the_first(tmp_path: Path) -> Non
         steps.append(robot.fix(0.25 * i, 42.0 + 5 * 0.25 * i / 111_132.0, -71.0, good=i != 7))
     steps.append(robot.fix(3.33, 0.0, 0.0, good=False))
     recording = recorded(tmp_path, steps)
-    ego = recording.ego_at(50)
+    ego = recording.ego.at(50)
     _, north = plane.forward(42.0 + 25 / 111_132.0, -71.0)
     assert (ego.x_m, ego.y_m) == pytest.approx((0.0, float(north)), abs=0.05)
     assert ego.yaw_rad == pytest.approx(math.pi / 2, abs=1e-3) and ego.v_mps == pytest.approx(
         5, abs=0.05
     )
-    assert recording.notes["first fix"] == "42.0000000, -71.0000000"
+    assert recording.facts.notes["first fix"] == "42.0000000, -71.0000000"
 
 
 def test_where_odometry_is_missing_the_ego_gets_old(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_where_odometry_is_missing_the_ego_gets_old(tmp_path: Path) -> None:
 def test_headers_of_another_clock_are_not_mixed_with_the_recorders(tmp_path: Path) -> None:
     steps = [(s[0] + 10**15, *s[1:]) for s in made.straight(3.0)]
     recording = recorded(tmp_path, steps)
-    assert recording.count == 31 and "/odom" in recording.notes["clock"]
+    assert recording.count == 31 and "/odom" in recording.facts.notes["clock"]
 
 
 def test_messages_out_of_order_are_put_in_order(tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_messages_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         robot.odometry(0.05 * i, 0.4 * i, 0.0, 0.0, 8.0, delay_s=0.33 * (i % 2)) for i in range(60)
     ]
     recording = recorded(tmp_path, steps)
-    assert recording.ego_at(15).x_m == pytest.approx(12.0)
+    assert recording.ego.at(15).x_m == pytest.approx(12.0)
 
 
 @pytest.mark.parametrize("stamp_step_s", [0.0, 1e6])
@@ -303,7 +304,7 @@ def test_carlas_objects_and_lights_are_seen_from_base_link(tmp_path: Path) -> No
         (robot.ns(0.5), "/carla/traffic_lights/status", lights, t[lights](traffic_lights=states))
     ]
     recording = recorded(tmp_path, [*ego, *others, *sent], robot=robot)
-    assert recording.notes["topics"].startswith("carla_ros_bridge")
+    assert recording.facts.notes["topics"].startswith("carla_ros_bridge")
     observation = recording.observation(20)
     (seen,) = observation.detections
     assert seen.object_class is ObjectClass.CAR
@@ -318,7 +319,7 @@ def test_carlas_objects_and_lights_are_seen_from_base_link(tmp_path: Path) -> No
     assert [(x.light_id, x.color) for x in observation.lights] == [(3, LightColor.RED)]
     (actor,) = recording.truth(20, CONFIG).actors
     assert (actor.id, actor.x_m, actor.v_mps) == (1, pytest.approx(10.0), pytest.approx(5.0))
-    assert recording.notes["actors"] == "recorded objects"
+    assert recording.facts.notes["actors"] == "recorded objects"
 
 
 def predicted(robot: Robot, time_s: float, frame: str) -> Step:
@@ -383,7 +384,7 @@ def test_autowares_objects_lights_and_steering_are_read_by_the_recordings_defini
         for i in range(30)
     ]  # fmt: skip
     recording = recorded(tmp_path, [*ego, *others, *lights, *steering], robot=robot)
-    assert recording.notes["topics"].startswith("autoware")
+    assert recording.facts.notes["topics"].startswith("autoware")
     observation = recording.observation(20)
     assert observation.ego.steer_rad == pytest.approx(0.25)
     (seen,) = observation.detections
@@ -395,6 +396,21 @@ def test_autowares_objects_lights_and_steering_are_read_by_the_recordings_defini
     assert (seen.x_m, seen.y_m) == pytest.approx((20.0, 3.0), abs=1e-6)
     assert [(x.light_id, x.color) for x in observation.lights] == [(42, LightColor.RED)]
     assert recording.observation(0).lights == () == recording.observation(28).lights
+
+
+def test_objects_in_base_link_are_where_base_link_was_when_they_were_seen(tmp_path: Path) -> None:
+    robot = Robot(AUTOWARE)
+    ego = [
+        robot.odometry(0.05 * i, 0.5 * i, 0.0, 0.0, 10.0, topic="/localization/kinematic_state")
+        for i in range(60)
+    ]
+    others = [predicted(robot, 0.1 * i + 0.06, "base_link") for i in range(30)]
+    recording = recorded(tmp_path, [*ego, *others], robot=robot)
+    # seen 20 m ahead 40 ms ago: since then the car has come 0.4 m nearer, and the bicycle has moved on by 8 cm
+    (seen,) = recording.observation(20).detections
+    assert (seen.x_m, seen.y_m) == pytest.approx((19.6, 3.08), abs=1e-6)
+    (actor,) = recording.truth(20, CONFIG).actors
+    assert (actor.x_m, actor.y_m, actor.v_mps) == pytest.approx((39.6, 3.08, 2.0), abs=1e-6)
 
 
 @settings(max_examples=20)
@@ -462,7 +478,7 @@ def test_a_missing_observation_leaves_the_last_one_to_get_old(tmp_path: Path) ->
     held = recording.observation(9)
     assert held.stamp_ns == 9 * CYCLE_NS and held.ego_stamp_ns == 7 * CYCLE_NS
     assert held.detections == values[7].detections
-    assert recording.notes["held"].startswith("2 of 19 cycles")
+    assert recording.facts.notes["held"].startswith("2 of 19 cycles")
 
 
 def test_messages_that_cannot_be_read_are_noted(tmp_path: Path) -> None:

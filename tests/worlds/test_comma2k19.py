@@ -20,7 +20,8 @@ from whyway.types import LaneMap, Observation, Route, Trace
 from whyway.worlds.bags.bag import open_bag
 from whyway.worlds.bags.comma2k19 import STEERING_RATIO, convert_comma2k19, geodetic
 from whyway.worlds.bags.radar_boxes import BUMPER_M, LENGTH_M, Radar, boxes_at
-from whyway.worlds.bags.recording import Recording, read_recording
+from whyway.worlds.bags.reading import read_recording
+from whyway.worlds.bags.recording import Recording
 from whyway.worlds.bags.records import BagError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "comma2k19_mit" / "Example_1"

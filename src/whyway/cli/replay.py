@@ -82,7 +82,6 @@ class Replay:
     def _tell(self, config: Config) -> int:
         """Topics, types, counts, times, and which of them play which part."""
         from whyway.worlds.bags.bag import open_bag
-        from whyway.worlds.bags.gather import roles_told
         from whyway.worlds.bags.topic_map import choose
 
         bag = open_bag(self.bag)
@@ -90,7 +89,7 @@ class Replay:
         lost = list(bag.lost)
         try:
             chosen = choose(contents, config.replay.topics)
-            taken, parts = chosen.name, dict(roles_told(chosen))
+            taken, parts = chosen.name, {role: t.name for role, t in chosen.topics.items()}
         except InputError as error:
             taken, parts = f"none: {error}", {}
         first = min(t.first_ns for t in contents.values())

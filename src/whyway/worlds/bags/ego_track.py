@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,13 +17,13 @@ from whyway.geometry import wrap_angle
 from whyway.maps.projection import TransverseMercator
 from whyway.types import CYCLE_NS, CYCLE_S, Floats, Ints
 from whyway.worlds.bags.gather import Column
+from whyway.worlds.bags.recording import MOST_S, EgoTrack
 from whyway.worlds.bags.records import BagError
 from whyway.worlds.bags.topic_map import Chosen
 
 GAP_PERIODS = 3.0
 GAP_LEAST_S = 0.25
 SHORTEST_S = 1.0
-MOST_S = 86_400.0
 _GRAVITY = (7.0, 12.6)
 """A mean specific force of this size is gravity, and tells which way is up; else z is."""
 _SLOW_MPS = 1.0
@@ -36,27 +35,10 @@ _EMPTY_MPS = 0.2
 """Some leave an Odometry's twist empty: it is believed to be zero only if the pose does not move faster than this."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EgoTrack:
-    """The ego's `base_link` every 0.1 s, arrays `(n,)`; `stamp_ns` is that of the pose, `start_ns` the recording's time of the first."""
-
-    start_ns: int
-    stamp_ns: Ints
-    x_m: Floats
-    y_m: Floats
-    yaw_rad: Floats
-    v_mps: Floats
-    a_mps2: Floats
-    yaw_rate_rps: Floats
-    steer_rad: Floats
-    notes: Mapping[str, str]
-
-    def __len__(self) -> int:
-        return len(self.x_m)
-
-
-def ego_track(ego: Mapping[str, Column], chosen: Chosen, vehicle: VehicleConfig) -> EgoTrack:
-    """The ego's way.
+def ego_track(
+    ego: Mapping[str, Column], chosen: Chosen, vehicle: VehicleConfig
+) -> tuple[EgoTrack, Mapping[str, str]]:
+    """The ego's way, and what to note of how it was found.
 
     Raises:
       BagError: there is no pose, or too few to be a drive.
@@ -103,7 +85,7 @@ def ego_track(ego: Mapping[str, Column], chosen: Chosen, vehicle: VehicleConfig)
         notes["steering"] = "from the yaw rate"
     else:
         steer = steer / chosen.table.steering_ratio
-    return EgoTrack(
+    track = EgoTrack(
         start_ns=int(stamps[0]),
         stamp_ns=own,
         x_m=x + c * mount.x_m - s * mount.y_m,
@@ -113,8 +95,8 @@ def ego_track(ego: Mapping[str, Column], chosen: Chosen, vehicle: VehicleConfig)
         a_mps2=a,
         yaw_rate_rps=yaw_rate,
         steer_rad=np.clip(steer, -vehicle.steer_max_rad, vehicle.steer_max_rad),
-        notes=notes,
     )
+    return track, notes
 
 
 def georeference(ego: Mapping[str, Column]) -> tuple[float, float] | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from whyway.types import EgoState, Floats, Ints, LaneMap, LightState, Observation, Route, Truth
+from whyway.types import Floats, Ints, LaneMap, LightState, Observation, Route, Truth
 from whyway.worlds.bags.bag import Bag
 from whyway.worlds.bags.decode import DecodeError
 from whyway.worlds.bags.records import Channel
@@ -53,16 +53,25 @@ class Kept:
     data: list[tuple[Channel, bytes]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """Objects as one message tells them: rows `(k, BOX_COLUMNS)` in `map`, else in `base_link`."""
+
+    stamp_ns: int
+    in_map: bool
+    rows: Floats
+
+
 @dataclass(slots=True)
 class Gathered:
     """Everything that was found."""
 
     ego: dict[str, Column] = field(default_factory=dict)
     observations: Kept = field(default_factory=Kept)
-    observed: dict[str, Column] = field(default_factory=lambda: {"ego": Column()})
+    observed_ego: Column = field(default_factory=Column)
+    """The egos of `observations`, in their order."""
     truths: Kept = field(default_factory=Kept)
-    boxes: list[tuple[int, bool, Floats]] = field(default_factory=list)
-    """Stamp, whether in `map` (else in `base_link`), rows `(k, BOX_COLUMNS)`."""
+    boxes: list[Boxes] = field(default_factory=list)
     lights: list[tuple[int, tuple[LightState, ...]]] = field(default_factory=list)
     lane_map: LaneMap | None = None
     route: Route | None = None
@@ -71,6 +80,7 @@ class Gathered:
     other_clocks: set[str] = field(default_factory=set)
     """Topics whose headers are of another clock."""
     unread: dict[str, str] = field(default_factory=dict)
+    """Topic -> why its first unreadable message is."""
 
 
 def gather(bag: Bag, chosen: Chosen) -> Gathered:
@@ -108,7 +118,7 @@ class _Gatherer:
         if isinstance(value, Observation):
             found.observations.stamps.append(value.stamp_ns)
             found.observations.data.append((channel, data))
-            found.observed["ego"].add(value.stamp_ns, ego_row(value.ego))
+            found.observed_ego.add(value.stamp_ns, dataclasses.astuple(value.ego))
         elif isinstance(value, Truth):
             found.truths.stamps.append(value.stamp_ns)
             found.truths.data.append((channel, data))
@@ -123,7 +133,7 @@ class _Gatherer:
                     found.child_frame = str(getattr(message, "child_frame_id", "")).strip("/")
                 found.ego.setdefault(role, Column()).add(stamp_ns, value)
             elif role == "objects":
-                found.boxes.append((stamp_ns, self._in_map(message), self._rows(value)))
+                found.boxes.append(Boxes(stamp_ns, self._in_map(message), self._rows(value)))
             else:
                 found.lights.append((stamp_ns, tuple(value)))
 
@@ -150,13 +160,3 @@ class _Gatherer:
                 b.object_class, b.x_m, b.y_m, b.yaw_rad, b.vx_mps, b.vy_mps, b.length_m, b.width_m, b.probability, name,
             )  # fmt: skip
         return rows[np.isfinite(rows).all(axis=1)]
-
-
-def ego_row(ego: EgoState) -> tuple[float, ...]:
-    """An ego's state as a row."""
-    return (ego.x_m, ego.y_m, ego.yaw_rad, ego.v_mps, ego.a_mps2, ego.yaw_rate_rps, ego.steer_rad)
-
-
-def roles_told(chosen: Chosen) -> Mapping[str, str]:
-    """Part -> topic, for people."""
-    return {role: topic.name for role, topic in chosen.topics.items()}

@@ -63,14 +63,14 @@ def taken_over(
     ids = sorted(i for i, c in cast.items() if len(c.cycles) >= SHORTEST)
     parts = [cast[i] for i in ids]
     tracks = [_track(c) for c in parts]
-    sim, state = _staged(lane_map, route, signals, parts, tracks, recording.ego_at(at), config)
+    sim, state = _staged(lane_map, route, signals, parts, tracks, recording.ego.at(at), config)
     state = dataclasses.replace(state, tick=state.tick + at)
     setting = Setting(
         name=recording.name,
         lane_map=lane_map,
         route=route,
         sim=sim,
-        start=begin(sim, ego_placed(state, recording.ego_at(at), config)),
+        start=begin(sim, ego_placed(state, recording.ego.at(at), config)),
         id=np.array([0, *ids], dtype=np.int64),
         is_static=np.array([False, *(recorded_way(t) is None for t in tracks)]),
         duration_s=end * CYCLE_S,
@@ -78,7 +78,7 @@ def taken_over(
     )
     how = "as recorded" if named else "as our tracker saw them in the recorded detections"
     react = ", reacting" if config.sim.traffic.reactive_logs else ", reacting to nothing"
-    told = f"until the handover {recording.notes['actors']}, then {len(ids)} {how}{react}"
+    told = f"until the handover {recording.facts.notes['actors']}, then {len(ids)} {how}{react}"
     return SimWorld(setting, seed, config), {"actors": told}
 
 

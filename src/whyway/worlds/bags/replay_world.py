@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from whyway.config import Config, VehicleConfig
 from whyway.types import CYCLE_NS, CYCLE_S, Command, InputError, Observation, Truth
 from whyway.worlds.bags.bag import open_bag
-from whyway.worlds.bags.recording import Recording, read_recording
+from whyway.worlds.bags.reading import read_recording
+from whyway.worlds.bags.recording import Recording
 from whyway.worlds.bags.road_choice import road_of
 from whyway.worlds.sim.world import SimWorld
 
@@ -48,7 +49,7 @@ class ReplayWorld:
         self._steps = steps if duration_s is None else min(steps, round(duration_s / CYCLE_S))
         handover = config.replay.handover_s
         self._handover = round(handover / CYCLE_S) if handover > 0.0 else None
-        self._notes: dict[str, str] = {**recording.notes, **told}
+        self._notes: dict[str, str] = {**recording.facts.notes, **told}
         self._sim: SimWorld | None = None
         known = recording.knows_actors
         if self._handover is None:

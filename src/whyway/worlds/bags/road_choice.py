@@ -45,8 +45,8 @@ def road_of(
             signals,
             {"map": f"file {map_path}"},
         )
-    if recording.lane_map is not None:
-        lane_map, route = recording.lane_map, recording.route
+    if recording.facts.lane_map is not None:
+        lane_map, route = recording.facts.lane_map, recording.facts.route
         if route is None:
             return (
                 lane_map,

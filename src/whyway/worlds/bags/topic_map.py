@@ -67,11 +67,6 @@ class Chosen:
     table: TopicMap
     topics: Mapping[str, Topic]
 
-    @property
-    def wanted(self) -> frozenset[str]:
-        """The names of all topics with a part."""
-        return frozenset(t.name for t in self.topics.values())
-
     def told(self) -> str:
         """For notes: the table's name, and each part with its topic."""
         return f"{self.name}: " + ", ".join(f"{role} {t.name}" for role, t in self.topics.items())
