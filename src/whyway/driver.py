@@ -159,11 +159,11 @@ class Driver:
             self._decided, self._pending = self._pending[1], None
         if self._pending is None:
             cycles = faults.delay_cycles(now_ns) if self._decided is not None else 0
-            decision = self._decide(scene)
-            if self._decided is None or cycles == 0:
-                self._decided = decision
+            if cycles == 0:
+                self._decided = self._decide(scene)
             else:
-                self._pending = now_ns + cycles * CYCLE_NS, decision
+                self._pending = now_ns + cycles * CYCLE_NS, self._decide(scene)
+        assert self._decided is not None  # the first is there within its cycle
         return self._decided
 
     def _decide(self, scene: Scene) -> tuple[Trace, Plan]:
