@@ -44,45 +44,24 @@ def ego_track(
       BagError: there is no pose, or too few to be a drive.
     """
     notes: dict[str, str] = {}
-    if "odometry" in ego and len(ego["odometry"].stamps):
-        stamps, rows = ego["odometry"].sorted()
-        good = np.isfinite(rows[:, :3]).all(axis=1)
-        stamps, rows = stamps[good], rows[good]
-        notes["ego"] = "pose from odometry"
-    elif "fix" in ego:
-        stamps, rows = _from_fixes(*ego["fix"].sorted(), notes)
-    else:
-        stamps, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 5))
-    if len(stamps) < 2 or (stamps[-1] - stamps[0]) * 1e-9 < SHORTEST_S:
-        raise BagError(
-            f"{len(stamps)} poses of the ego, over less than {SHORTEST_S:g} s: no drive; check the topics with --info"
-        )
-    if (stamps[-1] - stamps[0]) * 1e-9 > MOST_S:
-        raise BagError(
-            "poses of the ego over more than a day: are its stamps of one clock? Split the recording"
-        )
+    stamps, rows = _poses(ego, notes)
     count = int((stamps[-1] - stamps[0]) // CYCLE_NS) + 1
     grid = stamps[0] + CYCLE_NS * np.arange(count, dtype=np.int64)
     at, own = _followed(grid, stamps, rows[:, :3])
     x, y, yaw = at.T
-    if "fix" in ego and "odometry" not in ego:
-        x, y, yaw, v = _smooth_way(x, y)
-    else:
-        v = _speed(ego, grid, stamps, rows, (x, y, yaw), notes)
+    if np.isnan(yaw).all():
+        x, y, yaw = _smooth_way(x, y)
+    v = _speed(ego, grid, stamps, rows, (x, y, yaw), notes)
     yaw_rate = _yaw_rate(ego, grid, stamps, rows, yaw, notes)
     a = _column(ego, "acceleration", grid)
-    a = _slope(v) if a is None else a
     mount = chosen.table.base_link
     c, s = np.cos(yaw), np.sin(yaw)
     v = v - yaw_rate * mount.y_m
     steer = _column(ego, "steering", grid)
     if steer is None:
-        steer = np.where(
-            np.abs(v) > _SLOW_MPS,
-            np.arctan2(vehicle.wheelbase_m * yaw_rate, np.maximum(v, _SLOW_MPS)),
-            0.0,
-        )
         notes["steering"] = "from the yaw rate"
+        turn = np.arctan2(vehicle.wheelbase_m * yaw_rate, np.maximum(v, _SLOW_MPS))
+        steer = np.where(np.abs(v) > _SLOW_MPS, turn, 0.0)
     else:
         steer = steer / chosen.table.steering_ratio
     track = EgoTrack(
@@ -92,11 +71,34 @@ def ego_track(
         y_m=y + s * mount.x_m + c * mount.y_m,
         yaw_rad=np.asarray(wrap_angle(yaw + mount.yaw_rad)),
         v_mps=v,
-        a_mps2=a,
+        a_mps2=_slope(v) if a is None else a,
         yaw_rate_rps=yaw_rate,
         steer_rad=np.clip(steer, -vehicle.steer_max_rad, vehicle.steer_max_rad),
     )
     return track, notes
+
+
+def _poses(ego: Mapping[str, Column], notes: dict[str, str]) -> tuple[Ints, Floats]:
+    """Stamps `(n,)` and x, y, yaw, speed, yaw rate `(n, 5)`: of odometry, else of fixes, whose heading is NaN."""
+    stamps, rows = np.zeros(0, dtype=np.int64), np.zeros((0, 5))
+    if "odometry" in ego:
+        stamps, rows = ego["odometry"].sorted()
+        good = np.isfinite(rows[:, :3]).all(axis=1)
+        stamps, rows = stamps[good], rows[good]
+        notes["ego"] = "pose from odometry"
+    elif "fix" in ego:
+        stamps, rows = _from_fixes(*ego["fix"].sorted())
+        notes["ego"] = "position from satellite fixes, heading from the way"
+    lasts_s = (stamps[-1] - stamps[0]) * 1e-9 if len(stamps) else 0.0
+    if lasts_s < SHORTEST_S:
+        raise BagError(
+            f"{len(stamps)} poses of the ego, over less than {SHORTEST_S:g} s: no drive; check the topics with --info"
+        )
+    if lasts_s > MOST_S:
+        raise BagError(
+            "poses of the ego over more than a day: are its stamps of one clock? Split the recording"
+        )
+    return stamps, rows
 
 
 def georeference(ego: Mapping[str, Column]) -> tuple[float, float] | None:
@@ -108,15 +110,14 @@ def georeference(ego: Mapping[str, Column]) -> tuple[float, float] | None:
     return (float(good[0, 0]), float(good[0, 1])) if len(good) else None
 
 
-def _from_fixes(stamps: Ints, rows: Floats, notes: dict[str, str]) -> tuple[Ints, Floats]:
+def _from_fixes(stamps: Ints, rows: Floats) -> tuple[Ints, Floats]:
     good = np.isfinite(rows).all(axis=1)
     stamps, rows = stamps[good], rows[good]
     if not len(rows):
         return stamps, np.zeros((0, 5))
     x, y = TransverseMercator(float(rows[0, 0]), float(rows[0, 1])).forward(rows[:, 0], rows[:, 1])
     nan = np.full(len(x), math.nan)
-    notes["ego"] = "position from satellite fixes, heading from the way"
-    return stamps, np.stack([x, y, np.zeros(len(x)), nan, nan], axis=1)
+    return stamps, np.stack([x, y, nan, nan, nan], axis=1)
 
 
 def _followed(grid: Ints, stamps: Ints, pose: Floats) -> tuple[Floats, Ints]:
@@ -203,21 +204,19 @@ def _slope(values: Floats) -> Floats:
     return slope
 
 
-def _smooth_way(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Fixes jump: the mean way, and the heading and speed along it."""
+def _smooth_way(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Fixes jump: the mean way, and the heading along it."""
     half = round(_FIX_HALF_S / CYCLE_S)
     kernel = np.hanning(2 * half + 1)
     kernel /= kernel.sum()
     xs, ys = (np.convolve(np.pad(c, half, mode="edge"), kernel, mode="valid") for c in (x, y))
     i = np.arange(len(xs))
     low, high = np.maximum(i - half, 0), np.minimum(i + half, len(xs) - 1)
-    span = np.maximum(high - low, 1) * CYCLE_S
-    dx, dy = (xs[high] - xs[low]) / span, (ys[high] - ys[low]) / span
-    v = np.hypot(dx, dy)
-    moving = v > _COURSE_MPS
+    dx, dy = xs[high] - xs[low], ys[high] - ys[low]
+    moving = np.hypot(dx, dy) > _COURSE_MPS * np.maximum(high - low, 1) * CYCLE_S
     if not moving.any():
-        return xs, ys, np.zeros(len(xs)), v
+        return xs, ys, np.zeros(len(xs))
     # who stands keeps the heading it came with
     last = np.maximum.accumulate(np.where(moving, i, -1))
     last = np.where(last < 0, int(np.argmax(moving)), last)
-    return xs, ys, np.arctan2(dy, dx)[last], v
+    return xs, ys, np.unwrap(np.arctan2(dy, dx)[last])
