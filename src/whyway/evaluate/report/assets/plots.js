@@ -47,7 +47,7 @@ Whyway.Plots = class {
 
   figure(title, unit) {
     const caption = Whyway.h("figcaption", {}), box = Whyway.h("div", { class: "chart" });
-    this.element.append(Whyway.h("figure", { class: "plot", "data-plot": title, role: "img", "aria-label": `${title} over time` }, caption, box));
+    this.element.append(Whyway.h("figure", { class: "plot", "data-plot": title, "aria-label": `${title} over time` }, caption, box));
     caption.append(Whyway.h("b", {}, title), unit ? ` ${unit}` : "");
     return { caption, box };
   }
@@ -70,7 +70,7 @@ Whyway.Plots = class {
   line(title, unit, height, lines, { bands = [], bounds = [] } = {}) {
     const { caption, box } = this.figure(title, unit), key = title;
     const values = lines.map((line) => {
-      const shown = Whyway.h("output", {});
+      const shown = Whyway.h("output", { "aria-live": "off" });
       caption.append(Whyway.h("span", { class: "key" }, Whyway.h("i", { class: line.dash ? "dashed" : "", style: `color:var(--p-${line.color})` }), `${line.label} `, shown));
       return shown;
     });
@@ -85,7 +85,7 @@ Whyway.Plots = class {
 
   // stretches of time in rows, with their words in them where there is room
   rows(title, rows) {
-    const { caption, box } = this.figure(title), shown = Whyway.h("output", {});
+    const { caption, box } = this.figure(title), shown = Whyway.h("output", { "aria-live": "off" });
     caption.append(" ", shown);
     const height = 26 * rows.length;
     const paint = (u) => rows.forEach(([, blocks], row) => blocks.forEach((block) => {

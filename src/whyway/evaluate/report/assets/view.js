@@ -36,7 +36,7 @@ Whyway.View = class {
     };
     add("story", "header", {}, ...this.story(data));
     const canvas = h("canvas", { role: "img", "aria-label": `${data.name} from above` }), tip = h("div", { class: "tip", hidden: true });
-    const clock = h("output", { class: "clock" }), why = h("p", { class: "why" });
+    const clock = h("output", { class: "clock", "aria-live": "off" }), why = h("p", { class: "why" });
     add("stage", "div", {}, h("div", { class: "ground" }, canvas, tip, clock, this.zoom()), why, Whyway.View.key(data));
     const moments = add("moments", "nav", { "aria-label": "remarkable moments" }, data.moments.map(([at, text, kind]) => (
       h("button", { type: "button", class: `moment ${kind}`, "data-at": at, onclick: () => this.go(at * data.dt, true) },
@@ -79,7 +79,7 @@ Whyway.View = class {
     const { h } = Whyway;
     this.play = h("button", { type: "button", class: "play", "aria-label": "play", onclick: () => (this.playing === null ? this.start() : this.pause()) }, "▶");
     this.seek = h("input", { type: "range", min: 0, max: this.end, step: this.step, value: 0, "aria-label": "time", oninput: () => this.go(+this.seek.value, true) });
-    this.clock = h("output", { class: "time" });
+    this.clock = h("output", { class: "time", "aria-live": "off" });
     this.pace = h("select", { "aria-label": "pace", onchange: () => { if (this.playing !== null) { this.pause(); this.start(); } } },
       [0.25, 0.5, 1, 2, 4].map((pace) => h("option", { value: pace, selected: pace === 1 }, `${pace}×`)));
     this.element.append(h("div", { class: "controls" }, this.play, this.seek, this.clock, this.pace));
@@ -124,7 +124,7 @@ Whyway.View = class {
         part.why.textContent = frame.why === undefined ? "no trace at this instant" : data.texts[frame.why];
         part.panel.show(at);
         const moments = [...part.moments.children], passed = moments.filter((m) => +m.dataset.at <= at).pop();
-        for (const moment of moments) moment.toggleAttribute("aria-current", moment === passed && at - +moment.dataset.at < 1 / data.dt);
+        for (const moment of moments) moment.setAttribute("aria-current", String(moment === passed && at - +moment.dataset.at < 1 / data.dt));
       }
       part.plots.show(at);
       part.at = at;
