@@ -28,6 +28,9 @@ BACK_SHARE = 0.5
 """Of these limits, within which a pose that was lost is believed again: the distance alone must not bring it back."""
 GAP_S = 1.0
 """After a longer silence dead reckoning proves nothing."""
+_ROLLS_ON = 1.5, 20.0
+"""Of the way to a stand and beside it: who has gone farther since the pose was lost is not stopped by us (a recording, a person), and for
+him we begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class OdometryCheck:
         """Forget everything."""
         self._window: deque[_Reading] = deque()
         self._lost = False
-        self._way_m = 0.0
+        self._way_m = self._until_m = 0.0
 
     @property
     def lost(self) -> bool:
@@ -110,6 +113,15 @@ class OdometryCheck:
         self._window.append(last.then(stamp_ns, ego))
         before, off = self._lost, self._off()
         self._lost = off is not None
+        if not before:
+            brake = self._limits.minimal_risk_brake_mps2
+            share, more_m = _ROLLS_ON
+            rolls_m = share * ego.v_mps**2 / (2.0 * brake) + more_m
+            self._until_m = self._window[-1].way_m + rolls_m
+        elif self._lost and self._window[-1].way_m > self._until_m:
+            self.reset()
+            self._window.append(_Reading(stamp_ns, ego))
+            return jumped
         if before or self._lost:
             # between the one still believed and the newest is none that may be
             self._window = deque((self._window[0], self._window[-1]))
