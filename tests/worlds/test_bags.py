@@ -187,6 +187,13 @@ def test_a_long_recording_does_not_fill_the_memory(tmp_path: Path, kind: str) ->
     assert count == 100 * 200_004 and most < 8_000_000
 
 
+def test_a_folder_of_several_recordings_is_not_one(tmp_path: Path) -> None:
+    for name in ("a.mcap", "b.mcap"):
+        made.write_mcap(tmp_path / name, made.strings(5))
+    with pytest.raises(BagError, match="b.mcap does not begin after a.mcap; give one"):
+        open_bag(tmp_path)
+
+
 # ------------------------------------------------------------------------------------------------------ truncation
 
 
@@ -203,7 +210,7 @@ def test_an_mcap_cut_anywhere_keeps_what_is_before_the_cut(
     if plain:  # then a message is whole as soon as its text is
         ends = [data.index(text.encode()) + len(text) + 1 for text in whole]
     cut_path = tmp_path / "cut.mcap"
-    for cut in range(0, len(data), 11):
+    for cut in range(0, len(data), 17):
         cut_path.write_bytes(data[:cut])
         found = recovered(cut_path)
         assert found == whole[: len(found)]
@@ -220,7 +227,7 @@ def test_a_ros1_bag_cut_anywhere_keeps_what_is_before_the_cut(tmp_path: Path, pa
     counts = []
     cut_path = tmp_path / "cut.bag"
     # the header is padded to 4 KiB
-    for cut in [*range(0, 4200, 500), *range(4200, len(data), 13)]:
+    for cut in [*range(0, 4200, 500), *range(4200, len(data), 19)]:
         cut_path.write_bytes(data[:cut])
         found = recovered(cut_path)
         assert found == whole[: len(found)]

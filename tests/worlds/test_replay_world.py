@@ -72,9 +72,9 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def town_drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our own drive of four seconds."""
+    """Our own drive of three seconds."""
     path = tmp_path_factory.mktemp("town") / "own.mcap"
-    drive("town", "rules", 3, Config(), path, 4.0)
+    drive("town", "rules", 3, Config(), path, 3.0)
     return path
 
 
@@ -164,7 +164,7 @@ def test_a_recording_that_was_cut_is_replayed_to_the_cut(town_drive: Path, tmp_p
     data = town_drive.read_bytes()
     (tmp_path / "cut.mcap").write_bytes(data[: 2 * len(data) // 3])
     world = replay(tmp_path / "cut.mcap")
-    assert 1.0 < world.duration_s < 4.0 and "breaks off after" in world.notes["lost"]
+    assert 1.0 < world.duration_s < 3.0 and "breaks off after" in world.notes["lost"]
     whole = passed(replay(town_drive))
     for ours, theirs in zip(passed(world)[:-1], whole, strict=False):
         assert same(ours, theirs)

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -83,6 +84,8 @@ def open_bag(path: Path | str) -> Bag:
             f"{path}: not a recording by its name; give a rosbag2 folder or a .mcap, .db3 or .bag"
         )
     bag = Bag(path, tuple(files), packed)
+    if len(files) > 1 and not (path / METADATA).exists():
+        _one_after_the_other(bag)
     if next(bag.records(), None) is None:
         why = f" ({'; '.join(bag.lost)})" if bag.lost else ""
         raise BagError(f"{path}: holds no message{why}; record again, or give another recording")
@@ -246,6 +249,27 @@ def _files_of(folder: Path) -> tuple[list[Path], bool]:
             f"{folder / METADATA}: {what}; bring the file, or make the list anew with `ros2 bag reindex {folder}`"
         )
     return [folder / name for name in names], mode == "message"
+
+
+def _one_after_the_other(bag: Bag) -> None:
+    """Files that nothing but their folder holds together must be parts of one recording.
+
+    Raises:
+      BagError: one begins before the one before it.
+    """
+    begins: list[tuple[int, str]] = []
+    for path in bag.files:
+        try:
+            first = next(Bag(path, (path,), False).records(), None)
+        except BagError:
+            continue
+        if first is not None:
+            begins.append((first[1], path.name))
+    for (before, a), (after, b) in pairwise(begins):
+        if after <= before:
+            raise BagError(
+                f"{bag.path}: holds several recordings, not the parts of one: {b} does not begin after {a}; give one of the files"
+            )
 
 
 def _metadata(path: Path) -> dict[str, Any]:
