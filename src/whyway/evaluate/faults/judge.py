@@ -119,12 +119,14 @@ def _broken(
     due, end = i.from_s + promised.within_s, min(i.to_s, float(t_s[-1]))
     if promised.needs_view and not _seen_all_the_while(log, i.from_s, end):
         return ""
+    stands = i.from_s + stands_s
+    if not promised.lasts:
+        end = min(end, stands)
     fast = np.abs(drive.v_mps) >= STANDS_MPS
     open_road = (t_s > due + 1e-6) & (t_s < end - 1e-6) & fast & ~falls
     if open_road.any():
         at = float(t_s[open_road][0])
         return f"drives on at {at:.1f} s, though a fallback is promised from {due:.1f} s"
-    stands = i.from_s + stands_s
     moving = fast & (t_s > stands) & (t_s < end - 1e-6)
     if moving.any():
         at, v = float(t_s[moving][0]), float(drive.v_mps[moving][0])
