@@ -114,6 +114,7 @@ def test_a_looser_dial_is_a_later_promise_and_faster_is_a_longer_stop():
 def test_a_late_pose_is_right_again_where_the_car_stands():
     late, frozen = (promise(parse(t), CONFIG, 10.0) for t in ("late:pose=1", "freeze:pose=60"))
     assert late.within_s == frozen.within_s and not late.lasts and frozen.lasts
+    assert not promise(parse("clock:step=10"), CONFIG, 10.0).lasts
 
 
 def test_what_makes_driving_impossible_may_never_harm():

@@ -79,7 +79,8 @@ class Promise:
       harmless: whether it may cause no harm.
       within_s: driving is impossible: so long after its beginning the car stands or is in a fallback, and stays so; None: it may drive on.
       brake_mps2: with how much it then comes to a stand.
-      lasts: whether driving stays impossible; a pose that is late is right again where the car stands, and it may set off again.
+      lasts: whether driving stays impossible; where the car stands a late pose is right again, and after a leap a clock goes on: it may set
+        off again.
       needs_view: promised only where something is detected all the while.
       reason: why the promise ends where it does.
     """
@@ -112,7 +113,7 @@ def promise(injection: Injection, config: Config, v_mps: float) -> Promise:
         brake_mps2=min(safety.minimal_risk_brake_mps2, config.sim.command_timeout_brake_mps2)
         if by_vehicle
         else safety.minimal_risk_brake_mps2,
-        lasts=injection.name != "late:pose",
+        lasts=injection.name not in ("late:pose", "clock:step"),
         needs_view=injection.what == "detections",
         reason="never detected, never avoided" if envelope is None else envelope.reason,
     )
