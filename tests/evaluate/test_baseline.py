@@ -115,7 +115,10 @@ def test_the_table_fits_120_columns_and_shows_failures_first(both):
     )  # fmt: skip
     text = printed(turned, width=120)
     assert max(map(len, text.splitlines())) <= 120
-    assert "…" not in re.sub(r"\S+ … \S+", "", text), "nothing is cut off"
+    narrow = printed(turned, width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    for told in (text, narrow):
+        assert "…" not in re.sub(r"\S+ … \S+", "", told), "nothing is cut off"
     order = ["6 of 8 drives failed", "ran into actor", "constant_velocity on 8 drives, against rules", "difference", "worse"]  # fmt: skip
     places = [text.index(word) for word in order]
     assert places == sorted(places)

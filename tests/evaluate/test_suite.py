@@ -115,7 +115,7 @@ def test_a_suite_is_judged_resumed_and_told(suite, tmp_path):
 
 def printed(summary, width=120):
     console = Console(width=width, file=io.StringIO())
-    console.print(suite_table(summary))
+    console.print(suite_table(summary, width))
     return console.file.getvalue()
 
 

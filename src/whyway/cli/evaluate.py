@@ -67,7 +67,9 @@ class Evaluate:
         if self.json:
             sys.stdout.write(json.dumps(summary) + "\n")
         else:
-            out_console.print(suite_table(summary))
+            # what is not a terminal has room for everything
+            width = out_console.width if out_console.is_terminal else 120
+            out_console.print(suite_table(summary, width), width=width)
             out_console.print(f"\n{out / 'summary.json'}\n{out / 'report.html'}", soft_wrap=True)
         return code
 

@@ -123,7 +123,10 @@ _WORDS = {"pdms": "PDMS", "epdms": "EPDMS", "carla": "CARLA", "nuplan": "nuPlan"
 
 def label(name: str) -> str:
     """A metric's name as people write it: "latency_p99_ms" -> "latency p99 [ms]"."""
-    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    words = [_WORDS.get(word, word) for word in name.split("_")]
+    if len(words) > 1 and words[-2].startswith("["):  # plan_ade_m_3s: the unit goes last
+        words[-2:] = [words[-1].replace("s", " s"), words[-2]]
+    return " ".join(words)
 
 
 def measure_of(name: str) -> Measure:

@@ -1,4 +1,4 @@
-"""A suite's summary for a terminal of 120 columns: what failed first, then numbers with intervals, and the baseline beside them."""
+"""A suite's summary for a terminal of 120 columns, or of 80: what failed first, then numbers with intervals, and the baseline beside them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from whyway.evaluate.suites.route_table import route_table
 
 MOST_FAILURES = 20
 """Lines of failed drives; the page has them all."""
+
+WIDE = 112
+"""Columns that both intervals need."""
 
 SHOWN = (
     (
@@ -38,11 +41,12 @@ SHOWN = (
 _COLORS = {"better": "green", "worse": "red"}
 
 
-def suite_table(summary: Mapping[str, Any]) -> Group:
-    """The summary for a terminal."""
+def suite_table(summary: Mapping[str, Any], width: int = 120) -> Group:
+    """The summary for a terminal of so many columns."""
     scenes = summary["scenes"]
     parts: list[RenderableType | None] = [
-        route_table(scenes), family_table(scenes), _failures(summary), _asks(summary), _numbers(summary),
+        route_table(scenes), family_table(scenes), _failures(summary), _asks(summary),
+        _numbers(summary, width >= WIDE),
     ]  # fmt: skip
     told = [p for p in parts if p is not None]
     state = "[yellow]interrupted: judged as far as it came. [/]" if summary.get("state") == "interrupted" else ""  # fmt: skip
@@ -103,7 +107,8 @@ def _asks(summary: Mapping[str, Any]) -> Table | None:
     return table
 
 
-def _numbers(summary: Mapping[str, Any]) -> Table:
+def _numbers(summary: Mapping[str, Any], wide: bool) -> Table:
+    """Values and, where there is room or no baseline, their intervals."""
     numbers, baseline = summary["summary"], summary.get("baseline")
     differences = summary.get("differences", {})
     drives = numbers["scenes"]
@@ -113,22 +118,30 @@ def _numbers(summary: Mapping[str, Any]) -> Table:
         title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
     )  # fmt: skip
     table.add_column("metric", min_width=20)
-    table.add_column(_driver(summary), justify="right")
-    table.add_column("95 % interval", style="dim", no_wrap=True)
+    table.add_column(_driver(summary), justify="right", min_width=6)
+    own = wide or not baseline
+    if own:
+        table.add_column("95 % interval", style="dim", no_wrap=True)
     if baseline:
-        table.add_column(_driver(baseline), justify="right")
+        table.add_column(_driver(baseline), justify="right", min_width=6)
         table.add_column("difference", justify="right", no_wrap=True)
         table.add_column("95 % interval", style="dim", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
     sections = _chosen(numbers, differences)
     for section in sections:
         for name in section:
-            table.add_row(*_cells(name, numbers, baseline, differences.get(name)))
+            cells = _cells(name, numbers, baseline, differences.get(name))
+            table.add_row(*(cells if own else _narrow(cells)))
         table.add_section()
     rest = len(numbers.get("intervals", {}).keys() - {name for s in sections for name in s})
     if rest:
         table.caption, table.caption_justify = f"and {rest} more numbers in summary.json", "left"
     return table
+
+
+def _narrow(cells: Sequence[str]) -> list[str]:
+    """A row with a baseline where there is little room."""
+    return [*cells[:2], *cells[3:-1], cells[-1].replace("no difference shown", "none shown")]
 
 
 def _driver(run: Mapping[str, Any]) -> str:
