@@ -175,6 +175,7 @@ def _state(order: Order) -> _State:
     """Who drives what, checked before anything starts."""
     suite = find_suite(order.suite)
     driver = order.driver or (suite.drivers[0] if suite.drivers else "rules")
+    driver_config(driver, order.config)  # is there such a one?
     rival = order.baseline
     if rival is None and len(suite.drivers) == 2 and suite.drivers[1] != driver:
         rival = suite.drivers[1]
