@@ -33,9 +33,12 @@ from whyway.types import (
     EgoState,
     InputError,
     LaneMap,
+    LightColor,
+    LightState,
     ObjectClass,
     Observation,
     Route,
+    TrafficLight,
     Truth,
     same,
 )
@@ -382,6 +385,32 @@ def test_detections_without_names_become_road_users_by_our_tracker(
     assert len(seen) > 0 and len(ours) >= 0.6 * len(seen)
     for a in ours:
         assert min(math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) for b in true.actors) < 1.0
+
+
+def test_after_the_handover_lights_show_what_they_showed(tmp_path: Path) -> None:
+    n, red, green = 60, LightColor.RED, LightColor.GREEN
+    x = 0.8 * np.arange(n)
+    lane_map, route = driven_road(x, 0 * x, np.full(n, 8.0), "way")
+    light = TrafficLight(9, 60.0, 3.0, route.lane_ids[:1])
+    with LogWriter(tmp_path / "a.mcap", {}) as log:
+        log.write(topics.LANE_MAP.name, dataclasses.replace(lane_map, lights=(light,)))
+        log.write(topics.ROUTE.name, route)
+        for k in range(n):
+            ego = EgoState(float(x[k]), 0.0, 0.0, 8.0, 0.0, 0.0, 0.0)
+            # it is out of sight for a while, and turns green meanwhile
+            seen = () if 20 <= k < 30 else (LightState(9, green if 30 <= k < 45 else red, 1.0),)
+            log.write(
+                topics.OBSERVATION.name, Observation(k * CYCLE_NS, k * CYCLE_NS, ego, (), seen)
+            )
+    world = replay(tmp_path / "a.mcap", handover_s=1)
+    assert world.notes["lights"] == "1 of 1 as recorded"
+    world.reset()
+    shown = {}
+    while not world.done:
+        world.step(Command(world.stamp_ns, 0.0, 0.0))
+        if world.stamp_ns > CYCLE_NS * 10:
+            shown[world.stamp_ns // CYCLE_NS] = world.truth().lights[0].color
+    assert shown == {k: green if 30 <= k < 45 else red for k in range(11, n)}
 
 
 @pytest.mark.parametrize("at", [0.02, 11.9, 100.0])

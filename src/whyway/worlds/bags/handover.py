@@ -1,7 +1,8 @@
 """From a recording into the simulator: at one instant the recorded ego becomes the simulated one, among the recorded road users.
 
 Who is there is taken from the recording: its truth or its named objects; where detections have no names, our own tracker gives them
-some. They go on as they were recorded, or by themselves once the ego is in their way (`sim.traffic.reactive_logs`).
+some. They go on as they were recorded, or by themselves once the ego is in their way (`sim.traffic.reactive_logs`). Lights go on showing
+what they showed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from whyway.maps.road import Road
 from whyway.maps.signals import SignalPlan
 from whyway.perception import Perception
 from whyway.types import CYCLE_S, Actor, LaneMap, ObjectClass, Route
+from whyway.worlds.bags.recorded_lights import recorded_lights
 from whyway.worlds.bags.recording import Recording
 from whyway.worlds.sim.engine import begin
 from whyway.worlds.sim.logs import Track, build_logs, build_signals, recorded_way
@@ -57,7 +59,9 @@ def taken_over(
       seed: of the sensors.
       config: the whole tree.
     """
-    lane_map, route, signals = road
+    lane_map, route, programs = road
+    lights = recorded_lights(recording, lane_map, end, config)
+    signals = SignalPlan({**programs.cycles, **lights.cycles})
     named = recording.knows_actors
     cast = (_named if named else _tracked)(recording, at, end, lane_map, route, config)
     ids = sorted(i for i, c in cast.items() if len(c.cycles) >= SHORTEST)
@@ -79,7 +83,11 @@ def taken_over(
     how = "as recorded" if named else "as our tracker saw them in the recorded detections"
     react = ", reacting" if config.sim.traffic.reactive_logs else ", reacting to nothing"
     told = f"until the handover {recording.facts.notes['actors']}, then {len(ids)} {how}{react}"
-    return SimWorld(setting, seed, config), {"actors": told}
+    notes = {
+        "actors": told,
+        "lights": f"{len(lights.cycles)} of {len(lane_map.lights)} as recorded",
+    }
+    return SimWorld(setting, seed, config), notes
 
 
 def _named(
