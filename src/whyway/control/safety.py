@@ -7,9 +7,7 @@ at standstill after every input has been well for a while. Else emergency brakin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +16,9 @@ from whyway.control.emergency import TIMES_S, EmergencyBrake, Threat
 from whyway.control.follower import Follower
 from whyway.control.odometry import OdometryCheck
 from whyway.control.path import PlanPath
+from whyway.control.placing import as_seen
 from whyway.control.validate import followable, plan_fault
-from whyway.geometry import from_frame, to_frame, wrap_angle
+from whyway.geometry import wrap_angle
 from whyway.maps.road import Road
 from whyway.motion import actuate, single_track
 from whyway.types import (
@@ -29,10 +28,8 @@ from whyway.types import (
     Floats,
     Observation,
     Plan,
-    PredictedPath,
     SafetyState,
     Scene,
-    TrackedObject,
     Verdict,
 )
 
@@ -276,7 +273,7 @@ class Safety:
             return None
         # the scene stands in the map by the pose that is not believed: others are where they are as seen from the car
         lost = self._odometry.lost and scene.ego.is_finite
-        objects = _as_seen(scene.objects, scene.ego, ego) if lost else scene.objects
+        objects = as_seen(scene.objects, scene.ego, ego) if lost else scene.objects
         start_s, _, _ = path.project(ego.x_m, ego.y_m, ego.yaw_rad)
         return self._brake.assess(path, start_s, travel_m, ego.v_mps, objects, self._emergency)
 
@@ -334,38 +331,6 @@ def _stale(now_ns: int, stamp_ns: int, limit_s: float, what: str, fault: Fault) 
             f"{what} is {-age_s:.2f} s ahead of time (limit {limit_s:.2f}): minimal-risk stop",
         )
     return None
-
-
-def _as_seen(
-    objects: Sequence[TrackedObject], wrong: EgoState, ego: EgoState
-) -> tuple[TrackedObject, ...]:
-    """Objects placed in `map` from a wrong ego, placed anew from the right one; their predictions go along."""
-    turn = ego.yaw_rad - wrong.yaw_rad
-    c, s = math.cos(turn), math.sin(turn)
-
-    def moved(x: Any, y: Any) -> tuple[Any, Any]:
-        own = to_frame(x, y, wrong.x_m, wrong.y_m, wrong.yaw_rad)
-        return from_frame(*own, ego.x_m, ego.y_m, ego.yaw_rad)
-
-    def path(p: PredictedPath) -> PredictedPath:
-        x, y = moved(p.x_m, p.y_m)
-        return replace(p, x_m=x, y_m=y, yaw_rad=p.yaw_rad + turn)
-
-    found = []
-    for o in objects:
-        x, y = moved(o.x_m, o.y_m)
-        found.append(
-            replace(
-                o,
-                x_m=float(x),
-                y_m=float(y),
-                yaw_rad=float(wrap_angle(o.yaw_rad + turn)),
-                vx_mps=c * o.vx_mps - s * o.vy_mps,
-                vy_mps=s * o.vx_mps + c * o.vy_mps,
-                predictions=tuple(path(p) for p in o.predictions),
-            )  # fmt: skip
-        )
-    return tuple(found)
 
 
 def _command_problem(command: Command | None) -> _Problem | None:
