@@ -36,6 +36,7 @@ def drive(scene, driver, seed, config, log_path, duration_s=None):
     if text == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(float(os.environ.get("MADE_DRIVE_TAKES_S", "0")))
+    (log_path.parent / "threads.txt").write_text(os.environ.get("OMP_NUM_THREADS", "any"))
     others = (Other(straight(60.0, 0.0)),) if text == "collide" else ()
     made = Made(log_path.parent / f"{log_path.stem}-made")
     made.folder.mkdir(exist_ok=True)
@@ -102,6 +103,9 @@ def test_a_suite_is_judged_resumed_and_told(suite, tmp_path):
         "deeper__hit-seed1.mcap",
         "fine-seed1.mcap",
     ]
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        assert (out / "logs" / "threads.txt").read_text() == "1", "a core for each process"
 
     # what is known is not driven again; what is new, or lost in a kill, is
     (out / "scores" / "fine-seed1.json").unlink()

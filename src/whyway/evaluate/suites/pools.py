@@ -9,8 +9,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 from whyway.evaluate.suites.job import DIED, DeadError, Job, Outcome, drive_and_judge
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Where every core has a process, threads of linear algebra wait for each other: they cost 25 to 50 % more CPU time (four scenes, two cores)."""
 
 Pool = Callable[[Sequence[Job]], Iterator[tuple[Job, Outcome]]]
 """Runs jobs somewhere and gives each with its outcome, as they are done."""
@@ -40,13 +44,26 @@ def _submitted(jobs: Sequence[Job], count: int) -> Iterator[tuple[Job, Future[di
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_worker) as pool:
         try:
-            futures = {pool.submit(drive_and_judge, job): job for job in jobs}
+            with _one_thread_each():
+                futures = {pool.submit(drive_and_judge, job): job for job in jobs}
             for future in as_completed(futures):
                 yield futures[future], future
         except BaseException:  # interrupted: the pool would first wait for every job
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """What is started meanwhile does its linear algebra in one thread, unless the user has said otherwise."""
+    added = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _worker() -> None:
