@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tyro
 from rich.console import Console
 from rich.markup import escape
 
@@ -62,8 +63,8 @@ class Drive:
     """Folder of the run; out/drive/<world>-<driver>-<seed>-<time> otherwise."""
     config: Path | None = None
     """YAML with dials to set."""
-    inject: tuple[str, ...] = ()
-    """Faults to inject, kind:what=value@from-to, e.g. late:detections=0.3@5-10; to nodes over ROS 2 also kill:reasoner@12."""
+    inject: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A fault to inject, once for each: kind:what=value@from-to, e.g. late:detections=0.3@5-10; over ROS 2 also kill:reasoner@12."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Drive, then judge."""
