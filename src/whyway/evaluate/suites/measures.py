@@ -79,9 +79,10 @@ MEASURES: Mapping[str, Measure] = {
         "min_pet_s", "min_a_req_mps2",
     ),
     **_listed(
-        "sum", "low", "at_fault_collisions", "collisions", "red_lights_run", "interventions", "silent_changes", "silent_failures",
+        "sum", "low", "at_fault_collisions", "collisions", "red_lights_run", "silent_changes", "silent_failures",
         "carla_pedestrian", "carla_vehicle", "carla_static", "carla_red_light", "carla_stop_sign", event=True,
     ),
+    **_listed("sum", None, "interventions", event=True),  # none is no merit of who has no supervisor
     **_listed(
         "share", "high", "consistency_longitudinal", "consistency_lateral", "grounding", "grounding_scene",
         "grounding_truth", "consistency_driven_longitudinal", "consistency_driven_lateral",
