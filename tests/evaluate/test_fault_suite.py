@@ -26,7 +26,7 @@ CONFIG = Config()
 SMALL = """
 from_s: 2
 worlds: [{world: "family:sharp_curve", duration_s: 8}]
-faults: [{fault: "freeze:odometry", values: [60]}]
+faults: [{fault: "freeze:odometry", values: [60]}, {fault: "clock:step", values: [10]}]
 """
 
 
@@ -130,15 +130,16 @@ def test_what_makes_driving_impossible_may_never_harm():
 def test_who_drives_on_blindly_is_caught_and_who_stops_is_not(tmp_path, capsys):
     argv = ["faults", "--suite", str(suite_file(tmp_path)), "--jobs", "1"]
     assert main([*argv, "--out", str(tmp_path / "safe")]) == OK
-    assert "1 of 1 promises kept" in capsys.readouterr().out
+    assert "2 of 2 promises kept" in capsys.readouterr().out
     assert not list((tmp_path / "safe" / "logs").iterdir())
 
     assert main([*argv, "--out", str(tmp_path / "blind"), "--safety.enabled=false"]) == NO
     told = capsys.readouterr().out
     assert "BROKEN freeze:odometry=60@2 in family:sharp_curve 1: drives on at" in told
-    assert "left the road" in told and "0 of 1 promises kept" in told
-    (log,) = (tmp_path / "blind" / "logs").iterdir()
-    assert "freeze" in log.name
+    assert "left the road" in told and "0 of 2 promises kept" in told
+    assert "BROKEN clock:step=10@2 in family:sharp_curve 1: drives on at" in told
+    logs = sorted(p.name for p in (tmp_path / "blind" / "logs").iterdir())
+    assert len(logs) == 2 and "clock_step" in logs[0] and "freeze_odometry" in logs[1]
     summary = json.loads((tmp_path / "blind" / "faults.json").read_text())
     assert summary["points"][0]["harmed"] == summary["points"][0]["broken"] == 1
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from whyway import topics
 from whyway.config import Config, override
 from whyway.evaluate.drive import Drive, read_drive
+from whyway.evaluate.driving.pdms import DrivingScore, driving_score
 from whyway.evaluate.faults.promise import Promise, promise
-from whyway.evaluate.pdms import DrivingScore, driving_score
 from whyway.log import Log
 from whyway.types import Floats, Observation, SafetyState, Verdict
 from whyway.worlds.faults import Injection
@@ -120,9 +120,10 @@ def _broken(
     if promised.needs_view and not _seen_all_the_while(log, i.from_s, end):
         return ""
     stands = i.from_s + stands_s
-    if not promised.lasts:
-        end = min(end, stands)
     fast = np.abs(drive.v_mps) >= STANDS_MPS
+    stood = np.flatnonzero(~fast & (t_s > i.from_s))
+    if not promised.lasts and len(stood):
+        end = min(end, float(t_s[stood[0]]))
     open_road = (t_s > due + 1e-6) & (t_s < end - 1e-6) & fast & ~falls
     if open_road.any():
         at = float(t_s[open_road][0])
