@@ -16,7 +16,10 @@ PACKAGES = (
     "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro",
 )  # fmt: skip
 """What pyproject.toml asks for; written out because an installation by colcon has no such metadata."""
-OPTIONAL = (("torch", "train", "training"), ("carla", "carla", "CARLA worlds"))
+OPTIONAL = (
+    ("torch", "train", "training"), ("carla", "carla", "CARLA worlds"), ("ray", "ray", "suites on a cluster"),
+    ("rerun-sdk", "view", "whyway view --rerun"), ("pyarrow", "nuplan", "nuPlan's tables as Parquet"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from whyway.cli import OK, WRONG_INPUT, main
 from whyway.evaluate.bench import bench_metrics, judge, synthetic_drive, synthetic_plans
-from whyway.evaluate.criticality import criticality
+from whyway.evaluate.driving.criticality import criticality
 from whyway.maps.road import Road
 from whyway.maps.town import make_town
 from whyway.types import InputError

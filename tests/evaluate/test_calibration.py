@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from made_drives import Other, a_citation, a_scene, a_trace, stopping, straight
 
 from whyway.evaluate.drive import read_drive
-from whyway.evaluate.forecasts import prediction_calibration
 from whyway.evaluate.metrics.calibration import (
     LEAST_P,
     brier_score,
@@ -19,6 +18,7 @@ from whyway.evaluate.metrics.calibration import (
     negative_log_likelihood,
 )
 from whyway.evaluate.score import score
+from whyway.evaluate.traces.forecasts import prediction_calibration
 from whyway.types import Intent, PredictedPath
 
 EGO = straight(20.0, 8.0)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_drives import LENGTH_M, LIGHT, STOP_X, Other, road, straight
 
-from whyway.evaluate.carla_score import CarlaScore, carla_score, time_limit_s
 from whyway.evaluate.drive import read_drive
+from whyway.evaluate.driving.carla_score import CarlaScore, carla_score, time_limit_s
 from whyway.types import LightColor, ObjectClass, Route
 
 ALONE = straight(20.0, 10.0)

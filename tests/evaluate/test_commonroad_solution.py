@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from whyway.cli import OK, WRONG_INPUT, main
-from whyway.evaluate.commonroad_score import score_solution
+from whyway.evaluate.driving.commonroad_score import score_solution
 from whyway.evaluate.formats.commonroad_solution import read_solution
 from whyway.evaluate.formats.jsonfile import FormatError
 from whyway.evaluate.metrics import commonroad as costs

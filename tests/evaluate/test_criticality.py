@@ -10,7 +10,7 @@ from made_drives import Other, stopping, straight
 from scenes import a_drive
 
 from whyway.evaluate import score
-from whyway.evaluate.criticality import criticality
+from whyway.evaluate.driving.criticality import criticality
 from whyway.evaluate.metrics import criticality as metrics
 from whyway.geometry import boxes_overlap
 

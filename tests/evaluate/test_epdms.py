@@ -9,11 +9,11 @@ from scenes import a_drive, plan_of
 from scipy.signal import savgol_filter
 
 from whyway.evaluate import score
-from whyway.evaluate.epdms import compare_plans, epdms_score
+from whyway.evaluate.driving.epdms import compare_plans, epdms_score
+from whyway.evaluate.driving.open_loop import open_loop_score
+from whyway.evaluate.driving.pdms import driving_score
 from whyway.evaluate.metrics import navsim_v2 as metrics
 from whyway.evaluate.metrics.navsim_comfort import at_center
-from whyway.evaluate.open_loop import open_loop_score
-from whyway.evaluate.pdms import driving_score
 from whyway.types import LightColor, ObjectClass
 
 ALONE = straight(20.0, 10.0)

@@ -25,9 +25,16 @@ from whyway.cli import OK, WRONG_INPUT, main
 from whyway.cli.explain_sketch import AHEAD_M, BEHIND_M, sketch
 from whyway.config import Config
 from whyway.drives import drive
-from whyway.evaluate.explain import ExplainError, account, span
-from whyway.evaluate.story import story
-from whyway.evaluate.why_not import DONE, LEFT, NOT_WEIGHED, alternative, alternatives, why_not
+from whyway.evaluate.black_box.explain import ExplainError, account, span
+from whyway.evaluate.black_box.story import story
+from whyway.evaluate.black_box.why_not import (
+    DONE,
+    LEFT,
+    NOT_WEIGHED,
+    alternative,
+    alternatives,
+    why_not,
+)
 from whyway.log import read_log
 from whyway.types import (
     Conflict,

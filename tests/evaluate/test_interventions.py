@@ -9,8 +9,8 @@ from made_drives import a_trace, road, straight
 from whyway.config import Config
 from whyway.driver import make_planner
 from whyway.drives import drive
-from whyway.evaluate.explain import ExplainError
-from whyway.evaluate.interventions import (
+from whyway.evaluate.black_box.explain import ExplainError
+from whyway.evaluate.traces.interventions import (
     DECLARED,
     REPRODUCED,
     SAY_LEFT,

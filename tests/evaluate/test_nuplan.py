@@ -10,9 +10,9 @@ from made_drives import LIMIT_MPS, Other, road, stopping, straight
 from scenes import a_drive
 
 from whyway.evaluate import score
+from whyway.evaluate.driving.nuplan_score import nuplan_score
+from whyway.evaluate.driving.pdms import driving_score
 from whyway.evaluate.metrics import nuplan as metrics
-from whyway.evaluate.nuplan_score import nuplan_score
-from whyway.evaluate.pdms import driving_score
 from whyway.types import ObjectClass
 
 ALONE = straight(20.0, 10.0)

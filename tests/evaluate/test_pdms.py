@@ -8,7 +8,7 @@ from made_drives import LIGHT, OFFSET_M, STOP_X, Other, stopping, straight
 
 from whyway.evaluate import score
 from whyway.evaluate.drive import ScoreError, read_drive
-from whyway.evaluate.pdms import windows
+from whyway.evaluate.driving.pdms import windows
 from whyway.log import LogWriter, read_log
 from whyway.types import Command, LightColor, ObjectClass
 

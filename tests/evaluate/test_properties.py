@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from made_drives import Other, stopping
 from scenes import a_drive, mirrored, moved, plan_of
 
-from whyway.evaluate import reference
-from whyway.evaluate.criticality import criticality
-from whyway.evaluate.epdms import epdms_score
-from whyway.evaluate.nuplan_score import nuplan_score
-from whyway.evaluate.pdms import driving_score
+from whyway.evaluate.driving import reference
+from whyway.evaluate.driving.criticality import criticality
+from whyway.evaluate.driving.epdms import epdms_score
+from whyway.evaluate.driving.nuplan_score import nuplan_score
+from whyway.evaluate.driving.pdms import driving_score
 from whyway.evaluate.score import route_completion
 from whyway.types import LightColor, ObjectClass
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_drives import road
 
-from whyway.evaluate.road_edge import RoadEdge
+from whyway.evaluate.traffic.road_edge import RoadEdge
 from whyway.maps.road import Road
 from whyway.types import InputError, LaneKind
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from made_drives import Other, a_citation, a_plan, a_scene, a_trace, road, stopping, straight
 
 from whyway.evaluate import score
-from whyway.evaluate.coverage import coverage
-from whyway.evaluate.driven import stands_until
-from whyway.evaluate.silence import Behaviour, silence
+from whyway.evaluate.traces.coverage import coverage
+from whyway.evaluate.traces.driven import stands_until
+from whyway.evaluate.traces.silence import Behaviour, silence
 from whyway.log import LogWriter, read_log
 from whyway.maps.road import Road
 from whyway.topics import LANE_MAP, ROUTE, SCENE, TRACE

@@ -35,7 +35,7 @@ from whyway.evaluate.metrics.wosac_features import (
     signed_box_distance,
     time_to_collision,
 )
-from whyway.evaluate.realism import TRAFFIC, record, traffic_realism
+from whyway.evaluate.traffic.realism import TRAFFIC, record, traffic_realism
 from whyway.maps.commonroad import read_scene
 from whyway.types import InputError
 

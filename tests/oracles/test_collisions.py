@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import COMPARED
 
-from whyway.evaluate.commonroad_score import score_solution, touches
+from whyway.evaluate.driving.commonroad_score import score_solution, touches
 from whyway.evaluate.formats.commonroad_solution import VEHICLES, ProblemSolution, read_solution
 from whyway.evaluate.metrics import commonroad as costs
 from whyway.evaluate.metrics.navsim import Collision, collision_kinds

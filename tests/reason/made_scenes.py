@@ -8,10 +8,10 @@ import math
 import numpy as np
 from roads import arc, ids, road, straight
 
-from whyway.evaluate.interventions import decision as decision
-from whyway.evaluate.interventions import declared as declared
-from whyway.evaluate.interventions import without as without
-from whyway.evaluate.interventions import without_cause as without_cause
+from whyway.evaluate.traces.interventions import decision as decision
+from whyway.evaluate.traces.interventions import declared as declared
+from whyway.evaluate.traces.interventions import without as without
+from whyway.evaluate.traces.interventions import without_cause as without_cause
 from whyway.types import (
     EgoState,
     Intent,

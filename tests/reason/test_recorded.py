@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from whyway.config import Config
-from whyway.evaluate.interventions import counterfactuals, removals
+from whyway.evaluate.traces.interventions import counterfactuals, removals
 from whyway.plan import WaypointPlanner
 from whyway.types import CauseKind, Lateral, same
 

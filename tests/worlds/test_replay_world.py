@@ -20,7 +20,7 @@ from made_bags import Robot
 from whyway import topics
 from whyway.config import Config, load
 from whyway.drives import drive
-from whyway.evaluate.faithfulness import check
+from whyway.evaluate.traces.faithfulness import check
 from whyway.geometry import boxes_overlap
 from whyway.log import LogWriter, read_log, same_log
 from whyway.maps.opendrive_write import write_opendrive

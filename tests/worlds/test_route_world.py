@@ -12,8 +12,8 @@ import pytest
 
 from whyway.config import Config, load
 from whyway.drives import drive
-from whyway.evaluate.carla_score import carla_score
 from whyway.evaluate.drive import read_drive
+from whyway.evaluate.driving.carla_score import carla_score
 from whyway.geometry import boxes_overlap
 from whyway.log import read_log
 from whyway.maps.opendrive_write import write_opendrive

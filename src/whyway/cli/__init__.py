@@ -1,4 +1,4 @@
-"""`whyway`: drive, evaluate, map, bench, messages, doctor. Each command is one function; its arguments are its options.
+"""`whyway`: drive, replay, judge, look, explain. Each command is one class in a file of its own; its fields are its options.
 
 Exit codes: 0 success; 1 it ran, and the answer is no; 2 wrong input, one line says what to do; 130 interrupted.
 """

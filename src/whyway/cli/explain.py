@@ -48,17 +48,17 @@ class Explain:
         from whyway.cli import explain_view as view
 
         if self.interventions:
-            from whyway.evaluate.interventions import intervene
+            from whyway.evaluate.traces.interventions import intervene
 
             return intervene(log), view.show_interventions
         if self.why_not is not None:
-            from whyway.evaluate.why_not import alternative, why_not
+            from whyway.evaluate.black_box.why_not import alternative, why_not
 
             return why_not(log, alternative(self.why_not), self.at), view.show_why_not
         if self.at is not None:
-            from whyway.evaluate.explain import account
+            from whyway.evaluate.black_box.explain import account
 
             return account(log, self.at), view.show_account
-        from whyway.evaluate.story import story
+        from whyway.evaluate.black_box.story import story
 
         return story(log), view.show_story

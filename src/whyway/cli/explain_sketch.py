@@ -7,7 +7,7 @@ import string
 import numpy as np
 from rich.text import Text
 
-from whyway.evaluate.explain import Account
+from whyway.evaluate.black_box.explain import Account
 from whyway.geometry import distance_to_box, from_frame, to_frame
 from whyway.log import Log
 from whyway.maps.road import Road

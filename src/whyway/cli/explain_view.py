@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from whyway.cli.explain_sketch import letters, sketch
-from whyway.evaluate.explain import Account, forecast_words, instead, place_words
-from whyway.evaluate.interventions import Interventions
-from whyway.evaluate.story import RANK, Moment, Story
-from whyway.evaluate.why_not import DONE, LEFT, Stretch, WhyNot
+from whyway.evaluate.black_box.explain import Account, forecast_words, instead, place_words
+from whyway.evaluate.black_box.story import RANK, Moment, Story
+from whyway.evaluate.black_box.why_not import DONE, LEFT, Stretch, WhyNot
+from whyway.evaluate.traces.interventions import Interventions
 from whyway.log import Log
 from whyway.trace.sentences import deed, name, reason, risk
 from whyway.types import Agreement, LightColor, NavCommand, Risk, SafetyState

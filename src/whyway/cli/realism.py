@@ -35,7 +35,7 @@ class Realism:
     def run(self, overrides: Sequence[str]) -> int:
         """Simulate and score."""
         from whyway.evaluate.metrics.wosac import VERSION, mean_realism
-        from whyway.evaluate.realism import check_traffic, traffic_realism
+        from whyway.evaluate.traffic.realism import check_traffic, traffic_realism
 
         config = load(None, overrides)
         files = self._files()

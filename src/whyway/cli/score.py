@@ -67,7 +67,7 @@ class CommonRoad:
 
     def score(self) -> Mapping[str, Any]:
         """Read and judge."""
-        from whyway.evaluate.commonroad_score import score_solution
+        from whyway.evaluate.driving.commonroad_score import score_solution
 
         return score_solution(self.solution, self.scene)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from whyway.evaluate.criticality import criticality
 from whyway.evaluate.drive import Actors, Drive
-from whyway.evaluate.epdms import epdms_score
-from whyway.evaluate.nuplan_score import nuplan_score
-from whyway.evaluate.pdms import driving_score
+from whyway.evaluate.driving.criticality import criticality
+from whyway.evaluate.driving.epdms import epdms_score
+from whyway.evaluate.driving.nuplan_score import nuplan_score
+from whyway.evaluate.driving.pdms import driving_score
 from whyway.evaluate.score import route_completion
 from whyway.maps.path import LanePath
 from whyway.maps.road import Road

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from whyway.evaluate.carla_score import CarlaScore, carla_score
-from whyway.evaluate.criticality import Criticality, criticality
 from whyway.evaluate.drive import SHORTEST_S, Drive, read_drive
-from whyway.evaluate.epdms import EpdmsScore, epdms_score
-from whyway.evaluate.faithfulness import Faithfulness, faithfulness
-from whyway.evaluate.nuplan_score import NuplanScore, nuplan_score
-from whyway.evaluate.open_loop import OpenLoopScore, open_loop_score
-from whyway.evaluate.pdms import VERSION as PDMS_VERSION
-from whyway.evaluate.pdms import DrivingScore, driving_score
-from whyway.evaluate.reference import free_distance
+from whyway.evaluate.driving.carla_score import CarlaScore, carla_score
+from whyway.evaluate.driving.criticality import Criticality, criticality
+from whyway.evaluate.driving.epdms import EpdmsScore, epdms_score
+from whyway.evaluate.driving.nuplan_score import NuplanScore, nuplan_score
+from whyway.evaluate.driving.open_loop import OpenLoopScore, open_loop_score
+from whyway.evaluate.driving.pdms import VERSION as PDMS_VERSION
+from whyway.evaluate.driving.pdms import DrivingScore, driving_score
+from whyway.evaluate.driving.reference import free_distance
 from whyway.evaluate.supervision import (
     Happening,
     Intervention,
@@ -29,7 +28,8 @@ from whyway.evaluate.supervision import (
     interventions,
     latencies,
 )
-from whyway.evaluate.trace_score import TraceScore, trace_score
+from whyway.evaluate.traces.faithfulness import Faithfulness, faithfulness
+from whyway.evaluate.traces.trace_score import TraceScore, trace_score
 from whyway.log import Log
 from whyway.types import Plan, Verdict
 

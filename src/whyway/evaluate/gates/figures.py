@@ -5,7 +5,7 @@
   intervals of quantiles;
 * everything else: the numbers of `SceneScore.metrics()` (PDMS, collisions ...) and `COSTS`: facts of the drive, without an interval.
 
-Definitions of what is said and done: `evaluate/faithfulness.py`; nothing a trace claims of itself is believed.
+Definitions of what is said and done: `evaluate/traces/faithfulness.py`; nothing a trace claims of itself is believed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 
 from whyway import topics
 from whyway.evaluate.drive import ScoreError
-from whyway.evaluate.faithfulness import Cycle, check
 from whyway.evaluate.gates.typed import GateError, nearest
 from whyway.evaluate.score import score
 from whyway.evaluate.statistics import bootstrap_interval, quantile_interval
 from whyway.evaluate.supervision import stage_times
+from whyway.evaluate.traces.faithfulness import Cycle, check
 from whyway.log import Log
 from whyway.maps.road import Road
 from whyway.types import Agreement, Floats, Ints, LaneMap, Route, Trace

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.pdms import Contact, DrivingScore
+from whyway.evaluate.driving.pdms import Contact, DrivingScore
 from whyway.evaluate.report.picture import Instant, Instants, cited, unseen, zebra
 from whyway.evaluate.report.trace_data import Texts, guesses, trace_fields
 from whyway.trace import sentence

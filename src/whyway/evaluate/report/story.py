@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.pdms import Contact
+from whyway.evaluate.driving.pdms import Contact
 from whyway.evaluate.report.picture import UNSEEN_M, Instants, cited
 from whyway.evaluate.score import SceneScore
 from whyway.trace import sentence

@@ -8,7 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from whyway.evaluate.carla_score import PENALTIES
+from whyway.evaluate.driving.carla_score import PENALTIES
 
 _SHORT = {
     "pedestrian": "ped",

@@ -1,7 +1,7 @@
 """A route of CARLA's leaderboard as a world: a town from OpenDRIVE, lights, vehicles that wander all over it, pedestrians.
 
 The ego stands at the first waypoint. The world ends at the goal, when the leaderboard would end it (30 m off the route, 180 s without
-moving), or when its time is over: 0.8 s a metre and 5 s (evaluate/carla_score.py has the sources). A town's file may know no lights
+moving), or when its time is over: 0.8 s a metre and 5 s (evaluate/driving/carla_score.py has the sources). A town's file may know no lights
 (CARLA's of 2019 do not): the file that does is preferred, and else its larger junctions get some (maps/signalise.py).
 """
 

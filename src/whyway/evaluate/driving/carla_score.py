@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from whyway.evaluate.drive import AGENTS, Drive
+from whyway.evaluate.driving.pdms import line_heading
 from whyway.evaluate.metrics import carla as formulas
 from whyway.evaluate.metrics import navsim as metrics
 from whyway.evaluate.metrics.navsim import Collision
-from whyway.evaluate.pdms import line_heading
 from whyway.types import LaneKind, LightColor, ObjectClass, StopLine
 
 KINDS = {

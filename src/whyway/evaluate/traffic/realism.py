@@ -24,7 +24,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.evaluate.metrics.wosac import Realism, realism
 from whyway.evaluate.metrics.wosac_features import Motion, features, one
-from whyway.evaluate.road_edge import RoadEdge
+from whyway.evaluate.traffic.road_edge import RoadEdge
 from whyway.geometry import box_corners
 from whyway.maps.commonroad import CommonRoadScene, read_scene
 from whyway.maps.road import Road

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from whyway.evaluate.explain import ExplainError, plain, span
+from whyway.evaluate.black_box.explain import ExplainError, plain, span
 from whyway.evaluate.supervision import GAP_S
 from whyway.log import Log
 from whyway.maps.manoeuvre import place_of

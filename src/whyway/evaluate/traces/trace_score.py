@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.config import ConfigError
-from whyway.evaluate.coverage import coverage
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.forecasts import prediction_calibration
 from whyway.evaluate.metrics.calibration import Calibration
 from whyway.evaluate.metrics.stability import plan_distances
+from whyway.evaluate.traces.coverage import coverage
+from whyway.evaluate.traces.forecasts import prediction_calibration
 from whyway.log import Log
 from whyway.types import Plan, Trace
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.evaluate.drive import Drive
+from whyway.evaluate.driving.nuplan_score import comfortable
+from whyway.evaluate.driving.pdms import WINDOW_S, DrivingScore, windows
+from whyway.evaluate.driving.reference import REACH_M, way_from
 from whyway.evaluate.metrics import navsim_v2 as metrics
 from whyway.evaluate.metrics.navsim_comfort import STEP_S
-from whyway.evaluate.nuplan_score import comfortable
-from whyway.evaluate.pdms import WINDOW_S, DrivingScore, windows
-from whyway.evaluate.reference import REACH_M, way_from
 from whyway.maps.path import project_near
 from whyway.types import Floats, Plan
 

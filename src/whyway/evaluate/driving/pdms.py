@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.evaluate.drive import Bools, Drive
+from whyway.evaluate.driving.reference import reference_progress
 from whyway.evaluate.metrics import navsim as metrics
 from whyway.evaluate.metrics.navsim import Collision
-from whyway.evaluate.reference import reference_progress
 from whyway.types import Ints, LightColor, StopLine
 
 VERSION = "NAVSIM v1"

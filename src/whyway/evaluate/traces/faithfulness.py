@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whyway.evaluate.driven import Driven, stands_until
-from whyway.evaluate.silence import Behaviour, Words, silence, words_of
+from whyway.evaluate.traces.driven import Driven, stands_until
+from whyway.evaluate.traces.silence import Behaviour, Words, silence, words_of
 from whyway.geometry import distance_to_box
 from whyway.log import Log
 from whyway.maps.manoeuvre import ego_path

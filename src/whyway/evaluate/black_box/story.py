@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whyway.evaluate.black_box.explain import Span, plain, span
 from whyway.evaluate.drive import Drive, ScoreError, read_drive
-from whyway.evaluate.explain import Span, plain, span
-from whyway.evaluate.faithfulness import faithfulness
-from whyway.evaluate.pdms import driving_score
+from whyway.evaluate.driving.pdms import driving_score
 from whyway.evaluate.supervision import GAP_S, happenings, interventions
+from whyway.evaluate.traces.faithfulness import faithfulness
 from whyway.log import Log
 from whyway.trace.sentences import sentence
 from whyway.types import Fault, Trace, Verdict

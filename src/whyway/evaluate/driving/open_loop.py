@@ -15,10 +15,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from whyway.evaluate.drive import Drive
-from whyway.evaluate.epdms import compare_plans, known_mean, smoothness
+from whyway.evaluate.driving.epdms import compare_plans, known_mean, smoothness
+from whyway.evaluate.driving.pdms import driving_score, windows
 from whyway.evaluate.metrics import displacement, navsim_v2
 from whyway.evaluate.metrics.navsim_comfort import STEP_S
-from whyway.evaluate.pdms import driving_score, windows
 from whyway.types import Floats, Plan
 
 HORIZONS_S = (3.0, 5.0)

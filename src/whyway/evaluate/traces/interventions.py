@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from whyway.driver import driver_config, make_planner
-from whyway.evaluate.coverage import Again, decided_again, logged_config
-from whyway.evaluate.explain import ExplainError, plain
-from whyway.evaluate.trace_score import EXPERT
+from whyway.evaluate.black_box.explain import ExplainError, plain
+from whyway.evaluate.traces.coverage import Again, decided_again, logged_config
+from whyway.evaluate.traces.trace_score import EXPERT
 from whyway.log import Log
 from whyway.maps.manoeuvre import ego_path, place_of
 from whyway.maps.road import Road

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.evaluate.drive import Bools, Drive
+from whyway.evaluate.driving.pdms import DrivingScore, left_out
 from whyway.evaluate.metrics import navsim, nuplan
 from whyway.evaluate.metrics.navsim_comfort import at_center, comfort
-from whyway.evaluate.pdms import DrivingScore, left_out
 from whyway.types import Floats, Ints, ObjectClass
 
 VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)

@@ -1,0 +1,1 @@
+"""How real our traffic is: rolled out among recorded traffic and scored by what was recorded."""
