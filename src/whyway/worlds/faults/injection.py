@@ -109,8 +109,8 @@ class Injection:
         return Fault.ODOMETRY_STALE if stale else Fault.SCENE_STALE
 
     def __str__(self) -> str:
-        until = f"-{self.to_s:g}" if math.isfinite(self.to_s) and self.kind != "freeze" else ""
-        return f"{self.kind}:{self.what}={self.value:g}@{self.from_s:g}{until}"
+        until = f"-{self.to_s:.9g}" if math.isfinite(self.to_s) and self.kind != "freeze" else ""
+        return f"{self.kind}:{self.what}={self.value:.9g}@{self.from_s:.9g}{until}"
 
 
 def parse(text: str, more: Mapping[str, Spec] | None = None) -> Injection:
