@@ -13,7 +13,7 @@ from pathlib import Path
 import whyway
 
 PACKAGES = (
-    "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro",
+    "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro", "apsw", "lz4",
 )  # fmt: skip
 """What pyproject.toml asks for; written out because an installation by colcon has no such metadata."""
 OPTIONAL = (

@@ -415,6 +415,10 @@ boxes = st.builds(Box, coordinate, coordinate, angle, size, size)
 @given(a=boxes, b=boxes)
 @example(Box(0, 0, 0, 4, 2), Box(0, 0, math.pi / 2, 4, 2))
 @example(Box(0, 0, 0, 4, 4), Box(0, 0, 0, 1, 1))
+@example(
+    Box(0, 0, 1.61, 4.626687373502792, 1.61),
+    Box(0, 0, 1.61, 4.626687373502792, 0.46361543724423204),
+)
 def test_a_box_and_the_same_box_as_a_polygon_are_touched_alike(a, b):
     polygon = Polygon(b.corners)
     small, large = (Box(a.x_m, a.y_m, a.yaw_rad, a.length_m + e, a.width_m + e) for e in (-1e-6, 1e-6))  # fmt: skip

@@ -20,10 +20,12 @@ from made_drives import (
 from rich.console import Console
 
 from whyway.evaluate.drive import read_drive
+from whyway.evaluate.instants import Instants
+from whyway.evaluate.moments import box_gap, decisions, moments
 from whyway.evaluate.report import player as replay
-from whyway.evaluate.report.moments import box_gap, decisions, moments
+from whyway.evaluate.report.buttons import buttons
 from whyway.evaluate.report.page import write_report
-from whyway.evaluate.report.picture import Instants, picture_of
+from whyway.evaluate.report.picture import picture_of
 from whyway.evaluate.report.rows import DRIVING_ROWS, TRACE_ROWS, table
 from whyway.evaluate.report.trace_data import Texts
 from whyway.evaluate.score import score_drive
@@ -125,14 +127,16 @@ def test_the_json_is_of_the_agreed_form(folder):
 def test_moments_are_what_is_remarkable_in_time_order_and_apart(log):
     drive = read_drive(log)
     score = score_drive(log, drive)
-    found = moments(drive, score, log.of(Trace))
-    told = {round(drive.t_s[m.index], 1): m.what for m in found}
+    start_ns = int(drive.stamps_ns[0])
+    all_of_them = moments(log, start_ns, drive, score.driving, score.faithfulness)
+    found = buttons(all_of_them, drive)
+    told = {round(drive.t_s[b.index], 1): b.text for b in found}
     assert told[CHANGE_S] == "resume speed → keep distance"
     assert told[FAULT_S] == "safety: minimal risk, no plan for <0.4> s"
-    times = [drive.t_s[m.index] for m in found]
+    times = [drive.t_s[b.index] for b in found]
     assert times == sorted(times)
     assert np.diff(times).min() >= 0.99
-    assert len(moments(drive, score, log.of(Trace), most=2)) == 2
+    assert len(buttons(all_of_them, drive, most=2)) == 2
 
 
 def test_a_decision_lasts_until_the_next_one(log):

@@ -19,7 +19,7 @@ from made_drives import (
 )
 
 from whyway.evaluate.drive import read_drive
-from whyway.evaluate.report.picture import Instants
+from whyway.evaluate.instants import Instants
 from whyway.evaluate.report.story import story
 from whyway.evaluate.report.trace_data import whole
 from whyway.evaluate.report.view_data import compact, side_file, view_data

@@ -13,8 +13,10 @@ from rich.text import Text
 
 from whyway.cli.explain_sketch import letters, sketch
 from whyway.evaluate.black_box.explain import Account, forecast_words, instead, place_words
-from whyway.evaluate.black_box.story import RANK, Moment, Story
+from whyway.evaluate.black_box.story import Story
 from whyway.evaluate.black_box.why_not import DONE, LEFT, Stretch, WhyNot
+from whyway.evaluate.moments import RANK, Moment
+from whyway.evaluate.supervision import in_words
 from whyway.evaluate.traces.interventions import Interventions
 from whyway.log import Log
 from whyway.trace.sentences import deed, name, reason, risk
@@ -23,7 +25,8 @@ from whyway.types import Agreement, LightColor, NavCommand, Risk, SafetyState
 _WIDTH = 100
 _COLOR = {
     "collision": "bold red", "red light": "bold red", "off road": "bold red", "safety": "red", "fault": "red",
-    "silence": "red", "contradiction": "red", "stand": "yellow", "start": "dim", "decision": "cyan",
+    "silence": "red", "contradiction": "red", "stand": "yellow", "start": "dim", "close": "dim",
+    "decision": "cyan",
 }  # fmt: skip
 _AGREES = {Agreement.OK: "[green]ok[/]", Agreement.UNSUPPORTED: "[yellow]not supported[/]",
            Agreement.CONTRADICTORY: "[red]the opposite[/]"}  # fmt: skip
@@ -111,7 +114,7 @@ def _perceived(a: Account) -> Table:
     )
     if p.command != NavCommand.FOLLOW:
         where = f" in {p.command_distance_m:.0f} m" if p.command_distance_m > 0.5 else " now"
-        table.add_row("route", p.command.name.lower().replace("_", " ") + where)
+        table.add_row("route", in_words(p.command.name) + where)
     seen = "" if a.scene is None else f"{len(a.scene.objects)} road users tracked, "
     table.add_row("others", f"{seen}{len(p.critical_objects)} cited")
     return table
@@ -128,7 +131,7 @@ def _decided(a: Account) -> Table:
         wants += f", {abs(d.offset_m):.1f} m {'left' if d.offset_m > 0 else 'right'} of its lane's middle"
     table.add_row("it asks for", f"{wants}; {d.confidence:.0%} confident")
     does = (action.meta_longitudinal, action.meta_lateral, action.meta_lane)
-    table.add_row("the plan does", ", ".join(x.name.lower().replace("_", " ") for x in does))
+    table.add_row("the plan does", ", ".join(in_words(x.name) for x in does))
     return table
 
 
@@ -189,7 +192,7 @@ def _checked(a: Account) -> Table:
     elif a.verdict.state == SafetyState.NOMINAL:
         table.add_row("safety", "[green]nominal[/]: the command went through")
     else:
-        state = a.verdict.state.name.lower().replace("_", " ")
+        state = in_words(a.verdict.state.name)
         table.add_row(
             "safety", f"[red]{state}[/]: {escape(a.verdict.reason or a.verdict.fault.name.lower())}"
         )
@@ -209,7 +212,7 @@ def _around(a: Account) -> list[Table | str]:
     for i in a.interventions:
         table.add_row(
             f"{i.from_s:.1f} s", f"{i.to_s:.1f} s",
-            f"[red]safety: {i.state.lower().replace('_', ' ')}[/] {escape(i.reason or i.fault.lower())}",
+            f"[red]safety: {i.did}[/] {escape(i.why)}",
         )  # fmt: skip
     for e in a.events:
         table.add_row(
@@ -228,10 +231,10 @@ def show_story(s: Story, log: Log, console: Console) -> None:
     for m in s.moments:
         lasts = f"{m.to_s - m.at_s:.1f} s" if m.to_s > m.at_s else ""
         color = _COLOR[m.kind]
-        words = f"[{color}]{escape(m.what)}[/]\n" if m.what else ""
-        table.add_row(
-            f"{m.at_s:.1f} s", lasts, f"[{color}]{m.kind}[/]", words + f"it {escape(m.said)}"
-        )
+        lines = [f"[{color}]{escape(m.what)}[/]"] if m.what else []
+        lines += [escape(m.known)] if m.known else []
+        lines += [f"it {escape(m.said)}"] if m.said else []
+        table.add_row(f"{m.at_s:.1f} s", lasts, f"[{color}]{m.kind}[/]", "\n".join(lines))
     _print(console, table)
     if s.left_out:
         _print(console, f"[dim]{s.left_out} shorter decisions are left out.[/]")
@@ -262,7 +265,7 @@ def show_why_not(w: WhyNot, log: Log, console: Console) -> None:
     if w.cycles > 1:
         _print(console, f"Of {w.cycles} decisions: [bold]{'; '.join(parts)}[/].", "")
     told = [s for s in w.stretches if w.cycles == 1 or s.to_s - s.from_s >= _SHORT_S]
-    table = _table("from", "to", w.asked.lower().replace("_", " "), "instead it", "there was")
+    table = _table("from", "to", in_words(w.asked), "instead it", "there was")
     for s in told:
         table.add_row(
             f"{s.from_s:.1f} s",

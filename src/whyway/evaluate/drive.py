@@ -118,6 +118,10 @@ class Drive:
         """From the first instant to the last."""
         return float(self.stamps_ns[-1] - self.stamps_ns[0]) * 1e-9
 
+    def index(self, at_s: float) -> int:
+        """The first instant that is not before a time; the last one if all are."""
+        return min(int(np.searchsorted(self.t_s, at_s - 1e-6)), self.count - 1)
+
     def part(self, start: int, stop: int) -> Drive:
         """The instants from `start` to before `stop` as a drive of its own, whose times go on counting."""
         cut = slice(start, stop)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from whyway.evaluate.drive import SHORTEST_S, Drive, read_drive
 from whyway.evaluate.driving.carla_score import CarlaScore, carla_score
 from whyway.evaluate.driving.criticality import Criticality, criticality
@@ -175,7 +173,7 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
     start = int(drive.stamps_ns[0])
     said = log.info.get("notes", {})
     words, plans = faithfulness(log, drive.road), log.of(Plan)
-    judged = _from_handover(drive, float(said.get("handover_s", 0.0)))
+    judged = from_handover(log, drive)
     driving = driving_score(judged)
     watched = said.get("open_loop") == "yes"
     carla = carla_score(drive) if "route" in said and not watched else None
@@ -207,11 +205,12 @@ def score_drive(log: Log, drive: Drive) -> SceneScore:
     )
 
 
-def _from_handover(drive: Drive, handover_s: float) -> Drive:
+def from_handover(log: Log, drive: Drive) -> Drive:
     """What the driver drove: from the handover on, if there was one and a second is left."""
+    handover_s = float(log.info.get("notes", {}).get("handover_s", 0.0))
     if not 0.0 < handover_s <= drive.duration_s - SHORTEST_S:
         return drive
-    return drive.part(int(np.searchsorted(drive.t_s, handover_s - 1e-6)), drive.count)
+    return drive.part(drive.index(handover_s), drive.count)
 
 
 def route_completion(drive: Drive) -> float:

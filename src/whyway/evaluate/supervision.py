@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from whyway.types import Event, Fault, SafetyState, Trace, Verdict
 
 GAP_S = 0.35
 """Verdicts further apart than this belong to two interventions, traces to two stretches of a decision."""
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,21 @@ class Intervention:
     fault: str
     reason: str
     object_id: int
+
+    @property
+    def did(self) -> str:
+        """What safety did, e.g. "emergency brake"."""
+        return in_words(self.state)
+
+    @property
+    def why(self) -> str:
+        """Its reason, or at least the fault."""
+        return self.reason or in_words(self.fault)
+
+    @property
+    def text(self) -> str:
+        """What it did and why, e.g. "emergency brake, car 7 ahead is too near"."""
+        return f"{self.did}, {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +65,40 @@ class Latency:
     count: int
 
 
+def in_words(name: str) -> str:
+    """The name of an enum's member as it is read: "MINIMAL_RISK" is "minimal risk"."""
+    return name.lower().replace("_", " ")
+
+
+def stretches(
+    instants: Iterable[tuple[float, K]], until_next: bool = False
+) -> list[tuple[float, float, K]]:
+    """Runs of the same without a gap of more than `GAP_S`: from, to [s], what.
+
+    Args:
+      instants: time [s] and what is so then, in the order of time.
+      until_next: a run lasts until the next one begins, not only until it was last seen.
+    """
+    found: list[tuple[float, float, K]] = []
+    for t, what in instants:
+        goes_on = bool(found) and t - found[-1][1] <= GAP_S
+        same = goes_on and found[-1][2] == what
+        if same or (goes_on and until_next):
+            found[-1] = (found[-1][0], t, found[-1][2])
+        if not same:
+            found.append((t, t, what))
+    return found
+
+
 def interventions(verdicts: Iterable[Verdict], start_ns: int) -> tuple[Intervention, ...]:
-    """Stretches of verdicts that are not nominal, cut where the state or the fault changes."""
-    found: list[Intervention] = []
-    for v in verdicts:
-        if v.state == SafetyState.NOMINAL:
-            continue
-        t = (v.stamp_ns - start_ns) * 1e-9
-        last = found[-1] if found else None
-        same = last is not None and (last.state, last.fault) == (v.state.name, v.fault.name)
-        if last is not None and same and t - last.to_s <= GAP_S:
-            found[-1] = Intervention(
-                last.from_s, t, last.state, last.fault, last.reason, last.object_id
-            )
-        else:
-            found.append(Intervention(t, t, v.state.name, v.fault.name, v.reason, v.object_id))
-    return tuple(found)
+    """Stretches of verdicts that are not nominal, cut where the state or the fault changes; each has the reason of its first."""
+    acted = [v for v in verdicts if v.state != SafetyState.NOMINAL]
+    instants = [((v.stamp_ns - start_ns) * 1e-9, (v.state.name, v.fault.name)) for v in acted]
+    first = dict(zip(reversed(instants), reversed(acted), strict=True))
+    return tuple(
+        Intervention(start, end, *what, first[start, what].reason, first[start, what].object_id)
+        for start, end, what in stretches(instants)
+    )
 
 
 def happenings(log: Log, start_ns: int) -> tuple[Happening, ...]:

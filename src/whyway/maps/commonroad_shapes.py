@@ -25,6 +25,9 @@ from whyway.types import Floats
 MAX_STEPS = 1_000_000
 """Largest time index, and most occupancies in a file."""
 
+_TOUCH_M = 1e-9
+"""Edges so near one another touch: who lies on whose edge shall not depend on rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -153,13 +156,16 @@ def _edges_cross(a: Floats, b: Floats) -> bool:
 
     def side(p: Floats, q: Floats, r: Floats) -> Floats:
         d, e = q - p, r - p
-        sides: Floats = d[..., 0] * e[..., 1] - d[..., 1] * e[..., 0]
+        far = d[..., 0] * e[..., 1] - d[..., 1] * e[..., 0]
+        on_it = np.abs(far) <= _TOUCH_M * np.hypot(d[..., 0], d[..., 1])
+        sides: Floats = np.where(on_it, 0.0, far)
         return sides
 
     s0, s1, s2, s3 = side(a0, a1, b0), side(a0, a1, b1), side(b0, b1, a0), side(b0, b1, a1)
     meets = (s0 * s1 <= 0.0) & (s2 * s3 <= 0.0)
     # edges on one line meet only if their extents do
-    apart = (np.maximum(a0, a1) < np.minimum(b0, b1)) | (np.maximum(b0, b1) < np.minimum(a0, a1))
+    before = np.maximum(a0, a1) + _TOUCH_M < np.minimum(b0, b1)
+    apart = before | (np.maximum(b0, b1) + _TOUCH_M < np.minimum(a0, a1))
     return bool((meets & ~apart.any(axis=-1)).any())
 
 

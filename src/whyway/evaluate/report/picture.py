@@ -6,21 +6,19 @@ picture for light and dark; `standalone` brings its own.
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
 from whyway.evaluate.drive import Drive, read_drive
+from whyway.evaluate.instants import Instant, Instants, cited, unseen
 from whyway.geometry import box_corners, to_frame
 from whyway.log import Log
 from whyway.trace import sentence
 from whyway.trace.sentences import name as object_name
 from whyway.types import (
-    Actor,
     CauseKind,
     Crossing,
     Floats,
@@ -29,18 +27,11 @@ from whyway.types import (
     LightColor,
     Longitudinal,
     MarkingKind,
-    Plan,
-    Scene,
-    Trace,
     TrackedObject,
-    Truth,
 )
 
 BACK_M, AHEAD_M, SIDE_M = 24.0, 56.0, 20.0
 """What a picture shows around the ego."""
-
-UNSEEN_M = 3.0
-"""A true road user with no track within this distance is drawn as unseen."""
 
 SMALL_M = 1.4
 """Shorter road users are drawn as a disc of this diameter."""
@@ -115,38 +106,6 @@ STYLE = """
 .pic .red{fill:var(--p-red);stroke:var(--p-red)}.pic .amber{fill:var(--p-amber);stroke:var(--p-amber)}
 .pic .green{fill:var(--p-green);stroke:var(--p-green)}.pic .ring{fill:none;stroke:var(--p-cause);stroke-width:.3}
 """
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Instant:
-    """All that a log says about one stamp; what it does not hold is None."""
-
-    index: int
-    scene: Scene | None
-    trace: Trace | None
-    plan: Plan | None
-    truth: Truth
-
-
-class Instants:
-    """The instants of a log, by index of its truths."""
-
-    def __init__(self, log: Log) -> None:
-        self._truths = tuple({t.stamp_ns: t for t in log.of(Truth)}.values())
-        self._scenes = {s.stamp_ns: s for s in log.of(Scene)}
-        self._traces = {t.stamp_ns: t for t in log.of(Trace)}
-        self._plans = {p.stamp_ns: p for p in log.of(Plan)}
-
-    def __len__(self) -> int:
-        return len(self._truths)
-
-    def at(self, index: int) -> Instant:
-        """One instant."""
-        truth = self._truths[index]
-        stamp = truth.stamp_ns
-        return Instant(
-            index, self._scenes.get(stamp), self._traces.get(stamp), self._plans.get(stamp), truth
-        )
 
 
 class _View:
@@ -355,24 +314,6 @@ def _plan(view: _View, moment: Instant) -> list[str]:
         if a < AHEAD_M and abs(b) < SIDE_M
     ]
     return [f'<path class="plan" d="{path}"/>', *dots]
-
-
-def cited(moment: Instant) -> tuple[set[int], set[int]]:
-    """Ids of objects that are causes, and of those that are listed only."""
-    if moment.trace is None:
-        return set(), set()
-    causes = {c.id for c in moment.trace.planning.causes if c.kind == CauseKind.OBJECT}
-    return causes, {c.id for c in moment.trace.perception.critical_objects} - causes
-
-
-def unseen(moment: Instant) -> list[Actor]:
-    """True road users that perception has no track of."""
-    tracks = () if moment.scene is None else moment.scene.objects
-    return [
-        a
-        for a in moment.truth.actors
-        if all(math.hypot(a.x_m - o.x_m, a.y_m - o.y_m) > UNSEEN_M for o in tracks)
-    ]
 
 
 def _others(view: _View, moment: Instant) -> list[str]:

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from whyway.evaluate.contacts import column, kind_of
 from whyway.evaluate.drive import Drive
 from whyway.evaluate.driving.pdms import Contact, DrivingScore
-from whyway.evaluate.report.picture import Instant, Instants, cited, unseen, zebra
+from whyway.evaluate.instants import Instant, Instants, cited, unseen
+from whyway.evaluate.report.picture import zebra
 from whyway.evaluate.report.trace_data import Texts, guesses, trace_fields
 from whyway.trace import sentence
-from whyway.types import Actor, CauseKind, Floats, LaneKind, ObjectClass, TrackedObject
+from whyway.types import Actor, CauseKind, Floats, LaneKind, TrackedObject
 
 NEAR_M = 90.0
 """Lanes further than this from the driven way are left out."""
@@ -78,20 +80,19 @@ def touched(drive: Drive, contacts: Sequence[Contact], texts: Texts) -> dict[int
     every, found = shown_every(drive), dict[int, list[list[int]]]()
     a = drive.actors
     for contact in contacts:
-        (column,) = np.flatnonzero(a.ids == contact.actor_id)
-        what = ObjectClass(int(a.object_class[column])).name.lower()
-        text = texts(f"{what}, actor {contact.actor_id}")
+        who = column(drive, contact.actor_id)
+        text = texts(f"{kind_of(drive, contact.actor_id)}, actor {contact.actor_id}")
         near = (drive.t_s > contact.at_s - HIT_BEFORE_S) & (drive.t_s < contact.at_s + HIT_AFTER_S)
-        for i in np.flatnonzero(near & np.isfinite(a.x_m[:, column])).tolist():
+        for i in np.flatnonzero(near & np.isfinite(a.x_m[:, who])).tolist():
             if i % every == 0:
                 found.setdefault(i // every, []).append(
                     [
                         text,
-                        _cm(a.x_m[i, column] - origin[0]),
-                        _cm(a.y_m[i, column] - origin[1]),
-                        round(float(a.yaw_rad[i, column]) * 1000),
-                        _cm(a.length_m[i, column]),
-                        _cm(a.width_m[i, column]),
+                        _cm(a.x_m[i, who] - origin[0]),
+                        _cm(a.y_m[i, who] - origin[1]),
+                        round(float(a.yaw_rad[i, who]) * 1000),
+                        _cm(a.length_m[i, who]),
+                        _cm(a.width_m[i, who]),
                     ]
                 )
     return found
@@ -104,7 +105,7 @@ def places(drive: Drive, driving: DrivingScore, texts: Texts) -> list[list[int]]
     x, y = drive.front
     found = []
     for at_s, what in wrong:
-        i = min(int(np.searchsorted(drive.t_s, at_s - 1e-6)), drive.count - 1)
+        i = drive.index(at_s)
         here = [_cm(x[i] - drive.x_m[0]), _cm(y[i] - drive.y_m[0])]
         found.append([texts(what), *here])
     return found

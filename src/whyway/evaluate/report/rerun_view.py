@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from whyway.config import Config
-from whyway.evaluate.report.picture import COLORS, Instant, cited, unseen
+from whyway.evaluate.instants import Instant, cited, unseen
+from whyway.evaluate.report.picture import COLORS
+from whyway.evaluate.supervision import in_words
 from whyway.log import Log
 from whyway.trace import sentence
 from whyway.trace.sentences import name as object_name
@@ -116,7 +118,7 @@ def shown(log: Log) -> Iterator[Item]:
             yield Item("words/said", t, Words(words))
         said = words
         if verdict is not None and verdict.state != SafetyState.NOMINAL:
-            state = verdict.state.name.lower().replace("_", " ")
+            state = in_words(verdict.state.name)
             yield Item("words/safety", t, Words(f"{state}: {verdict.reason}", alarm=True))
         yield from _numbers(t, scene, trace, verdict)
 

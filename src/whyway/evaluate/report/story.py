@@ -6,26 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from whyway.evaluate.contacts import LOOK_BACK_S, column, kind_of, known, met
 from whyway.evaluate.drive import Drive
 from whyway.evaluate.driving.pdms import Contact
-from whyway.evaluate.report.picture import UNSEEN_M, Instants, cited
+from whyway.evaluate.instants import Instants
+from whyway.evaluate.moments import stands
 from whyway.evaluate.score import SceneScore
+from whyway.evaluate.supervision import in_words
 from whyway.trace import sentence
-from whyway.types import LightColor, ObjectClass
+from whyway.types import LightColor
 
 LEAD_S = 1.0
 """A page opens this long before what went wrong."""
-LOOK_BACK_S = 5.0
-STANDS_MPS, STOOD_S = 0.3, 5.0
+STOOD_S = 5.0
 """A drive that ends with so long a standstill ends there."""
-
-_HOW = {
-    "FRONT": "with its front",
-    "LATERAL": "with its side",
-    "REAR": "hit from behind",
-    "STOPPED_EGO": "while it stood",
-    "STOPPED_TRACK": "which stood still",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +58,12 @@ class _Teller:
     def __init__(self, drive: Drive, score: SceneScore, instants: Instants) -> None:
         self.drive, self.score, self.instants = drive, score, instants
 
-    def index(self, at_s: float) -> int:
-        """The instant at a time."""
-        return int(np.clip(np.searchsorted(self.drive.t_s, at_s - 1e-6), 0, self.drive.count - 1))
-
     def first_failure(self) -> tuple[int, str, list[str]] | None:
         """The first thing that must not happen: instant, headline, what is known of it."""
         d, found = self.score.driving, list[tuple[float, str, list[str]]]()
         for c in d.contacts:
             if c.at_fault:
-                who = f"{self.kind_of(c)} (actor {c.actor_id})"
-                text = f"Ran into a {who} at {c.at_s:.1f} s, {_HOW.get(c.kind, '')}".rstrip(", ")
-                found.append((c.at_s, text, self.contact(c)))
+                found.append((c.at_s, self.meeting(c), self.contact(c)))
                 break
         for at_s, light in d.red_lights_run[:1]:
             found.append(
@@ -90,7 +78,7 @@ class _Teller:
         if not found:
             return None
         at_s, text, lines = min(found, key=lambda f: f[0])
-        return self.index(at_s), text, lines
+        return self.drive.index(at_s), text, lines
 
     def first_contradiction(self) -> tuple[int, str, list[str]] | None:
         """The first time that a watched driver's words were wrong: instant, headline, what is known of it."""
@@ -98,49 +86,29 @@ class _Teller:
         wrong = [*f.contradictions_at_s[:1], *f.ungrounded_at_s[:1]]
         if self.score.passed or not wrong:
             return None
-        return self.index(min(wrong)), self.score.verdict.removeprefix("failed: ").capitalize(), []
+        return (
+            self.drive.index(min(wrong)),
+            self.score.verdict.removeprefix("failed: ").capitalize(),
+            [],
+        )
 
-    def kind_of(self, contact: Contact) -> str:
-        """The word for it: car, pedestrian ..."""
-        (column,) = np.flatnonzero(self.drive.actors.ids == contact.actor_id)
-        return ObjectClass(int(self.drive.actors.object_class[column])).name.lower()
+    def meeting(self, c: Contact) -> str:
+        """Who ran into whom, and when."""
+        text = met(self.drive, c, f" at {c.at_s:.1f} s")
+        return text[:1].upper() + text[1:]
 
     def contact(self, c: Contact) -> list[str]:
         """How fast both were, and what perception and the trace knew of the other."""
-        drive, i = self.drive, self.index(c.at_s)
-        (column,) = np.flatnonzero(drive.actors.ids == c.actor_id)
-        other = abs(float(drive.actors.v_mps[i, column])) * 3.6
+        drive, i = self.drive, self.drive.index(c.at_s)
+        other = abs(float(drive.actors.v_mps[i, column(drive, c.actor_id)])) * 3.6
         theirs = "which stood still" if other < 1.0 else f"which moved at {other:.0f} km/h"
-        speed = float(drive.v_mps[i]) * 3.6
-        lines = [f"It drove {speed:.0f} km/h when it touched the {self.kind_of(c)}, {theirs}."]
-        return [*lines, self.known(i, int(column))]
-
-    def known(self, i: int, column: int) -> str:
-        """Whether an actor was tracked, and whether the trace cited it, in the seconds before."""
-        drive, tracked, named = self.drive, list[int](), list[int]()
-        track_id = 0
-        for k in range(max(0, i - round(LOOK_BACK_S / drive.dt_s)), i + 1):
-            x, y = drive.actors.x_m[k, column], drive.actors.y_m[k, column]
-            instant = self.instants.at(k)
-            objects = () if instant.scene is None else instant.scene.objects
-            near = [(float(np.hypot(o.x_m - x, o.y_m - y)), o.id) for o in objects]
-            if near and min(near)[0] <= UNSEEN_M:
-                tracked.append(k)
-                track_id = min(near)[1]
-                if track_id in cited(instant)[0]:
-                    named.append(k)
-        if not tracked:
-            return "Perception had no track of it in the seconds before."
-        since = f"Perception tracked it (as object {track_id})"
-        lost = "" if tracked[-1] >= i - 1 else f" until {drive.t_s[tracked[-1]]:.1f} s"
-        if not named:
-            return f"{since}{lost}, but no decision of the last {LOOK_BACK_S:.0f} s cited it."
-        before = (i - named[0]) * drive.dt_s
-        return f"{since}{lost}, and the trace cited it as a cause, first {before:.1f} s before."
+        kind, speed = kind_of(drive, c.actor_id), float(drive.v_mps[i]) * 3.6
+        lines = [f"It drove {speed:.0f} km/h when it touched the {kind}, {theirs}."]
+        return [*lines, known(drive, self.instants, c)]
 
     def red(self, at_s: float, light: int) -> list[str]:
         """How long the light had been red, and what the trace said of it."""
-        i, colors = self.index(at_s), self.drive.lights.get(light)
+        i, colors = self.drive.index(at_s), self.drive.lights.get(light)
         lines = []
         if colors is not None:
             red = colors[: i + 1] == int(LightColor.RED)
@@ -162,9 +130,8 @@ class _Teller:
         if not near:
             lines.append(f"Safety let every command of the {LOOK_BACK_S:.0f} s before through.")
         else:
-            what, when = near[0].state.lower().replace("_", " "), t - near[0].from_s
-            reason = near[0].reason or near[0].fault.lower().replace("_", " ")
-            lines.append(f"Safety: {what}, {max(when, 0.0):.1f} s before ({reason}).")
+            when = max(t - near[0].from_s, 0.0)
+            lines.append(f"Safety: {near[0].did}, {when:.1f} s before ({near[0].why}).")
         return lines
 
     def saying(self, i: int) -> str:
@@ -174,10 +141,10 @@ class _Teller:
 
     def stood_from(self) -> int | None:
         """Where the standstill began that the drive ends with; None if there is none worth telling."""
-        moving = np.flatnonzero(np.abs(self.drive.v_mps) > STANDS_MPS)
-        start = int(moving[-1]) + 1 if len(moving) else 0
-        stands_s = (self.drive.count - 1 - start) * self.drive.dt_s
-        return start if stands_s >= STOOD_S else None
+        stood = stands(self.drive.t_s, self.drive.v_mps)
+        if not stood or stood[-1][1] < self.drive.t_s[-1] or stood[-1][1] - stood[-1][0] < STOOD_S:
+            return None
+        return self.drive.index(stood[-1][0])
 
     def also(self) -> list[str]:
         """What else must be known: other failures, contacts by others' fault, words against deeds, faults."""
@@ -186,11 +153,7 @@ class _Teller:
             reasons = self.score.verdict.removeprefix("failed: ").split("; ")
             if len(reasons) > 1:
                 lines.append(f"The whole verdict: {'; '.join(reasons)}.")
-            lines += [
-                f"Touched by a {self.kind_of(c)} (actor {c.actor_id}) at {c.at_s:.1f} s, not by its own fault."
-                for c in d.contacts[:3]
-                if not c.at_fault
-            ]
+            lines += [f"{self.meeting(c)}." for c in d.contacts[:3] if not c.at_fault]
         if f.contradictions_at_s:
             count, first = len(f.contradictions_at_s), f.contradictions_at_s[0]
             lines.append(
@@ -202,8 +165,5 @@ class _Teller:
                 f"{count} of {f.cycles} traces cited what was not there, first at {first:.1f} s."
             )
         faults = [e for e in self.score.events if e.fault != "NONE"]
-        lines += [
-            f"{e.source}: {e.fault.lower().replace('_', ' ')} at {e.at_s:.1f} s."
-            for e in faults[:2]
-        ]
+        lines += [f"{e.source}: {in_words(e.fault)} at {e.at_s:.1f} s." for e in faults[:2]]
         return lines

@@ -16,14 +16,15 @@ import numpy as np
 
 from whyway import types
 from whyway.evaluate.drive import Drive
+from whyway.evaluate.instants import Instants
 from whyway.evaluate.metrics.navsim import LON_ACCELERATION_MPS2
-from whyway.evaluate.report.moments import decisions, moments
-from whyway.evaluate.report.picture import LATERAL_COLORS, LONGITUDINAL_COLORS, Instants
+from whyway.evaluate.moments import decisions, moments
+from whyway.evaluate.report.buttons import buttons
+from whyway.evaluate.report.picture import LATERAL_COLORS, LONGITUDINAL_COLORS
 from whyway.evaluate.report.player import places, replay, shown_every, touched
 from whyway.evaluate.report.story import story
 from whyway.evaluate.report.trace_data import PANEL_ENUMS, Texts, verdict_fields, whole
 from whyway.evaluate.score import SceneScore
-from whyway.evaluate.supervision import Intervention
 from whyway.log import Log
 from whyway.types import Floats, Trace, Verdict
 
@@ -49,6 +50,8 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
         if fields is not None and i < drive.count and i // every < len(data["frames"]):
             data["frames"][i // every]["safe"] = fields
     said = decisions(log.of(Trace), start)
+    driving = None if replayed else score.driving
+    found = moments(log, start, drive, driving, score.faithfulness)
     data = (
         {"format": FORMAT}
         | data
@@ -62,14 +65,14 @@ def view_data(log: Log, drive: Drive, score: SceneScore) -> dict[str, Any]:
             "story": {"headline": told.headline, "lines": list(told.lines)},
             "places": [] if replayed else places(drive, score.driving, texts),
             "moments": [
-                [min(m.index // every, len(data["frames"]) - 1), texts(m.what), m.kind]
-                for m in moments(drive, score, log.of(Trace))
+                [min(b.index // every, len(data["frames"]) - 1), texts(b.text), b.kind]
+                for b in buttons(found, drive)
             ],
             "decisions": [
                 [round(a, 2), round(b, 2), [int(part) for part in what]] for a, b, what in said
             ],
             "safety": [
-                [round(x.from_s, 2), round(x.to_s, 2), texts(_why(x))] for x in score.interventions
+                [round(x.from_s, 2), round(x.to_s, 2), texts(x.text)] for x in score.interventions
             ],
             "handover_s": float(log.info.get("notes", {}).get("handover_s", 0.0)),
             "bounds": list(LON_ACCELERATION_MPS2),
@@ -117,11 +120,6 @@ def is_current(side: Path) -> bool:
             return file.read(len(begins)) == begins
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _why(x: Intervention) -> str:
-    state, fault = (text.lower().replace("_", " ") for text in (x.state, x.fault))
-    return f"{state}, {x.reason or fault}"
 
 
 def _series(log: Log, drive: Drive, every: int) -> dict[str, Any]:
