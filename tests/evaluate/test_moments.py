@@ -1,15 +1,13 @@
 """The moments that matter: one list, the same for the black box and for the page's buttons."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_drives import Other, a_citation, a_trace, straight
+from made_drives import Made, Other, a_citation, a_trace, straight
 
 from whyway.evaluate.black_box.story import story
 from whyway.evaluate.drive import read_drive
-from whyway.evaluate.moments import RANK, moments, stands
+from whyway.evaluate.moments import RANK, Moment, moments, stands
 from whyway.evaluate.report.buttons import APART_S, MOST, buttons
 from whyway.evaluate.score import score_drive
 from whyway.evaluate.supervision import GAP_S, stretches
@@ -69,16 +67,14 @@ def test_who_came_how_close_is_told_unless_it_was_a_contact(made):
     assert not [m for m in found_in(made.drive(EGO, WALL)) if m.kind == "close"]
 
 
-@given(st.data())
-def test_buttons_are_few_apart_and_never_of_less_than_what_is_left_out(made, data):
-    log = made.drive(EGO, say=lambda t: a_trace(t, EGO), duration_s=6.0)
-    drive, (one, *_) = read_drive(log), found_in(log)
-    kinds = st.sampled_from(sorted(RANK))
-    times = st.floats(0.0, 6.0)
-    found = [
-        replace(one, at_s=t, to_s=t, kind=kind, what=kind)
-        for t, kind in data.draw(st.lists(st.tuples(times, kinds), max_size=30))
-    ]
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory):
+    return read_drive(Made(tmp_path_factory.mktemp("made")).drive(EGO, duration_s=6.0))
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 6.0), st.sampled_from(sorted(RANK))), max_size=30))
+def test_buttons_are_few_and_apart_and_the_most_telling_one_is_there(drive, drawn):
+    found = [Moment(t, t, kind, kind, "") for t, kind in drawn]
     chosen = buttons(found, drive)
     assert len(chosen) <= MOST
     at = [b.index for b in chosen]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,8 +40,6 @@ RANK = {"collision": 0, "red light": 0, "off road": 0, "safety": 1, "fault": 1, 
 """Every kind of moment, and how much it matters: 0 most."""
 
 Decision = tuple[Longitudinal, Lateral, Direction]
-_Found = tuple[float, float, str, str]
-"""From, to [s], kind, what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Moment:
     to_s: float
     kind: str
     what: str
-    said: str
+    said: str = ""
     known: str = ""
 
     @property
@@ -85,34 +83,21 @@ def moments(
     """
     traces = sorted(log.of(Trace), key=lambda t: t.stamp_ns)
     stamps = [t.stamp_ns for t in traces]
+    found = list[Moment]()
+    if drive is not None:
+        found += _driven(log, start_ns, drive, driving)
+    if words is not None and traces:
+        found += _contradictions(words, (log.of(Trace)[0].stamp_ns - start_ns) * 1e-9)
+    found += _machinery(log, start_ns)
+    found += _silences(traces, start_ns)
+    found += _stands(traces, drive, start_ns)
+    found += _mind(traces, start_ns)
 
     def said(at_s: float) -> str:
-        before = bisect.bisect_right(stamps, start_ns + at_s * 1e9 + 1e3)
+        before = bisect.bisect_right(stamps, start_ns + round(at_s * 1e9) + 1000)
         return sentence(traces[before - 1]) if before else ""
 
-    found = [
-        *_machinery(log, start_ns),
-        *_silences(traces, start_ns),
-        *_stands(traces, drive, start_ns),
-        *_mind(traces, start_ns),
-    ]
-    if words is not None and traces:
-        since_s = (log.of(Trace)[0].stamp_ns - start_ns) * 1e-9
-        wrong = ((since_s + t, True) for t in words.contradictions_at_s)
-        text = "the plan did the opposite of what was said"
-        found += [(start, end, "contradiction", text) for start, end, _ in stretches(wrong)]
-    since_s = 0.0 if drive is None else (int(drive.stamps_ns[0]) - start_ns) * 1e-9
-    if drive is not None:
-        found += _closest(drive, since_s)
-    hits = []
-    if drive is not None and driving is not None:
-        found = [*_rules(driving, since_s), *found]
-        instants = Instants(log)
-        for c in driving.contacts:
-            at_s = c.at_s + since_s
-            knew = known(drive, instants, c) if c.at_fault else ""
-            hits.append(Moment(at_s, at_s, "collision", met(drive, c), said(at_s), knew))
-    return [*hits, *(Moment(*f, said=said(f[0])) for f in found)]
+    return [replace(m, said=said(m.at_s)) for m in found]
 
 
 def decisions(
@@ -162,37 +147,51 @@ def box_gap(drive: Drive) -> Floats:
 # ------------------------------------------------------------------------------------------------------------ kinds
 
 
-def _rules(driving: DrivingScore, since_s: float) -> Iterator[_Found]:
-    for t, light in driving.red_lights_run:
-        yield t + since_s, t + since_s, "red light", f"ran the red light {light}"
-    for t in driving.off_road_s[:1]:
-        yield t + since_s, t + since_s, "off road", "left the road"
-
-
-def _closest(drive: Drive, since_s: float) -> Iterator[_Found]:
+def _driven(
+    log: Log, start_ns: int, drive: Drive, driving: DrivingScore | None
+) -> Iterator[Moment]:
+    since_s = (int(drive.stamps_ns[0]) - start_ns) * 1e-9
+    if driving is not None:
+        instants = Instants(log)
+        for c in driving.contacts:
+            knew = known(drive, instants, c) if c.at_fault else ""
+            yield _instant(c.at_s + since_s, "collision", met(drive, c), knew)
+        for b in driving.broken:
+            kind = "off road" if b.light is None else "red light"
+            yield _instant(b.at_s + since_s, kind, b.what)
     gap = box_gap(drive)
     moving = np.where(drive.v_mps > MOVES_MPS, gap, np.inf)
     i = int(np.argmin(moving if np.isfinite(moving.min()) else gap))
     if 0.0 < gap[i] < np.inf:  # else there is nobody, or it is a contact and told as such
-        at_s = float(drive.t_s[i]) + since_s
-        yield at_s, at_s, "close", f"closest to another road user: {gap[i]:.1f} m"
+        text = f"closest to another road user: {gap[i]:.1f} m"
+        yield _instant(float(drive.t_s[i]) + since_s, "close", text)
 
 
-def _machinery(log: Log, start_ns: int) -> Iterator[_Found]:
+def _instant(at_s: float, kind: str, what: str, knew: str = "") -> Moment:
+    return Moment(at_s, at_s, kind, what, known=knew)
+
+
+def _contradictions(words: Faithfulness, since_s: float) -> Iterator[Moment]:
+    wrong = ((since_s + t, True) for t in words.contradictions_at_s)
+    for start, end, _ in stretches(wrong):
+        yield Moment(start, end, "contradiction", "the plan did the opposite of what was said")
+
+
+def _machinery(log: Log, start_ns: int) -> Iterator[Moment]:
     for i in interventions(log.of(Verdict), start_ns):
-        yield i.from_s, i.to_s, "safety", i.text
+        yield Moment(i.from_s, i.to_s, "safety", i.text)
     for e in happenings(log, start_ns):
         fault = "" if e.fault == Fault.NONE.name else f" ({in_words(e.fault)})"
-        yield e.at_s, e.at_s, "fault", f"{e.source}: {e.detail}{fault}"
+        yield _instant(e.at_s, "fault", f"{e.source}: {e.detail}{fault}")
 
 
-def _silences(traces: Sequence[Trace], start_ns: int) -> Iterator[_Found]:
+def _silences(traces: Sequence[Trace], start_ns: int) -> Iterator[Moment]:
     for before, after in pairwise((t.stamp_ns - start_ns) * 1e-9 for t in traces):
         if after - before > GAP_S:
-            yield before, after, "silence", f"no decision for {after - before:.1f} s"
+            yield Moment(before, after, "silence", f"no decision for {after - before:.1f} s")
 
 
-def _stands(traces: Sequence[Trace], drive: Drive | None, start_ns: int) -> Iterator[_Found]:
+def _stands(traces: Sequence[Trace], drive: Drive | None, start_ns: int) -> Iterator[Moment]:
     """By the truth where it is known, else by the car's own odometry."""
     if drive is not None:
         t_s, v_mps = (drive.stamps_ns - start_ns) * 1e-9, drive.v_mps
@@ -201,23 +200,23 @@ def _stands(traces: Sequence[Trace], drive: Drive | None, start_ns: int) -> Iter
         v_mps = np.array([t.perception.ego.v_mps for t in traces])
     for start, end in stands(t_s, v_mps):
         until = "to the end" if t_s[-1] - end < GAP_S else f"for {end - start:.0f} s"
-        yield start, end, "stand", f"stands {until}"
+        yield Moment(start, end, "stand", f"stands {until}")
 
 
-def _mind(traces: Sequence[Trace], start_ns: int) -> Iterator[_Found]:
+def _mind(traces: Sequence[Trace], start_ns: int) -> Iterator[Moment]:
     """The first decision, each later one that was held, and where one was held for another cause."""
     told: tuple[int, ...] = ()
     begun = set()
     for start, end, what in decisions(traces, start_ns):
         if end - start >= HOLDS_S and what != told:
-            yield start, end, "decision" if told else "start", _change(told, what)
+            yield Moment(start, end, "decision" if told else "start", _change(told, what))
             told = what
             begun.add(start)
     told = ()
     for start, end, what in decisions(traces, start_ns, with_cause=True):
         if end - start >= HOLDS_S and what != told:
             if told[:-1] == what[:-1] and start not in begun:
-                yield start, end, "decision", ""
+                yield Moment(start, end, "decision", "")
             told = what
 
 

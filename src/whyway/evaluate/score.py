@@ -224,9 +224,9 @@ def route_completion(drive: Drive) -> float:
 def _verdict(d: DrivingScore, carla: CarlaScore | None) -> str:
     faults = [c for c in d.contacts if c.at_fault]
     reasons = [f"ran into actor {c.actor_id} at {c.at_s:.1f} s" for c in faults[:1]]
-    if d.drivable_area_compliance < 1.0:
-        reasons.append(f"left the road at {d.off_road_s[0]:.1f} s")
-    reasons += [f"ran the red light {i} at {t:.1f} s" for t, i in d.red_lights_run[:1]]
+    off = [b for b in d.broken if b.light is None]
+    red = [b for b in d.broken if b.light is not None]
+    reasons += [f"{b.what} at {b.at_s:.1f} s" for b in (*off, *red[:1])]
     if d.driving_direction_compliance < 1.0:
         reasons.append("drove in oncoming lanes")
     if carla is not None and carla.status != "completed":

@@ -43,6 +43,15 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that was broken, in words, and of which light; None: it left the road."""
+
+    at_s: float
+    what: str
+    light: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The averaged terms of one window, and which comfort bounds it breaks."""
 
@@ -75,6 +84,12 @@ class DrivingScore:
     """Instants with a corner off the road."""
     windows: tuple[Window, ...]
     excluded: tuple[str, ...]
+
+    @property
+    def broken(self) -> tuple[Broken, ...]:
+        """The first time it left the road, and every red light it ran."""
+        off = [Broken(t, "left the road", None) for t in self.off_road_s[:1]]
+        return (*off, *(Broken(t, f"ran the red light {i}", i) for t, i in self.red_lights_run))
 
 
 def driving_score(drive: Drive) -> DrivingScore:

@@ -12,15 +12,15 @@ APART_S = 1.0
 MOST = 10
 
 _KIND = {
-    "collision": "bad", "red light": "bad", "off road": "bad", "contradiction": "bad",
-    "safety": "safety", "fault": "safety", "silence": "safety", "decision": "change",
+    "collision": "bad", "red light": "bad", "off road": "bad",
+    "safety": "safety", "fault": "safety", "silence": "safety", "contradiction": "safety", "decision": "change",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """An instant to jump to. `kind` is its colour: "bad" (what must not happen), "safety" (safety or a fault), "change" (of the
-    decision) or "" (good to know).
+    """An instant to jump to. `kind` is its colour: "bad" (what must not happen), "safety" (safety, a fault, words that are
+    missing or wrong), "change" (of the decision) or "" (good to know).
     """
 
     index: int

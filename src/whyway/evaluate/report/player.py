@@ -100,14 +100,12 @@ def touched(drive: Drive, contacts: Sequence[Contact], texts: Texts) -> dict[int
 
 def places(drive: Drive, driving: DrivingScore, texts: Texts) -> list[list[int]]:
     """Where the ego's front was as it left the road or ran a red light: [text, x, y]."""
-    wrong = [(t, "left the road") for t in driving.off_road_s[:1]]
-    wrong += [(t, f"ran the red light {i}") for t, i in driving.red_lights_run]
     x, y = drive.front
     found = []
-    for at_s, what in wrong:
-        i = drive.index(at_s)
+    for broken in driving.broken:
+        i = drive.index(broken.at_s)
         here = [_cm(x[i] - drive.x_m[0]), _cm(y[i] - drive.y_m[0])]
-        found.append([texts(what), *here])
+        found.append([texts(broken.what), *here])
     return found
 
 

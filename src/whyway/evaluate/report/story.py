@@ -43,13 +43,17 @@ def story(drive: Drive, score: SceneScore, instants: Instants) -> Story:
         index, headline, lines = first
         lines += teller.before(index)
         return Story(headline, (*lines, *teller.also()), index)
-    headline = score.verdict[:1].upper() + score.verdict[1:]
+    headline = _capital(score.verdict)
     stood = None if score.open_loop else teller.stood_from()
     if stood is None:
         return Story(headline, tuple(teller.also()), None)
     waited = f"It stood from {drive.t_s[stood]:.1f} s to the end, saying: {teller.saying(stood)}"
     came_short = not score.passed or score.route_completion < 0.99
     return Story(headline, (waited, *teller.also()), stood if came_short else None)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 class _Teller:
@@ -65,13 +69,9 @@ class _Teller:
             if c.at_fault:
                 found.append((c.at_s, self.meeting(c), self.contact(c)))
                 break
-        for at_s, light in d.red_lights_run[:1]:
-            found.append(
-                (at_s, f"Ran the red light {light} at {at_s:.1f} s", self.red(at_s, light))
-            )
-        if d.drivable_area_compliance < 1.0:
-            at_s = d.off_road_s[0]
-            found.append((at_s, f"Left the road at {at_s:.1f} s", []))
+        for b in d.broken:
+            lines = [] if b.light is None else self.red(b.at_s, b.light)
+            found.append((b.at_s, _capital(f"{b.what} at {b.at_s:.1f} s"), lines))
         if d.driving_direction_compliance < 1.0 and self.drive.oncoming.any():
             at_s = float(self.drive.t_s[int(np.argmax(self.drive.oncoming))])
             found.append((at_s, f"Drove in an oncoming lane from {at_s:.1f} s on", []))
@@ -94,8 +94,7 @@ class _Teller:
 
     def meeting(self, c: Contact) -> str:
         """Who ran into whom, and when."""
-        text = met(self.drive, c, f" at {c.at_s:.1f} s")
-        return text[:1].upper() + text[1:]
+        return _capital(met(self.drive, c, f" at {c.at_s:.1f} s"))
 
     def contact(self, c: Contact) -> list[str]:
         """How fast both were, and what perception and the trace knew of the other."""
