@@ -7,7 +7,6 @@ out of range is a `ConfigError` of one line that names the remedy. `config_hash`
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from whyway.typed_yaml import UNREADABLE, nearest, read_yaml
 from whyway.types import InputError
 
 
@@ -312,9 +312,7 @@ def override(config: C, values: Mapping[str, Any], where: str = "config") -> C:
     for key, value in values.items():
         head, _, rest = str(key).partition(".")
         if head not in hints:
-            close = difflib.get_close_matches(head, hints, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(hints)}"
-            raise ConfigError(f"{where}: unknown key {head!r}; {hint}")
+            raise ConfigError(f"{where}: unknown key {head!r}; {nearest(head, hints, len(hints))}")
         if dataclasses.is_dataclass(hints[head]):
             if not rest and not isinstance(value, Mapping):
                 raise ConfigError(
@@ -403,12 +401,7 @@ def load(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Conf
     """
     config = Config()
     if path is not None:
-        try:
-            data = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(
-                f"{path}: not readable as YAML: {' '.join(str(error).split())}"
-            ) from error
+        data = read_yaml(path, "give a YAML file of dials", ConfigError)
         if data is not None and not isinstance(data, Mapping):
             raise ConfigError(f"{path}: expected keys and values, found a {type(data).__name__}")
         config = override(config, data or {}, str(path))
@@ -427,7 +420,7 @@ def override_texts(config: Config, texts: typing.Sequence[str]) -> Config:
             raise ConfigError(f"{text!r}: write it as key=value, e.g. safety.reaction_s=0.3")
         try:
             value = yaml.safe_load(raw)
-        except yaml.YAMLError as error:
+        except UNREADABLE as error:
             raise ConfigError(f"{text!r}: the value is not YAML; quote it") from error
         config = override(config, {key.strip().lstrip("-"): value}, "command line")
     return config

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from made_drives import a_plan, a_trace, straight
 
 from whyway.evaluate.gates.budget import budget
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.figures import Figure, Figures
 from whyway.evaluate.gates.limits import change, judge
 from whyway.evaluate.gates.results import Outcome
 from whyway.evaluate.gates.schema import Budget, Limit, Rate, Semantic
 from whyway.evaluate.gates.semantic import measured, pooled, semantic
-from whyway.evaluate.gates.typed import GateError
 from whyway.evaluate.score import score
 from whyway.evaluate.statistics import quantile_interval
 from whyway.types import CauseKind, Longitudinal, StageLatency

@@ -12,12 +12,12 @@ from lxml import etree
 from made_drives import Made, a_plan, a_trace, straight
 
 from whyway.cli import main
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.jsonl import ResultLines
 from whyway.evaluate.gates.junit import write_junit
 from whyway.evaluate.gates.results import LogResult, Outcome, Report, Result, overall
 from whyway.evaluate.gates.run import run_gates
 from whyway.evaluate.gates.schema import read_gates
-from whyway.evaluate.gates.typed import GateError
 from whyway.log import LogWriter
 from whyway.types import Longitudinal
 

@@ -119,7 +119,7 @@ def test_the_ready_suites_are_found_by_name_and_can_be_driven():
     [
         ("", "expected keys and values"), ("- town", "expected keys and values"), ("{", "not readable as YAML"),
         ("scenes: []", "not empty"), ("scenes: 3", "expected a text"), ("scenes: [1]", "expected a text"),
-        ("name: x", "names nothing to drive"), ("rows: []", "not empty"), ("rows: {family: a}", "expected a list"),
+        ("name: x", "names nothing to drive"), ("rows: []", "names nothing to drive"), ("rows: {family: a}", "expected a list"),
         ("row: [{family: cut_in}]", "unknown key 'row'; did you mean 'rows'?"),
         ("scenes: town\nzzzz: 1", "unknown key 'zzzz'; known: name, about"),
         ("rows: [cut_in]", "rows[1]: expected keys and values"),

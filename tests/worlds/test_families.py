@@ -189,7 +189,7 @@ GOOD = "about: A test.\nsite: {kind: road}\nmap: {piece: road}\n"
         ("", "expected keys and values"),
         ("about: [", "not readable as YAML"),
         (GOOD + "actor: {}\n", "unknown key 'actor'; did you mean 'actors'?"),
-        ("about: x\nmap: {piece: road}\n", "site is missing"),
+        ("about: x\nmap: {piece: road}\n", "needs site:"),
         (GOOD + "duration_s: [1]\n", "neither a number nor a text"),
         (GOOD + "duration_s: yes\n", "neither a number nor a text"),
         (GOOD.replace("road}\nmap", "moon}\nmap"), "kind 'moon': give one of road, bend"),

@@ -10,14 +10,13 @@ faults:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from whyway.evaluate.drive_request import check_length, read_seeds
+from whyway.typed_yaml import Special, Typed, read_yaml
 from whyway.types import InputError
 from whyway.worlds.faults import Injection, parse
 
@@ -72,79 +71,63 @@ def read_suite(path: Path | None) -> FaultSuite:
       FaultError: a fault that is none; one line.
     """
     path = OWN if path is None else path
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise FaultSuiteError(
-            f"{path}: not readable as YAML: {why}; give a suite of faults"
-        ) from error
-    data = _mapping(data, f"{path}", {"from_s", "worlds", "faults"})
-    start = _number(data.get("from_s", 3.0), f"{path}: from_s")
-    scenes = [
-        scene
-        for k, row in enumerate(_list(data, "worlds", path))
-        for scene in _scenes(row, f"{path}: worlds, row {k + 1}")
-    ]
-    faults = [
-        fault
-        for k, row in enumerate(_list(data, "faults", path))
-        for fault in _faults(row, start, f"{path}: faults, row {k + 1}")
-    ]
+    data = read_yaml(path, "give a suite of faults", FaultSuiteError)
+    asked = Typed(FaultSuiteError, _SPECIAL).read(_File, data, str(path))
+    scenes = [Scene(row.world, seed, row.duration_s) for row in asked.worlds for seed in row.seeds]
+    faults = [fault for row in asked.faults for fault in row.injections(asked.from_s)]
     if len(scenes) * (len(faults) + 1) > _MOST:
         raise FaultSuiteError(f"{path}: asks for more than {_MOST} drives; leave some out")
     return FaultSuite(tuple(scenes), tuple(faults))
 
 
-def _scenes(row: Any, where: str) -> list[Scene]:
-    row = _mapping(row, where, {"world", "seeds", "duration_s"})
-    world, seeds, duration = row.get("world"), row.get("seeds", 1), row.get("duration_s")
-    if not isinstance(world, str):
-        raise FaultSuiteError(f"{where}: needs world: town, family:NAME or a file")
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= _MOST:
-        seeds = list(range(1, seeds + 1))
-    if (
-        not isinstance(seeds, list)
-        or not seeds
-        or not all(type(s) is int and s >= 0 for s in seeds)
-    ):
-        raise FaultSuiteError(f"{where}: seeds is a count or a list of numbers")
-    if duration is not None and not 1.0 <= _number(duration, f"{where}: duration_s") <= 86400.0:
-        raise FaultSuiteError(f"{where}: duration_s is 1 to 86400")
-    return [Scene(world, seed, None if duration is None else float(duration)) for seed in seeds]
+# --------------------------------------------------------------------------------------------------------- the file
 
 
-def _faults(row: Any, start: float, where: str) -> list[Injection]:
-    row = _mapping(row, where, {"fault", "values", "from_s", "for_s"})
-    name, values = row.get("fault"), row.get("values")
-    if not isinstance(name, str) or not isinstance(values, list) or not values:
-        raise FaultSuiteError(f"{where}: needs fault: kind:what and values: [...]")
-    start = _number(row.get("from_s", start), f"{where}: from_s")
-    lasts = _number(row["for_s"], f"{where}: for_s") if "for_s" in row else math.inf
-    until = f"-{start + lasts:.9g}" if math.isfinite(lasts) else ""
-    numbers = [_number(v, f"{where}: values") for v in values]
-    return [parse(f"{name}={v:.9g}@{start:.9g}{until}") for v in numbers]
+@dataclass(frozen=True, slots=True)
+class _World:
+    """A row of worlds."""
+
+    world: str
+    seeds: tuple[int, ...] = (1,)
+    duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_length(self.duration_s)
 
 
-def _mapping(value: Any, where: str, known: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise FaultSuiteError(f"{where}: needs keys of {', '.join(sorted(known))}")
-    unknown = [k for k in value if k not in known]
-    if unknown:
-        raise FaultSuiteError(
-            f"{where}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}"
-        )
-    return value
+@dataclass(frozen=True, slots=True)
+class _Faults:
+    """A row of faults: one, with each of its severities."""
+
+    fault: str
+    values: tuple[float, ...]
+    from_s: float | None = None
+    for_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("values: names no severity; give at least one")
+
+    def injections(self, from_s: float) -> Iterator[Injection]:
+        """One for each severity; from then on unless the row says otherwise."""
+        start = from_s if self.from_s is None else self.from_s
+        until = "" if self.for_s is None else f"-{start + self.for_s:.9g}"
+        for v in self.values:
+            yield parse(f"{self.fault}={v:.9g}@{start:.9g}{until}")
 
 
-def _list(data: Mapping[str, Any], key: str, path: Path) -> list[Any]:
-    rows = data.get(key)
-    if not isinstance(rows, list) or not rows:
-        raise FaultSuiteError(f"{path}: needs a list, {key}: [...]")
-    return rows
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The whole file."""
+
+    worlds: tuple[_World, ...]
+    faults: tuple[_Faults, ...]
+    from_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name in ("worlds", "faults"):
+            if not getattr(self, name):
+                raise ValueError(f"needs a list that is not empty, {name}: [...]")
 
 
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise FaultSuiteError(f"{where}: {str(value)[:40]!r} is no number")
-    return float(value)
+_SPECIAL: Special = {tuple[int, ...]: partial(read_seeds, error=FaultSuiteError)}

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.fields import short
 from whyway.evaluate.gates.figures import COSTS, Figure, Figures, span_s
 from whyway.evaluate.gates.limits import judge
 from whyway.evaluate.gates.results import Result
 from whyway.evaluate.gates.schema import Budget, Limit, Rate
-from whyway.evaluate.gates.typed import GateError, nearest
 from whyway.log import Log
+from whyway.typed_yaml import nearest
 
 KIND = "budget"
 NO_CHANGE = Figure.missing("a budget has no reference")

@@ -12,9 +12,10 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from whyway.evaluate.gates.typed import GateError, nearest
+from whyway.evaluate.gates.error import GateError
 from whyway.messages import fields_of
 from whyway.topics import TOPICS
+from whyway.typed_yaml import nearest
 
 OURS = "/whyway/"
 SENTENCE = "sentence"

@@ -21,13 +21,14 @@ import numpy as np
 
 from whyway import topics
 from whyway.evaluate.drive import ScoreError
-from whyway.evaluate.gates.typed import GateError, nearest
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.score import score
 from whyway.evaluate.statistics import bootstrap_interval, quantile_interval
 from whyway.evaluate.supervision import stage_times
 from whyway.evaluate.traces.faithfulness import Cycle, check
 from whyway.log import Log
 from whyway.maps.road import Road
+from whyway.typed_yaml import nearest
 from whyway.types import Agreement, Floats, Ints, LaneMap, Route, Trace
 
 STAGES = ("perception", "reasoner", "planner", "control", "decision")

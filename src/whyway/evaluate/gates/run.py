@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from whyway.evaluate.gates.case import Case, not_judged
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.results import LogResult, Outcome, Report
 from whyway.evaluate.gates.schema import Gates, Semantic, applies
 from whyway.evaluate.gates.semantic import KIND, Measured, pooled
-from whyway.evaluate.gates.typed import GateError
 from whyway.evaluate.gates.update import update_references
 
 ALL = "all logs"

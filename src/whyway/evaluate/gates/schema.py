@@ -23,15 +23,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
-import yaml
-
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.fields import check_patterns, topic_name
-from whyway.evaluate.gates.typed import GateError, read_typed
-
-MAX_BYTES = 1 << 20
-"""Nobody writes a larger file of gates by hand."""
+from whyway.typed_yaml import Typed, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,36 +180,10 @@ def read_gates(path: Path) -> Gates:
     Raises:
       GateError: it cannot be read, or something in it makes no sense; one line.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise GateError(f"{path}: larger than 1 MiB; this is no file of gates")
-        tree = yaml.load(data, Loader=_Strict)
-    except OSError as error:
-        raise GateError(
-            f"{path}: cannot be read: {error.strerror}; give a YAML file of gates"
-        ) from error
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise GateError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    tree = read_yaml(path, "give a YAML file of gates", GateError)
     if not isinstance(tree, Mapping) or not tree:
         raise GateError(f"{path}: expected golden:, semantic: or budget:, found nothing of it")
-    gates = dataclasses.replace(read_typed(Gates, tree, str(path)), path=path)
+    gates = dataclasses.replace(Typed(GateError).read(Gates, tree, str(path)), path=path)
     if not (gates.golden or gates.semantic or gates.budget):
         raise GateError(f"{path}: holds no gate; add one under golden:, semantic: or budget:")
     return gates
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML in which a key stands once: of two sections of one name the first would be lost without a word."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            name = getattr(key, "value", None)
-            if isinstance(name, str) and name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{name!r} stands twice; put its entries together", key.start_mark
-                )
-            seen.add(name if isinstance(name, str) else id(key))
-        return super().construct_mapping(node, deep)

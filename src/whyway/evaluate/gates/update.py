@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from whyway.evaluate.gates import golden_text
+from whyway.evaluate.gates.error import GateError
 from whyway.evaluate.gates.figures import topics_for
 from whyway.evaluate.gates.golden import compare
 from whyway.evaluate.gates.reference import write_reference
 from whyway.evaluate.gates.schema import Gates, Golden, Semantic, applies
-from whyway.evaluate.gates.typed import GateError
 from whyway.log import Log, LogError, read_log
 
 

@@ -21,28 +21,23 @@ Paths are relative to the file. A list of one may be written without its bracket
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
+from typing import Any, NewType
 
 from whyway.config import Config, ConfigError, override
 from whyway.driver import DRIVERS
+from whyway.evaluate.drive_request import check_length, read_seeds
+from whyway.typed_yaml import Special, Typed, nearest, read_yaml, shown
 from whyway.types import InputError
 
 KINDS = ("family", "world", "folder", "routes", "bag")
 """What a row may be of; each has exactly one."""
-MOST_SEEDS = 100_000
-MOST_BYTES = 1_000_000
-LONGEST_S = 86_400.0
 
-T = TypeVar("T")
+RouteId = NewType("RouteId", str)
+"""Of a route in a leaderboard's file."""
 
 
 class SuiteError(InputError):
@@ -81,7 +76,7 @@ class Row:
     """CommonRoad scenes, leaderboard routes and bags below them."""
     routes: tuple[str, ...] = ()
     """Leaderboard files."""
-    ids: tuple[str, ...] = ()
+    ids: tuple[RouteId, ...] = ()
     """Of those files' routes; all otherwise."""
     bag: tuple[str, ...] = ()
     """Recorded drives."""
@@ -99,7 +94,7 @@ class Row:
         for part, of in (("map", "family"), ("ids", "routes")):
             if getattr(self, part) and of not in kinds:
                 raise ValueError(f"{part} goes with {of}, not with {kinds[0]}; leave it out")
-        _check_length(self.duration_s)
+        check_length(self.duration_s)
 
     @property
     def kind(self) -> str:
@@ -130,18 +125,13 @@ class Suite:
             raise ValueError("drivers: give the one who is judged, and at most one to compare with")
         for name in self.drivers:
             if name not in DRIVERS:
-                raise ValueError(f"drivers: no driver {name!r}; {_hint(name, DRIVERS)}")
-        _check_length(self.duration_s)
+                raise ValueError(f"drivers: no driver {name!r}; {nearest(name, DRIVERS)}")
+        check_length(self.duration_s)
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
         """Its rows, `scenes` among them."""
         return (*([Row(world=self.scenes)] if self.scenes else []), *self.rows)
-
-
-def _check_length(duration_s: float | None) -> None:
-    if duration_s is not None and not 1.0 <= duration_s <= LONGEST_S:
-        raise ValueError(f"duration_s: {duration_s:g} is not from 1 to {LONGEST_S:.0f}")
 
 
 def read_suite(path: Path) -> Suite:
@@ -150,19 +140,8 @@ def read_suite(path: Path) -> Suite:
     Raises:
       SuiteError: not YAML, or it says what no suite may.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise SuiteError(f"{path}: larger than {MOST_BYTES // 1000} kB; no suite is")
-        text = raw.decode("utf-8")
-        if "&" in text and any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
-            raise SuiteError(f"{path}: uses YAML aliases; write it out")
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SuiteError(f"{path}: not readable as YAML: {reason}") from None
-    suite = _built(Suite, data, str(path))
+    data = read_yaml(path, "give a suite", SuiteError)
+    suite = Typed(SuiteError, _SPECIAL).read(Suite, data, str(path))
     for where, dials in (("set", suite.set), *((f"rows[{i}]: set", r.set) for i, r in enumerate(suite.rows, 1))):  # fmt: skip
         try:
             override(Config(), dials, where)
@@ -174,78 +153,29 @@ def read_suite(path: Path) -> Suite:
 # ------------------------------------------------------------------------------------------------------------ typing
 
 
-def _built(cls: type[T], data: Any, where: str) -> T:
-    """A dataclass from plain values, checked key by key."""
-    if not isinstance(data, Mapping):
-        raise SuiteError(f"{where}: expected keys and values, found {_shown(data)}")
-    hints = typing.get_type_hints(cls)
-    for key in data:
-        if key not in hints:
-            raise SuiteError(f"{where}: unknown key {_shown(key)}; {_hint(str(key), hints)}")
-    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()}
-    try:
-        return cls(**values)
-    except ValueError as error:
-        raise SuiteError(f"{where}: {error}") from None
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """A value as its type asks."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _number(value, where)
-    if origin is tuple:
-        return _seeds(value, where) if inner[0] is int else _many(inner[0], value, where)
-    if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
-            raise SuiteError(f"{where}: expected keys and values, found {_shown(value)}")
-        if inner[1] is Any:
-            return dict(value)
-        return {k: _built(inner[1], v, f"{where}: {k}") for k, v in value.items()}
-    if dataclasses.is_dataclass(hint):
-        return _built(typing.cast("type[Any]", hint), value, where)
-    if where.endswith(": ids") and type(value) is int:
-        value = str(value)
+def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise SuiteError(f"{where}: expected a text, found {_shown(value)}")
+        raise SuiteError(f"{where}: expected a text, found {shown(value)}")
     return value
 
 
-def _many(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    """A list of texts that is not empty, or one of them without brackets."""
     items = value if isinstance(value, list) else [value]
-    if not items or (kind is not str and not isinstance(value, list)):
-        raise SuiteError(f"{where}: expected a list that is not empty, found {_shown(value)}")
-    if kind is str:
-        return tuple(_value(kind, v, where) for v in items)
-    return tuple(_built(kind, v, f"{where}[{i}]") for i, v in enumerate(items, 1))
+    if not items:
+        raise SuiteError(f"{where}: expected a list that is not empty, found []")
+    return tuple(_text(v, where) for v in items)
 
 
-def _number(value: Any, where: str) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not abs(value) < 1e300 or not math.isfinite(value):
-        raise SuiteError(f"{where}: expected a number, found {_shown(value)}")
-    return float(value)
+def _ids(value: Any, where: str) -> tuple[str, ...]:
+    """Texts; a whole number is one, too."""
+    items = value if isinstance(value, list) else [value]
+    return _texts([str(v) if type(v) is int else v for v in items], where)
 
 
-def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    """A count, or a list of seeds."""
-    if type(value) is int and 1 <= value <= MOST_SEEDS:
-        return tuple(range(1, value + 1))
-    whole = isinstance(value, list) and 0 < len(value) <= MOST_SEEDS
-    if not whole or not all(type(v) is int and 0 <= v < 2**31 for v in value):
-        raise SuiteError(
-            f"{where}: expected a count (1 to {MOST_SEEDS}) or a list of whole numbers from 0, found {_shown(value)}"
-        )
-    if len(set(value)) < len(value):
-        raise SuiteError(f"{where}: a seed stands twice in {_shown(value)}; name each once")
-    return tuple(value)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _hint(word: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+_SPECIAL: Special = {
+    str: _text,
+    tuple[str, ...]: _texts,
+    tuple[RouteId, ...]: _ids,
+    tuple[int, ...]: partial(read_seeds, error=SuiteError),
+}

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import yaml
 import zstandard
 
+from whyway.typed_yaml import UNREADABLE
 from whyway.worlds.bags.decode import DecodeError, Decoder
 from whyway.worlds.bags.mcap_file import mcap_records
 from whyway.worlds.bags.records import BagError, Channel, Record, unpack
@@ -276,13 +277,14 @@ def _metadata(path: Path) -> dict[str, Any]:
     remedy = (
         f"make it anew with `ros2 bag reindex {path.parent}`, or give a single file of the folder"
     )
-    try:
-        if path.stat().st_size > _MOST_METADATA:
-            raise BagError(f"{path}: is larger than {_MOST_METADATA} bytes; {remedy}")
-        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    try:  # not by `read_yaml`: a recorder writes what it likes, aliases, too
+        large = path.stat().st_size > _MOST_METADATA
+        facts = None if large else yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, *UNREADABLE) as error:
         how = " ".join(str(error).split())[:120]
         raise BagError(f"{path}: cannot be read as YAML ({how}); {remedy}") from error
+    if large:
+        raise BagError(f"{path}: is larger than {_MOST_METADATA} bytes; {remedy}")
     inner = facts.get("rosbag2_bagfile_information") if isinstance(facts, dict) else None
     if not isinstance(inner, dict):
         raise BagError(f"{path}: has no rosbag2_bagfile_information; {remedy}")

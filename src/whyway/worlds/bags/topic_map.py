@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
-
 from whyway.config import ConfigError, override
+from whyway.typed_yaml import read_yaml
 from whyway.worlds.bags.bag import Topic
 from whyway.worlds.bags.records import BagError
 from whyway.worlds.bags.samples import ROLES
@@ -101,13 +100,8 @@ def read_table(path: Path) -> TopicMap:
     Raises:
       ConfigError: not readable, or with a key or value that does not belong.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        known = ", ".join(PRESETS)
-        raise ConfigError(
-            f"{path}: not readable as YAML ({' '.join(str(error).split())[:120]}); give a table of topics, or a preset: {known}"
-        ) from error
+    remedy = f"give a table of topics, or a preset: {', '.join(PRESETS)}"
+    data = read_yaml(path, remedy, ConfigError)
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path}: expected keys and values, found a {type(data).__name__}")
     table = override(TopicMap(), data, str(path))

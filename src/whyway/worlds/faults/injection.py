@@ -6,12 +6,12 @@ says. The same texts are given to `whyway drive --inject`, to the nodes' paramet
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from whyway.typed_yaml import nearest
 from whyway.types import Fault, InputError, ObjectClass
 
 WIRES = ("all", "odometry", "pose", "detections", "lights")
@@ -131,11 +131,11 @@ def parse(text: str, more: Mapping[str, Spec] | None = None) -> Injection:
         )
     kind, what = found["kind"], found["what"]
     if kind not in specs:
-        raise FaultError(f"--inject {text!r}: no fault {kind!r}; {_nearest(kind, specs)}")
+        raise FaultError(f"--inject {text!r}: no fault {kind!r}; {nearest(kind, specs)}")
     spec = specs[kind]
     if what not in spec.what:
         raise FaultError(
-            f"--inject {text!r}: {kind} happens to no {what!r}; {_nearest(what, spec.what)}"
+            f"--inject {text!r}: {kind} happens to no {what!r}; {nearest(what, spec.what)}"
         )
     value = spec.default if found["value"] is None else _number(text, found["value"])
     start, end = _number(text, found["from"] or "0"), _number(text, found["to"] or "inf", True)
@@ -173,9 +173,3 @@ def _number(text: str, number: str, may_be_inf: bool = False) -> float:
     if not (math.isfinite(value) or (may_be_inf and value == math.inf)):
         raise FaultError(f"--inject {text!r}: {number!r} is not finite")
     return value
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

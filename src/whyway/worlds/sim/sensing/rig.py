@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import yaml
 
 from whyway.config import override
+from whyway.typed_yaml import read_yaml
 from whyway.types import Floats, InputError
 from whyway.worlds.sim.sensing.mounting import OPTICAL_IN_BODY, Mount, quaternion
 
@@ -184,11 +184,7 @@ def read_rig(path: Path | None) -> Rig:
     """
     if path is None:
         return DEFAULT
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    return make_rig(data or {}, str(path))
+    return make_rig(read_yaml(path, "give a YAML file of sensors", InputError) or {}, str(path))
 
 
 def make_rig(data: Any, where: str = "rig") -> Rig:
