@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from whyway.evaluate.driving.open_loop import OpenLoopScore, open_loop_score
 from whyway.evaluate.driving.pdms import VERSION as PDMS_VERSION
 from whyway.evaluate.driving.pdms import DrivingScore, driving_score
 from whyway.evaluate.driving.reference import free_distance
+from whyway.evaluate.plain import plain
 from whyway.evaluate.supervision import (
     Happening,
     Intervention,
@@ -124,7 +123,7 @@ class SceneScore:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values; what is not finite is null, as JSON has no word for it."""
-        plain: dict[str, Any] = _plain(
+        values: dict[str, Any] = plain(
             {
                 "name": self.name,
                 "driver": self.driver,
@@ -146,17 +145,7 @@ class SceneScore:
                 **({} if self.carla is None else {"carla": self.carla.to_json()}),
             }
         )
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value
+        return values
 
 
 def score(log: Log) -> SceneScore:

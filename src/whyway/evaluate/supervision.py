@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ GAP_S = 0.35
 """Verdicts further apart than this belong to two interventions, traces to two stretches of a decision."""
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +72,48 @@ def in_words(name: str) -> str:
     return name.lower().replace("_", " ")
 
 
+def runs(items: Iterable[V], at_s: Callable[[V], float], what: Callable[[V], Any]) -> list[list[V]]:
+    """Items in the order of time, cut where it is not the same any more, and where there is a gap of more than `GAP_S`."""
+    found: list[list[V]] = []
+    for item in items:
+        last = found[-1][-1] if found else None
+        if last is not None and what(last) == what(item) and at_s(item) - at_s(last) <= GAP_S:
+            found[-1].append(item)
+        else:
+            found.append([item])
+    return found
+
+
 def stretches(
     instants: Iterable[tuple[float, K]], until_next: bool = False
 ) -> list[tuple[float, float, K]]:
-    """Runs of the same without a gap of more than `GAP_S`: from, to [s], what.
+    """Runs of the same: from, to [s], what.
 
     Args:
       instants: time [s] and what is so then, in the order of time.
-      until_next: a run lasts until the next one begins, not only until it was last seen.
+      until_next: a run lasts until the next one begins (without a gap), not only until it was last seen.
     """
-    found: list[tuple[float, float, K]] = []
-    for t, what in instants:
-        goes_on = bool(found) and t - found[-1][1] <= GAP_S
-        same = goes_on and found[-1][2] == what
-        if same or (goes_on and until_next):
-            found[-1] = (found[-1][0], t, found[-1][2])
-        if not same:
-            found.append((t, t, what))
-    return found
+    parts = runs(instants, itemgetter(0), itemgetter(1))
+    ends = [part[-1][0] for part in parts]
+    if until_next:
+        begins = [part[0][0] for part in parts[1:]]
+        ends = [b if b - e <= GAP_S else e for e, b in zip(ends, begins, strict=False)] + ends[-1:]
+    return [(part[0][0], end, part[0][1]) for part, end in zip(parts, ends, strict=True)]
 
 
 def interventions(verdicts: Iterable[Verdict], start_ns: int) -> tuple[Intervention, ...]:
     """Stretches of verdicts that are not nominal, cut where the state or the fault changes; each has the reason of its first."""
-    acted = [v for v in verdicts if v.state != SafetyState.NOMINAL]
-    instants = [((v.stamp_ns - start_ns) * 1e-9, (v.state.name, v.fault.name)) for v in acted]
-    first = dict(zip(reversed(instants), reversed(acted), strict=True))
-    return tuple(
-        Intervention(start, end, *what, first[start, what].reason, first[start, what].object_id)
-        for start, end, what in stretches(instants)
-    )
+    acted = (v for v in verdicts if v.state != SafetyState.NOMINAL)
+
+    def at_s(v: Verdict) -> float:
+        return (v.stamp_ns - start_ns) * 1e-9
+
+    found = []
+    for run in runs(acted, at_s, lambda v: (v.state, v.fault)):
+        v, ends_s = run[0], at_s(run[-1])
+        state, fault = v.state.name, v.fault.name
+        found.append(Intervention(at_s(v), ends_s, state, fault, v.reason, v.object_id))
+    return tuple(found)
 
 
 def happenings(log: Log, start_ns: int) -> tuple[Happening, ...]:

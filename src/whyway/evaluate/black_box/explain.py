@@ -9,9 +9,9 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
+from whyway.evaluate.plain import plain
 from whyway.evaluate.supervision import Happening, Intervention, happenings, interventions
 from whyway.log import Log
 from whyway.trace.sentences import deed, name, reason, risk, sentence
@@ -236,16 +236,3 @@ def _cause(trace: Trace, c: Cause) -> dict[str, Any]:
 def _rejected(r: Rejected) -> dict[str, Any]:
     values: dict[str, Any] = plain(r)
     return values | {"what": deed(r.longitudinal, r.lateral, r.direction), "why": risk(r.risk)}
-
-
-def plain(value: Any) -> Any:
-    """A value of `types.py` as JSON has it: enums by name, what is not finite as null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, IntEnum):
-        return value.name
-    if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value

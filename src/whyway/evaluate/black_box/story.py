@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.evaluate.black_box.explain import plain, span
+from whyway.evaluate.black_box.explain import span
 from whyway.evaluate.drive import Drive, ScoreError, read_drive
 from whyway.evaluate.driving.pdms import DrivingScore, driving_score
 from whyway.evaluate.moments import RANK, Moment, moments
+from whyway.evaluate.plain import plain
 from whyway.evaluate.score import from_handover
 from whyway.evaluate.traces.faithfulness import Faithfulness, faithfulness
 from whyway.log import Log

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from whyway.evaluate.black_box.explain import ExplainError, plain, span
-from whyway.evaluate.supervision import GAP_S
+from whyway.evaluate.black_box.explain import ExplainError, span
+from whyway.evaluate.plain import plain
+from whyway.evaluate.supervision import runs
 from whyway.log import Log
 from whyway.maps.manoeuvre import place_of
 from whyway.maps.road import Road
@@ -171,7 +172,7 @@ def why_not(log: Log, asked: Alternative, at_s: float | None = None) -> WhyNot:
         sum(c.answer == DONE for c in cycles),
         {risk: left.count(risk) for risk in dict.fromkeys(left)},
         sum(c.answer == NOT_WEIGHED for c in cycles),
-        tuple(_stretch(asked, part) for part in _runs(cycles)),
+        tuple(_stretch(asked, part) for part in runs(cycles, lambda c: c.at_s, lambda c: c.key)),
     )
 
 
@@ -199,17 +200,6 @@ def _no_lane(asked: Alternative, trace: Trace, road: Road | None) -> str:
         return "the car was off the lanes"
     beside = road.neighbours(place.lane_id)[0 if asked.direction == Direction.LEFT else 1]
     return "" if beside else "the map has no lane there"
-
-
-def _runs(cycles: Sequence[_Cycle]) -> list[list[_Cycle]]:
-    """Cut where the answer changes or traces are missing."""
-    runs: list[list[_Cycle]] = []
-    for c in cycles:
-        if runs and runs[-1][-1].key == c.key and c.at_s - runs[-1][-1].at_s <= GAP_S:
-            runs[-1].append(c)
-        else:
-            runs.append([c])
-    return runs
 
 
 def _stretch(asked: Alternative, part: Sequence[_Cycle]) -> Stretch:

@@ -15,11 +15,11 @@ from whyway.config import Config, override
 from whyway.evaluate.drive import Drive, read_drive
 from whyway.evaluate.driving.pdms import DrivingScore, driving_score
 from whyway.evaluate.faults.promise import Promise, promise
+from whyway.evaluate.moments import STANDS_MPS
 from whyway.log import Log
 from whyway.types import Floats, Observation, SafetyState, Verdict
 from whyway.worlds.faults import Injection
 
-STANDS_MPS = 0.1
 Bools = NDArray[np.bool_]
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from whyway.evaluate.gates.results import LogResult, Outcome, Report, finite
+from whyway.evaluate.gates.results import LogResult, Outcome, Report
+from whyway.evaluate.plain import plain
 
 RESULT = "result.jsonl"
 _DETAIL = 4000
@@ -55,7 +56,7 @@ class ResultLines:
         line = {
             "Result": {"Success": success, "Summary": summary},
             "Stamp": {"System": self._now_s, "ROS": stamp_s},
-            "Frame": _plain(frame),
+            "Frame": plain(frame, digits=None),
         }
         self._stream.write(json.dumps(line) + "\n")
 
@@ -76,12 +77,3 @@ def _summary(log: LogResult) -> str:
     bad = [r for r in log.results if r.outcome is not Outcome.PASSED]
     told = "; ".join(f"{r.name}: {r.text}" for r in bad)
     return f"{log.outcome.words}: {told or f'{len(log.results)} gates'}"
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null stands for them."""
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return finite(value)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from whyway.evaluate.plain import plain
 
 
 class Outcome(Enum):
@@ -52,15 +52,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not finite is null."""
-        plain = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "outcome"
-        }
-        return {key: finite(v) for key, v in plain.items()} | {"outcome": self.outcome.words}
-
-
-def finite(value: Any) -> Any:
-    """The value; None for a number that JSON has no word for."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        values: dict[str, Any] = plain(self, digits=None)
+        return values | {"outcome": self.outcome.words}
 
 
 def overall(outcomes: list[Outcome]) -> Outcome:

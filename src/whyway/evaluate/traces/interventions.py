@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from whyway.driver import driver_config, make_planner
-from whyway.evaluate.black_box.explain import ExplainError, plain
+from whyway.evaluate.black_box.explain import ExplainError
+from whyway.evaluate.plain import plain
 from whyway.evaluate.traces.coverage import Again, decided_again, logged_config
 from whyway.evaluate.traces.trace_score import EXPERT
 from whyway.log import Log
