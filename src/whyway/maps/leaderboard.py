@@ -18,6 +18,7 @@ from typing import Any
 
 from lxml import etree
 
+from whyway.files import read_bytes
 from whyway.maps.xmlfile import MAX_BYTES, MAX_NUMBER, read_xml
 from whyway.types import InputError
 
@@ -229,21 +230,7 @@ def _town_triggers(scenarios: Any) -> Iterator[Trigger]:
 
 
 def _json(path: Path) -> Any:
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise LeaderboardError(
-            f"{path}: the gzip data is cut off or damaged; fetch the file again"
-        ) from None
-    except OSError as error:
-        raise LeaderboardError(
-            f"{path}: cannot be read: {error.strerror or error}; check the path"
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise LeaderboardError(f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut it down")
+    data = read_bytes(path, "a CARLA scenario trigger file", LeaderboardError, MAX_BYTES)
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lxml import etree
 
+from whyway.files import read_bytes
 from whyway.types import Floats, InputError
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -34,27 +33,7 @@ def read_xml(path: Path) -> etree._Element:
       SceneError: not there, cut off, too large (a gzip bomb is unpacked to the limit and no further), nested deeper than
         256, not XML, or with a document type (entities).
     """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise SceneError(
-            f"{path}: no such file; give the path of an XML file, plain or gzipped"
-        ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise SceneError(
-            f"{path}: the gzip data is cut off or damaged; fetch the file again"
-        ) from None
-    except OSError as error:
-        raise SceneError(
-            f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise SceneError(
-            f"{path}: larger than {MAX_BYTES >> 20} MiB unpacked; cut out what is needed"
-        )
+    data = read_bytes(path, "an XML file, plain or gzipped", SceneError, MAX_BYTES)
     if data.count(b"<") + data.count(b"=") > MAX_MARKS:
         raise SceneError(
             f"{path}: more than {MAX_MARKS} elements and attributes; cut out what is needed"

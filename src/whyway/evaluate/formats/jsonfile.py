@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from whyway.files import read_bytes
 from whyway.types import InputError
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -23,43 +22,13 @@ class FormatError(InputError):
     """A result file that cannot be used; its text is one line with the remedy."""
 
 
-def read_bytes(path: Path, what: str, max_bytes: int = MAX_BYTES) -> bytes:
-    """A file's bytes, unpacked if it is gzipped.
-
-    Args:
-      path: the file; nothing in it is trusted.
-      what: what it should be, for the message.
-      max_bytes: more is refused; a gzip bomb is unpacked that far and no further.
-
-    Raises:
-      FormatError: not there, unreadable, damaged or too large.
-    """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except FileNotFoundError:
-        raise FormatError(f"{path}: no such file; give the path of {what}") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise FormatError(
-            f"{path}: the gzip data is cut off or damaged; fetch the file again"
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FormatError(f"{path}: cannot be read: {reason}; give the path of {what}") from None
-    if len(data) > max_bytes:
-        raise FormatError(f"{path}: larger than {max_bytes >> 20} MiB; split it into parts")
-    return data
-
-
 def read_json(path: Path, what: str) -> Any:
     """The value a JSON file holds.
 
     Raises:
-      FormatError: as `read_bytes`, or not JSON, cut off, of too many values, or nested deeper than Python reads.
+      FormatError: as `files.read_bytes`, or not JSON, cut off, of too many values, or nested deeper than Python reads.
     """
-    data = read_bytes(path, what)
+    data = read_bytes(path, what, FormatError, MAX_BYTES)
     if sum(data.count(mark) for mark in (b"[", b"{", b",")) > MAX_MARKS:
         raise FormatError(f"{path}: more than {MAX_MARKS} values; split it into parts")
     try:

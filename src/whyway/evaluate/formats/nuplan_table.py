@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from whyway.evaluate.formats.jsonfile import FormatError, read_bytes, read_json
+from whyway.evaluate.formats.jsonfile import MAX_BYTES, FormatError, read_json
 from whyway.evaluate.metrics.nuplan import GATES, WEIGHTS, closed_loop_score
+from whyway.files import read_bytes
 
 WHAT = "a metric table of nuPlan's (.parquet, .csv or .json)"
 KEYS = ("planner_name", "scenario_type", "log_name", "scenario_name")
@@ -81,7 +82,7 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    data = read_bytes(path, WHAT)
+    data = read_bytes(path, WHAT, FormatError, MAX_BYTES)
     try:
         # the header is read with the first row
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
@@ -116,7 +117,7 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         )
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     try:
-        file = parquet.ParquetFile(io.BytesIO(read_bytes(path, WHAT)))
+        file = parquet.ParquetFile(io.BytesIO(read_bytes(path, WHAT, FormatError, MAX_BYTES)))
         if file.metadata.num_rows > MAX_ROWS:
             raise FormatError(f"{path}: more than {MAX_ROWS} rows; split it")
         # time series stand in other columns, and are long

@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 from whyway.worlds.bags.records import (
     MOST_BYTES,
-    BagError,
     Channel,
     Record,
+    begin,
     full_type,
     take,
-    unpack,
+    unpack_chunk,
 )
 
 MAGIC = b"\x89MCAP0\r\n"
@@ -42,10 +42,7 @@ def mcap_records(stream: BinaryIO, name: str, lost: list[str]) -> Iterator[Recor
     Raises:
       BagError: it is no MCAP file.
     """
-    magic = stream.read(len(MAGIC))
-    if magic != MAGIC:
-        what = "is empty" if not magic else "is not an MCAP file"
-        raise BagError(f"{name}: {what}; give the .mcap that a recorder wrote")
+    begin(stream, MAGIC, name, "an MCAP file", "give the .mcap that a recorder wrote")
     found, at = _Channels(), len(MAGIC)
     while True:
         head = stream.read(_HEAD.size)
@@ -91,13 +88,8 @@ def _chunk(
         return
     how = content[head + 4 : head + 4 + length].decode()
     packed = content[head + 4 + length + 8 :]
-    if size > MOST_BYTES:
-        lost.append(f"{name} claims to hold {size} bytes: left out")
-        return
-    try:
-        data = unpack(packed, how, size)
-    except KeyError:
-        lost.append(f"{name} is packed with {how!r}, which we cannot unpack: left out")
+    data = unpack_chunk(packed, how, size, name, lost)
+    if data is None:
         return
     if whole and (len(data) != size or (checksum and zlib.crc32(data) != checksum)):
         lost.append(f"{name} is damaged: left out")

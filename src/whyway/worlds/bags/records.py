@@ -60,6 +60,29 @@ def take(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
+def begin(stream: BinaryIO, magic: bytes, name: str, kind: str, remedy: str) -> None:
+    """Read past the bytes with which every file of a kind begins.
+
+    Raises:
+      BagError: they are not there.
+    """
+    found = stream.read(len(magic))
+    if found != magic:
+        raise BagError(f"{name}: {f'is not {kind}' if found else 'is empty'}; {remedy}")
+
+
+def unpack_chunk(data: bytes, how: str, size: int, name: str, lost: list[str]) -> bytes | None:
+    """A chunk of a recording, unpacked; None if it claims to be too large or is packed in a way we do not know (`lost` tells)."""
+    if size > MOST_BYTES:
+        lost.append(f"{name} claims to hold {size} bytes: left out")
+        return None
+    try:
+        return unpack(data, how, size)
+    except KeyError:
+        lost.append(f"{name} is packed with {how!r}, which we cannot unpack: left out")
+        return None
+
+
 def unpack(data: bytes, how: str, most: int) -> bytes:
     """Unpacked bytes, up to `most`: of a stream that is cut or damaged, what its codec still gives.
 

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from whyway.worlds.bags.records import (
     MOST_BYTES,
-    BagError,
     Channel,
     Record,
+    begin,
     full_type,
     take,
-    unpack,
+    unpack_chunk,
 )
 
 MAGIC = b"#ROSBAG V2.0\n"
@@ -36,10 +36,7 @@ def ros1_records(stream: BinaryIO, name: str, lost: list[str]) -> Iterator[Recor
     Raises:
       BagError: it is no ROS 1 bag.
     """
-    magic = stream.read(len(MAGIC))
-    if magic != MAGIC:
-        what = "is empty" if not magic else "is not a ROS 1 bag of version 2.0"
-        raise BagError(f"{name}: {what}; give the .bag that rosbag wrote")
+    begin(stream, MAGIC, name, "a ROS 1 bag of version 2.0", "give the .bag that rosbag wrote")
     channels: dict[int, Channel] = {}
     at, index_at = len(MAGIC), 0
     while True:
@@ -82,13 +79,8 @@ def _chunk(
     lost: list[str],
 ) -> Iterator[Record]:  # fmt: skip
     how, (size,) = header["compression"].decode(), struct.unpack("<I", header["size"])
-    if size > MOST_BYTES:
-        lost.append(f"{name} claims to hold {size} bytes: left out")
-        return
-    try:
-        content = unpack(data, how, size)
-    except KeyError:
-        lost.append(f"{name} is packed with {how!r}, which we cannot unpack: left out")
+    content = unpack_chunk(data, how, size, name, lost)
+    if content is None:
         return
     if whole and len(content) != size:
         lost.append(f"{name} is damaged after {len(content)} of {size} bytes")

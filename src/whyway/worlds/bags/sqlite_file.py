@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from whyway.worlds.bags.records import BagError, Channel, Record, full_type
+from whyway.worlds.bags.records import BagError, Channel, Record, begin, full_type
 
 _MAGIC = b"SQLite format 3\0"
 _DAMAGE = (apsw.Error, ValueError, TypeError)
@@ -30,10 +30,7 @@ def sqlite_records(path: Path, lost: list[str]) -> Iterator[Record]:
       BagError: it is no such file, or nothing of it can be read.
     """
     with path.open("rb") as stream:
-        magic = stream.read(len(_MAGIC))
-    if magic != _MAGIC:
-        what = "is empty" if not magic else "is not an SQLite file"
-        raise BagError(f"{path}: {what}; give the .db3 that rosbag2 wrote")
+        begin(stream, _MAGIC, str(path), "an SQLite file", "give the .db3 that rosbag2 wrote")
     pages = _WholePages(path)  # SQLite knows it as long as we do
     with closing(_connect(path, pages.name)) as connection:
         try:
