@@ -608,6 +608,9 @@ class Rejected:
     at_s: float
 
 
+Decision = tuple[Longitudinal, Lateral, Direction]
+
+
 @dataclass(frozen=True, slots=True)
 class PlanningTrace:
     """The decision, its causes and what was rejected.
@@ -629,6 +632,11 @@ class PlanningTrace:
     offset_m: float = 0.0
     offset_from_m: float = 0.0
     offset_until_m: float = 0.0
+
+    @property
+    def decision(self) -> Decision:
+        """What is decided, without its numbers."""
+        return self.longitudinal, self.lateral, self.direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)

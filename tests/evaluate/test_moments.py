@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_drives import Made, Other, a_citation, a_trace, straight
+from made_drives import Made, Other, a_citation, a_plan, a_scene, a_trace, straight
 
 from whyway.evaluate.black_box.story import story
 from whyway.evaluate.drive import read_drive
@@ -58,6 +58,19 @@ def test_the_same_decision_for_another_cause_is_told_by_its_sentence(made):
         (0.0, ""), (pytest.approx(2.0), ""), (pytest.approx(4.0), "keep distance → resume speed"),
     ]  # fmt: skip
     assert ["car 50" in mind[0].said, "car 51" in mind[1].said] == [True, True]
+
+
+def test_words_that_were_wrong_are_told_when_they_were_said(made):
+    """Even where the driver began to speak later than the drive began."""
+    log = made.drive(
+        EGO,
+        scene=lambda t: a_scene(t, EGO),
+        plan=lambda t: a_plan(t, EGO, 1.0),
+        say=lambda t: a_trace(t, EGO, Longitudinal.STOP) if t >= 3.0 else None,
+    )
+    (wrong,) = [m for m in found_in(log) if m.kind == "contradiction"]
+    assert wrong.at_s == pytest.approx(3.0)
+    assert score_drive(log, read_drive(log)).faithfulness.contradictions_at_s[0] == wrong.at_s
 
 
 def test_who_came_how_close_is_told_unless_it_was_a_contact(made):

@@ -16,10 +16,9 @@ from whyway.evaluate.black_box.explain import Account, forecast_words, instead, 
 from whyway.evaluate.black_box.story import Story
 from whyway.evaluate.black_box.why_not import DONE, LEFT, Stretch, WhyNot
 from whyway.evaluate.moments import RANK, Moment
-from whyway.evaluate.supervision import in_words
 from whyway.evaluate.traces.interventions import Interventions
 from whyway.log import Log
-from whyway.trace.sentences import deed, name, reason, risk
+from whyway.trace.sentences import deed, in_words, name, reason, risk
 from whyway.types import Agreement, LightColor, NavCommand, Risk, SafetyState
 
 _WIDTH = 100
@@ -123,7 +122,7 @@ def _perceived(a: Account) -> Table:
 def _decided(a: Account) -> Table:
     d, action = a.trace.planning, a.trace.action
     table = _facts("What it decided, and does")
-    table.add_row("decision", escape(deed(d.longitudinal, d.lateral, d.direction)))
+    table.add_row("decision", escape(deed(*d.decision)))
     wants = f"{d.target_acceleration_mps2:+.2f} m/s² towards {d.target_speed_mps * 3.6:.0f} km/h"
     if math.isfinite(d.stop_distance_m):
         wants += f", to stand in {d.stop_distance_m:.1f} m"
@@ -140,9 +139,7 @@ def _because(a: Account) -> list[Table | str]:
         return ["\n[yellow]It gives no cause.[/]"]
     table = _table("weight", "because of", "without it the car …", title="\nBecause")
     for c in a.trace.planning.causes:
-        same = instead(c) == deed(
-            a.trace.planning.longitudinal, a.trace.planning.lateral, a.trace.planning.direction
-        )
+        same = instead(c) == deed(*a.trace.planning.decision)
         table.add_row(
             f"{c.weight:.2f}",
             escape(reason(c, a.trace)),

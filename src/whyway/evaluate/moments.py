@@ -19,7 +19,6 @@ from whyway.evaluate.instants import Instants
 from whyway.evaluate.supervision import (
     GAP_S,
     happenings,
-    in_words,
     interventions,
     stretches,
 )
@@ -27,7 +26,7 @@ from whyway.evaluate.traces.faithfulness import Faithfulness
 from whyway.evaluate.traces.silence import HOLDS_S
 from whyway.geometry import box_corners, distance_to_box
 from whyway.log import Log
-from whyway.trace import sentence
+from whyway.trace.sentences import in_words, sentence
 from whyway.types import Direction, Fault, Floats, Lateral, Longitudinal, Trace, Verdict
 
 STANDS_MPS, STANDS_S = 0.1, 2.0
@@ -38,8 +37,6 @@ MOVES_MPS = 0.5
 RANK = {"collision": 0, "red light": 0, "off road": 0, "safety": 1, "fault": 1, "silence": 1,
         "contradiction": 2, "stand": 3, "start": 4, "close": 5, "decision": 6}  # fmt: skip
 """Every kind of moment, and how much it matters: 0 most."""
-
-Decision = tuple[Longitudinal, Lateral, Direction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +76,13 @@ def moments(
       start_ns: from when on times count.
       drive: its arrays, if it holds the truth.
       driving: how the driver drove; None where that is not known, or where somebody else did.
-      words: what came of them; None where that is not known.
+      words: whether the plans did what was said; like `driving` only with the drive.
     """
     traces = sorted(log.of(Trace), key=lambda t: t.stamp_ns)
     stamps = [t.stamp_ns for t in traces]
     found = list[Moment]()
     if drive is not None:
-        found += _driven(log, start_ns, drive, driving)
-    if words is not None and traces:
-        found += _contradictions(words, (log.of(Trace)[0].stamp_ns - start_ns) * 1e-9)
+        found += _driven(log, start_ns, drive, driving, words)
     found += _machinery(log, start_ns)
     found += _silences(traces, start_ns)
     found += _stands(traces, drive, start_ns)
@@ -113,8 +108,7 @@ def decisions(
 
     def what(trace: Trace) -> tuple[int, ...]:
         p = trace.planning
-        said = (p.longitudinal, p.lateral, p.direction)
-        return (*said, p.causes[0].id if p.causes else 0) if with_cause else said
+        return (*p.decision, p.causes[0].id if p.causes else 0) if with_cause else p.decision
 
     instants = (((t.stamp_ns - start_ns) * 1e-9, what(t)) for t in traces)
     return stretches(instants, until_next=True)
@@ -148,7 +142,11 @@ def box_gap(drive: Drive) -> Floats:
 
 
 def _driven(
-    log: Log, start_ns: int, drive: Drive, driving: DrivingScore | None
+    log: Log,
+    start_ns: int,
+    drive: Drive,
+    driving: DrivingScore | None,
+    words: Faithfulness | None,
 ) -> Iterator[Moment]:
     since_s = (int(drive.stamps_ns[0]) - start_ns) * 1e-9
     if driving is not None:
@@ -165,16 +163,13 @@ def _driven(
     if 0.0 < gap[i] < np.inf:  # else there is nobody, or it is a contact and told as such
         text = f"closest to another road user: {gap[i]:.1f} m"
         yield _instant(float(drive.t_s[i]) + since_s, "close", text)
+    wrong = ((since_s + t, True) for t in (words.contradictions_at_s if words else ()))
+    for start, end, _ in stretches(wrong):
+        yield Moment(start, end, "contradiction", "the plan did the opposite of what was said")
 
 
 def _instant(at_s: float, kind: str, what: str, knew: str = "") -> Moment:
     return Moment(at_s, at_s, kind, what, known=knew)
-
-
-def _contradictions(words: Faithfulness, since_s: float) -> Iterator[Moment]:
-    wrong = ((since_s + t, True) for t in words.contradictions_at_s)
-    for start, end, _ in stretches(wrong):
-        yield Moment(start, end, "contradiction", "the plan did the opposite of what was said")
 
 
 def _machinery(log: Log, start_ns: int) -> Iterator[Moment]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from whyway.log import Log
+from whyway.trace.sentences import in_words
 from whyway.types import Event, Fault, SafetyState, Trace, Verdict
 
 GAP_S = 0.35
@@ -65,11 +66,6 @@ class Latency:
     p99_ms: float
     max_ms: float
     count: int
-
-
-def in_words(name: str) -> str:
-    """The name of an enum's member as it is read: "MINIMAL_RISK" is "minimal risk"."""
-    return name.lower().replace("_", " ")
 
 
 def runs(items: Iterable[V], at_s: Callable[[V], float], what: Callable[[V], Any]) -> list[list[V]]:

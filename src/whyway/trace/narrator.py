@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from whyway.trace.sentences import sentence
+from whyway.trace.sentences import in_words, sentence
 from whyway.types import SafetyState, Trace, Verdict
 
 
@@ -27,7 +27,7 @@ class Narrator:
     def trace(self, trace: Trace) -> None:
         """Tell of a decision that is new."""
         p = trace.planning
-        gist = (p.longitudinal, p.lateral, p.direction, tuple((c.kind, c.id) for c in p.causes[:1]))
+        gist = (*p.decision, tuple((c.kind, c.id) for c in p.causes[:1]))
         if gist != self._new:
             self._new, self._since_ns = gist, trace.stamp_ns
         if gist != self._told and trace.stamp_ns - self._since_ns >= self._hold_ns:
@@ -39,6 +39,6 @@ class Narrator:
         """Tell of an intervention that begins or ends."""
         if verdict.state != self._state:
             self._state = verdict.state
-            what = verdict.state.name.lower().replace("_", " ")
+            what = in_words(verdict.state.name)
             why = f": {verdict.reason}" if verdict.reason else ""
             self._say(f"{verdict.stamp_ns * 1e-9:6.1f} s            safety: {what}{why}")

@@ -49,6 +49,11 @@ _RISK = {
 }
 
 
+def in_words(name: str) -> str:
+    """The name of an enum's member as it is read: "MINIMAL_RISK" is "minimal risk"."""
+    return name.lower().replace("_", " ")
+
+
 def sentence(trace: Trace) -> str:
     """One sentence: decision, numbers, causes; e.g. "stops in 12 m because the light 3 is red"."""
     p = trace.planning

@@ -146,7 +146,8 @@ class Figures:
             found = [(c.stamp_ns, _CHECKED[name](c)) for c in self._cycles]
             known = [(stamp, value) for stamp, value in found if value is not None]
             return _arrays(known)
-        gists = [_decision(t) if name == "flips_per_minute" else _causes(t) for t in self._traces]
+        flips = name == "flips_per_minute"
+        gists = [t.planning.decision if flips else _causes(t) for t in self._traces]
         stamps = [t.stamp_ns for t in self._traces]
         if len(stamps) < 2 or stamps[-1] <= stamps[0]:
             return _arrays([])
@@ -227,11 +228,6 @@ def stretches(count: int) -> Sequence[Hashable]:
 def _arrays(found: list[tuple[int, Any]]) -> tuple[Ints, Floats]:
     stamps = np.array([stamp for stamp, _ in found], dtype=np.int64)
     return stamps, np.array([value for _, value in found], dtype=np.float64)
-
-
-def _decision(trace: Trace) -> object:
-    p = trace.planning
-    return p.longitudinal, p.lateral, p.direction
 
 
 def _causes(trace: Trace) -> object:

@@ -18,9 +18,8 @@ import numpy as np
 from whyway.config import Config
 from whyway.evaluate.instants import Instant, cited, unseen
 from whyway.evaluate.report.picture import COLORS
-from whyway.evaluate.supervision import in_words
 from whyway.log import Log
-from whyway.trace import sentence
+from whyway.trace.sentences import in_words, sentence
 from whyway.trace.sentences import name as object_name
 from whyway.types import (
     Actor,

@@ -12,8 +12,7 @@ from whyway.evaluate.driving.pdms import Contact
 from whyway.evaluate.instants import Instants
 from whyway.evaluate.moments import stands
 from whyway.evaluate.score import SceneScore
-from whyway.evaluate.supervision import in_words
-from whyway.trace import sentence
+from whyway.trace.sentences import in_words, sentence
 from whyway.types import LightColor
 
 LEAD_S = 1.0

@@ -19,15 +19,10 @@ def stands_until(traces: Sequence[Trace]) -> list[int]:
         here = traces[i]
         goes_on = bool(until) and (
             traces[i + 1].stamp_ns - here.stamp_ns <= 1.5 * CYCLE_NS
-            and _decision(traces[i + 1]) == _decision(here)
+            and traces[i + 1].planning.decision == here.planning.decision
         )
         until.append(until[-1] if goes_on else here.stamp_ns)
     return until[::-1]
-
-
-def _decision(trace: Trace) -> tuple[int, int, int]:
-    p = trace.planning
-    return p.longitudinal, p.lateral, p.direction
 
 
 class Driven:

@@ -69,7 +69,7 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Shares in [0, 1]; None where the log has nothing to measure it on."""
+    """Shares in [0, 1]; None where the log has nothing to measure it on. Times count from the first truth, as a drive's do."""
 
     cycles: int
     consistency_longitudinal: float | None
@@ -114,7 +114,8 @@ def faithfulness(log: Log, road: Road) -> Faithfulness:
     """Check every trace of a log."""
     traces = log.of(Trace)
     cycles = list(check(log, road))
-    start = traces[0].stamp_ns if traces else 0
+    truths = log.of(Truth)
+    start = truths[0].stamp_ns if truths else traces[0].stamp_ns if traces else 0
     judged = [c for c in cycles if c.longitudinal is not None and c.lateral is not None]
     bad = [c for c in judged if Agreement.CONTRADICTORY in (c.longitudinal, c.lateral)]
     adrift = [c for c in cycles if not c.grounded]
@@ -212,7 +213,7 @@ def _share(answers: Sequence[bool]) -> float | None:
 
 
 def _flips_per_minute(traces: tuple[Trace, ...]) -> float | None:
-    said = [(t.planning.longitudinal, t.planning.lateral, t.planning.direction) for t in traces]
+    said = [t.planning.decision for t in traces]
     if len(said) < 2 or traces[-1].stamp_ns <= traces[0].stamp_ns:
         return None
     flips = sum(a != b for a, b in zip(said, said[1:], strict=False))

@@ -37,6 +37,7 @@ from whyway.types import (
     Agreement,
     Cause,
     CauseKind,
+    Decision,
     Direction,
     LaneMap,
     Lateral,
@@ -57,7 +58,6 @@ _COMFORT_MPS2 = 1.5
 _SLOWER = 0.6
 _FARTHER_M = 0.1
 
-Decision = tuple[Longitudinal, Lateral, Direction]
 
 COVERED = "true causes (the expert's) that are named"
 REPRODUCED = "the reasoner says the same again"
@@ -181,12 +181,6 @@ def without_cause(scene: Scene, kind: CauseKind, id_: int) -> Scene | None:
     return None
 
 
-def decision(trace: Trace) -> Decision:
-    """What a trace decides, on all axes."""
-    p = trace.planning
-    return p.longitudinal, p.lateral, p.direction
-
-
 def declared(cause: Cause) -> Decision:
     """What a cause declares would be decided without it."""
     return (
@@ -199,7 +193,7 @@ def counterfactuals(scene: Scene, trace: Trace, decide: Callable[[Scene], Trace]
     for cause in trace.planning.causes:
         rest = without_cause(scene, cause.kind, cause.id)
         if rest is not None:
-            yield DECLARED, decision(decide(rest)) == declared(cause)
+            yield DECLARED, decide(rest).planning.decision == declared(cause)
 
 
 def removals(
@@ -212,7 +206,7 @@ def removals(
         if o.id not in cited:
             rest = without(scene, o.id)
             other = decide(rest)
-            unmoved = decision(other) == decision(trace) and same(
+            unmoved = other.planning.decision == trace.planning.decision and same(
                 planner.step(planner_view(rest, other)), plan, ignore_volatile=True
             )
             yield UNCITED, unmoved

@@ -68,7 +68,7 @@ class Silence:
 def words_of(planning: PlanningTrace) -> Words:
     """All that is said of what is done."""
     causes = frozenset((int(c.kind), c.id) for c in planning.causes)
-    return planning.longitudinal, planning.lateral, planning.direction, causes
+    return *planning.decision, causes
 
 
 def silence(cycles: Sequence[Behaviour]) -> Silence:
