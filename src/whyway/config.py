@@ -186,6 +186,8 @@ class SafetyConfig:
 
     enabled: bool = True
     odometry_timeout_s: float = 0.25
+    odometry_slack: float = 1.0
+    """How many times a car's error wheels and gyro may be off before a pose that disagrees with them is not believed; more where wheels skid."""
     scene_timeout_s: float = 0.25
     plan_timeout_s: float = 0.35
     healthy_s: float = 1.0
@@ -363,7 +365,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "length_m": (0.5, 30.0), "width_m": (0.3, 4.0), "wheelbase_m": (0.3, 15.0), "steer_max_rad": (0.05, 1.5),
     "range_m": (1.0, _INF), "gate_m": (0.1, _INF), "lane_change_s": (0.5, 30.0), "settle_s": (0.05, 10.0),
     "position_sigma_m": (0.0, 100.0), "vehicles": (0, 500), "pedestrians": (0, 500),
-    "latency_s": (0.0, 2.0),
+    "latency_s": (0.0, 2.0), "odometry_slack": (0.1, 1000.0),
     "max_critical_objects": (1, 8), "max_causes": (1, 3), "confirm_hits": (1, 100),
     # mounts and sensors of a rig (worlds/sim/sensing/rig.py)
     "x_m": (-50.0, 50.0), "y_m": (-50.0, 50.0), "z_m": (-50.0, 50.0),

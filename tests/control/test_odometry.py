@@ -29,9 +29,10 @@ def driven(cycles, v=10.0, turning=0.0):
     return found
 
 
-def checked(readings, step_ns=STEP_NS):
+def checked(readings, step_ns=STEP_NS, slack=1.0):
     """What is said of each reading, and what is believed then."""
-    check, said, believed = OdometryCheck(CONFIG.vehicle, CONFIG.safety), [], []
+    limits = replace(CONFIG.safety, odometry_slack=slack)
+    check, said, believed = OdometryCheck(CONFIG.vehicle, limits), [], []
     for k, ego in enumerate(readings):
         said.append(check.step(k * step_ns, ego))
         believed.append(check.believed)
@@ -75,6 +76,15 @@ def test_a_jump_is_seen_at_once_and_does_not_become_true_by_staying(dx, dy):
     said, believed = checked([replace(e, x_m=e.x_m + dx * (k >= 40), y_m=e.y_m + dy * (k >= 40)) for k, e in enumerate(right)])  # fmt: skip
     assert first(said) == 40 and all(said[40:])
     assert max(math.hypot(b.x_m - r.x_m, b.y_m - r.y_m) for b, r in zip(believed, right, strict=True)) < 1e-6  # fmt: skip
+
+
+def test_wheels_that_skid_may_be_given_slack():
+    """The yaw rate of a robot that turns on the spot is of its wheels, its heading is not."""
+    skidding = [replace(e, yaw_rate_rps=0.1) for e in driven(80, v=0.5)]
+    assert first(checked(skidding)[0]) is not None
+    assert not any(checked(skidding, slack=3.0)[0])
+    gone = [replace(e, y_m=e.y_m + 5.0 * (k >= 40)) for k, e in enumerate(driven(80))]
+    assert first(checked(gone, slack=3.0)[0]) == 40, "5 m are 5 m"
 
 
 def test_when_the_pose_is_back_it_is_believed_again():

@@ -137,7 +137,7 @@ class OdometryCheck:
         if not self._lost:
             self._way_m = new.way_m - old.way_m
         way = self._way_m  # the limits do not grow any more once it is lost
-        share = BACK_SHARE if self._lost else 1.0
+        share = self._limits.odometry_slack * (BACK_SHARE if self._lost else 1.0)
         over = abs(ahead) > share * (ALONG_M + ALONG_SHARE * way)
         if over or abs(aside) > share * (ACROSS_M + ACROSS_SHARE * way):
             away = math.hypot(ahead, aside)
