@@ -8,7 +8,9 @@ setup(
     description="The Whyway driver as a ROS package",
     license="Apache-2.0",
     packages=find_packages(include=["whyway", "whyway.*"]),
-    package_data={"": ["py.typed", "*.jinja", "*.xml", "*.yaml", "*.js", "*.css", "*.md", "*.LICENSE"]},
+    package_data={
+        "": ["py.typed", "*.jinja", "*.xml", "*.yaml", "*.js", "*.css", "*.md", "*.LICENSE"]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/whyway_core"]),
         ("share/whyway_core", ["package.xml"]),
