@@ -8,7 +8,6 @@ import math
 import numpy as np
 from roads import arc, ids, road, straight
 
-from whyway.evaluate.traces.interventions import decision as decision
 from whyway.evaluate.traces.interventions import declared as declared
 from whyway.evaluate.traces.interventions import without as without
 from whyway.evaluate.traces.interventions import without_cause as without_cause
@@ -27,6 +26,11 @@ from whyway.types import (
 NONE = np.zeros(0)
 LIMIT_MPS = 13.89
 LIGHT, SIGN = 31, 41
+
+
+def decision(trace):
+    """What a trace decides: longitudinal, lateral, direction."""
+    return trace.planning.decision
 
 
 def one_lane(**changes):
