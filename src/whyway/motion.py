@@ -339,6 +339,21 @@ def speed_profile(
     )
 
 
+def lateral_demands(
+    t_s: Floats, yaw_rad: Floats, v_mps: Floats, curvature_1pm: Floats
+) -> tuple[Floats, Floats]:
+    """What a trajectory of T poses asks of the car sideways: yaw rates (T - 1,) [rad/s] and lateral accelerations (T,) [m/s2].
+
+    The acceleration is the larger one of what the curvature and what the change of heading ask for.
+    """
+    turned = np.diff(yaw_rad)
+    turned = np.abs(np.arctan2(np.sin(turned), np.cos(turned)))
+    yaw_rate = turned / np.diff(t_s)
+    between = 0.5 * (v_mps[1:] + v_mps[:-1])
+    a_lat = np.maximum(v_mps**2 * np.abs(curvature_1pm), np.append(between * yaw_rate, 0.0))
+    return yaw_rate, a_lat
+
+
 def _approached(squared: Floats, step_m: float, brake_mps2: float) -> Floats:
     """Speeds (K,) from squared ones that may stand only behind a braking distance: v(s)^2 = min over s' >= s of v(s')^2 + 2 b (s' - s)."""
     reach = 2.0 * brake_mps2 * step_m * np.arange(len(squared))

@@ -102,7 +102,8 @@ def test_a_plan_is_finite_never_goes_back_and_keeps_its_limits(road, e, objects)
     assert w.a_mps2.min() >= DRIVING.limits.a_min_mps2 - 1e-9
     assert w.a_mps2.max() <= DRIVING.limits.a_max_mps2 + 1e-9
     steps = np.hypot(np.diff(w.x_m), np.diff(w.y_m))
-    assert steps == pytest.approx((w.v_mps[1:] + w.v_mps[:-1]) / 2 * CYCLE_S, abs=0.06)
+    # beside its line a path is longer than along it: by as much as safety lets a plan leave its own speed
+    assert steps == pytest.approx((w.v_mps[1:] + w.v_mps[:-1]) / 2 * CYCLE_S, abs=0.06, rel=0.2)
 
 
 @settings(max_examples=60)
@@ -152,6 +153,23 @@ def test_a_lane_change_from_standstill_is_no_faster_than_its_bends_allow(v, y):
     assert (w.v_mps * bend).max() < 0.9 * safety.yaw_rate_max_rps
     assert (w.v_mps**2 * bend).max() < 0.9 * safety.a_lat_max_mps2
     assert w.x_m[-1] > ego().x_m + 8.0
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "yaw", "v"),
+    [
+        (97.0, 0.6, 0.0, 0.0), (97.0, 1.2, -0.3, 0.0), (97.0, 1.2, -0.3, 1.0),
+        (98.0, 1.2, -0.3, 1.0), (98.0, 1.2, -0.3, 2.0), (100.0, 0.6, 0.0, 2.0),
+    ],
+)  # fmt: skip
+def test_askew_before_the_tightest_bend_it_is_no_faster_than_safety_lets_it_turn(x, y, yaw, v):
+    """Speeds rise with limited jerk, beyond what a sudden bend allows: safety refused, and the ego stood for ever (longest6 30)."""
+    planner = WaypointPlanner(CONFIG, before_a_bend(2.5))
+    w = planner.step(decided(ego(x=x, y=y, v=v, yaw=yaw), speed=20.0)).waypoints
+    n = int(np.searchsorted(w.t_s, CONFIG.safety.horizon_s, side="right"))
+    rate = np.abs(wrap_angle(np.diff(w.yaw_rad[:n]))) / np.diff(w.t_s[:n])
+    assert rate.max() < CONFIG.safety.yaw_rate_max_rps
+    assert np.hypot(w.x_m[-1] - x, w.y_m[-1] - y) > 4.0, "and it drives"
 
 
 @pytest.mark.parametrize(

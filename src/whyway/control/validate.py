@@ -10,6 +10,7 @@ import numpy as np
 from whyway.config import SafetyConfig, VehicleConfig
 from whyway.control.path import at_time
 from whyway.geometry import wrap_angle
+from whyway.motion import lateral_demands
 from whyway.types import EgoState, Floats, Plan, Waypoints
 
 _TOLERANCE = 1.05  # limits are meant for what is driven; a plan is sampled
@@ -118,8 +119,7 @@ def _limit_fault(w: Waypoints, vehicle: VehicleConfig, limits: SafetyConfig) -> 
     dt = np.diff(w.t_s)
     v = 0.5 * (w.v_mps[1:] + w.v_mps[:-1])
     step = np.hypot(np.diff(w.x_m), np.diff(w.y_m))
-    yaw_rate = np.abs(wrap_angle(np.diff(w.yaw_rad))) / dt
-    a_lat = np.maximum(w.v_mps**2 * np.abs(w.curvature_1pm), np.append(v * yaw_rate, 0.0))
+    yaw_rate, a_lat = lateral_demands(w.t_s, w.yaw_rad, w.v_mps, w.curvature_1pm)
     jerk = np.where(
         np.minimum(w.v_mps[1:], w.v_mps[:-1]) > _STOPPING_MPS, np.abs(np.diff(w.a_mps2)) / dt, 0.0
     )

@@ -20,11 +20,15 @@ from whyway.maps.manoeuvre import (
 )
 from whyway.maps.road import Road
 from whyway.maps.swerve import Swerve
-from whyway.motion import Rollout, roll_out
+from whyway.motion import Rollout, SpeedProfile, lateral_demands, roll_out
 from whyway.plan.view import PlannerView
 from whyway.types import CYCLE_S, Direction, Floats, Lateral, Plan, Waypoints
 
 _GEOMETRY_STEP_M = 0.5
+_TRIES = 3
+"""So often a trajectory that turns too fast is tried slower ..."""
+_BELOW = 0.97
+"""... by its excess, and a little more."""
 
 
 class WaypointPlanner:
@@ -55,14 +59,43 @@ class WaypointPlanner:
         if decision.offset_until_m > 0.0 and (decision.offset_m == 0.0) == (m.leaving is not None):
             swerve = Swerve(decision.offset_m, decision.offset_from_m, decision.offset_until_m)
             m = aside(m, swerve, view.ego)
-        roll = self._roll(view, m)
-        return Plan(view.stamp_ns, view.trace_id, self._waypoints(view, m, roll))
+        return Plan(view.stamp_ns, view.trace_id, self._drivable(view, m))
 
-    def _roll(self, view: PlannerView, m: Manoeuvre) -> Rollout:
+    def _drivable(self, view: PlannerView, m: Manoeuvre) -> Waypoints:
+        """The manoeuvre, slower than its speeds alone would have it where the car could not turn so fast.
+
+        Speeds follow their profile with limited jerk and overshoot it where it ends suddenly: what safety would refuse must not be asked
+        for, or a car that stands before such a bend stands there for ever.
+        """
+        driving, pace = self._config.driving, 1.0
+        profile = profile_along(m, view.ego, driving, REACH_M)
+        waypoints = self._waypoints(view, m, self._roll(view, m, profile))
+        for _ in range(_TRIES):
+            excess = self._excess(waypoints)
+            if excess <= 1.0:
+                break
+            pace *= _BELOW / excess
+            slower = SpeedProfile(
+                profile.step_m, pace * profile.allowed_mps, pace * profile.possible_mps
+            )
+            waypoints = self._waypoints(view, m, self._roll(view, m, slower))
+        return waypoints
+
+    def _excess(self, w: Waypoints) -> float:
+        """How many times too fast the trajectory is for what safety lets the car do sideways; at most 1 is fine."""
+        limits = self._config.safety
+        n = int(np.searchsorted(w.t_s, limits.horizon_s, side="right"))
+        yaw_rate, a_lat = lateral_demands(
+            w.t_s[:n], w.yaw_rad[:n], w.v_mps[:n], w.curvature_1pm[:n]
+        )
+        turning = float(yaw_rate.max()) / limits.yaw_rate_max_rps
+        return max(turning, math.sqrt(float(a_lat.max()) / limits.a_lat_max_mps2))
+
+    def _roll(self, view: PlannerView, m: Manoeuvre, profile: SpeedProfile) -> Rollout:
         driving = self._config.driving
         corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._t_s)
         return roll_out(
-            view.ego.v_mps, view.ego.a_mps2, profile_along(m, view.ego, driving, REACH_M),
+            view.ego.v_mps, view.ego.a_mps2, profile,
             view.decision.target_speed_mps, view.decision.stop_distance_m,
             corridor.obstacles(view.ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip
