@@ -14,6 +14,7 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from whyway.config import DrivingConfig, IdmConfig, MotionLimits, VehicleConfig
+from whyway.geometry import wrap_angle
 from whyway.types import Floats, Ints
 
 Array = Any
@@ -346,9 +347,7 @@ def lateral_demands(
 
     The acceleration is the larger one of what the curvature and what the change of heading ask for.
     """
-    turned = np.diff(yaw_rad)
-    turned = np.abs(np.arctan2(np.sin(turned), np.cos(turned)))
-    yaw_rate = turned / np.diff(t_s)
+    yaw_rate = np.abs(wrap_angle(np.diff(yaw_rad))) / np.diff(t_s)
     between = 0.5 * (v_mps[1:] + v_mps[:-1])
     a_lat = np.maximum(v_mps**2 * np.abs(curvature_1pm), np.append(between * yaw_rate, 0.0))
     return yaw_rate, a_lat

@@ -20,7 +20,7 @@ from whyway.maps.manoeuvre import (
 )
 from whyway.maps.road import Road
 from whyway.maps.swerve import Swerve
-from whyway.motion import Rollout, SpeedProfile, lateral_demands, roll_out
+from whyway.motion import Obstacles, Rollout, SpeedProfile, lateral_demands, roll_out
 from whyway.plan.view import PlannerView
 from whyway.types import CYCLE_S, Direction, Floats, Lateral, Plan, Waypoints
 
@@ -67,9 +67,11 @@ class WaypointPlanner:
         Speeds follow their profile with limited jerk and overshoot it where it ends suddenly: what safety would refuse must not be asked
         for, or a car that stands before such a bend stands there for ever.
         """
-        driving, pace = self._config.driving, 1.0
-        profile = profile_along(m, view.ego, driving, REACH_M)
-        waypoints = self._waypoints(view, m, self._roll(view, m, profile))
+        config, pace = self._config, 1.0
+        profile = profile_along(m, view.ego, config.driving, REACH_M)
+        corridor = look(m, view.ego, view.objects, config.vehicle, config.driving, self._t_s)
+        obstacles = corridor.obstacles(view.ego.v_mps)
+        waypoints = self._waypoints(view, m, self._roll(view, profile, obstacles))
         for _ in range(_TRIES):
             excess = self._excess(waypoints)
             if excess <= 1.0:
@@ -78,7 +80,7 @@ class WaypointPlanner:
             slower = SpeedProfile(
                 profile.step_m, pace * profile.allowed_mps, pace * profile.possible_mps
             )
-            waypoints = self._waypoints(view, m, self._roll(view, m, slower))
+            waypoints = self._waypoints(view, m, self._roll(view, slower, obstacles))
         return waypoints
 
     def _excess(self, w: Waypoints) -> float:
@@ -91,13 +93,12 @@ class WaypointPlanner:
         turning = float(yaw_rate.max()) / limits.yaw_rate_max_rps
         return max(turning, math.sqrt(float(a_lat.max()) / limits.a_lat_max_mps2))
 
-    def _roll(self, view: PlannerView, m: Manoeuvre, profile: SpeedProfile) -> Rollout:
+    def _roll(self, view: PlannerView, profile: SpeedProfile, obstacles: Obstacles) -> Rollout:
         driving = self._config.driving
-        corridor = look(m, view.ego, view.objects, self._config.vehicle, driving, self._t_s)
         return roll_out(
             view.ego.v_mps, view.ego.a_mps2, profile,
             view.decision.target_speed_mps, view.decision.stop_distance_m,
-            corridor.obstacles(view.ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
+            obstacles, driving.idm, driving.limits, self._front_m, self._t_s,
         )  # fmt: skip
 
     def _waypoints(self, view: PlannerView, m: Manoeuvre, roll: Rollout) -> Waypoints:
