@@ -20,6 +20,7 @@ import numpy as np
 from whyway.evaluate.gates.fields import SENTENCE, chosen_by, short, without_index
 from whyway.evaluate.gates.reference import told
 from whyway.evaluate.gates.schema import Golden, Tolerance
+from whyway.geometry import wrap_angle
 from whyway.log import Log
 from whyway.trace.sentences import sentence
 from whyway.types import Floats, Trace
@@ -144,7 +145,7 @@ def beyond(expected: Any, got: Any, tolerance: Tolerance, *, angle: bool) -> tup
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(np.subtract(got, expected))
         if angle:
-            off = np.abs((off + math.pi) % (2.0 * math.pi) - math.pi)
+            off = np.abs(wrap_angle(off))
         allowed = tolerance.absolute + tolerance.relative * np.abs(expected)
         # an infinite expectation would allow anything
         within = np.isfinite(off) & np.isfinite(expected) & (off <= allowed)
