@@ -1,0 +1,53 @@
+"""Slots: what a token of a trace can be about, by number, and what stands behind the numbers in one scene.
+
+A trace's fields are addressed by (field, slot). Objects and lines are numbered per scene, the rest is always the same, so no token ever
+names a track id: which road user slot 3 is, `Slots` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from whyway.types import CauseKind, LaneRelation
+
+MAX_OBJECTS = 32
+"""More road users than this are not looked at: the least relevant ones by geometry are left out (`reason.scene_tokens`)."""
+MAX_LINES = 4
+"""Stop lines ahead on the ego's path that are looked at."""
+MAX_REJECTED = 6
+"""Rejected alternatives a trace can list."""
+
+OBJECT_0 = 0
+LINE_0 = OBJECT_0 + MAX_OBJECTS
+KIND_0 = LINE_0 + MAX_LINES
+KINDS = (
+    CauseKind.SPEED_LIMIT, CauseKind.CURVATURE, CauseKind.ROUTE, CauseKind.ROAD_WORK, CauseKind.VISIBILITY,
+)  # fmt: skip
+"""Causes that need no id, in the order of their slots."""
+REJECTED_0 = KIND_0 + len(KINDS)
+SCENE_SLOT = REJECTED_0 + MAX_REJECTED
+"""The slot of fields that are about the whole scene."""
+SLOT_COUNT = SCENE_SLOT + 1
+
+
+class Block(IntEnum):
+    """Fields are decoded block by block: all of a block at once, each seeing every earlier block."""
+
+    PERCEPTION = 0
+    PREDICTION = 1
+    CAUSES = 2
+    DECISION = 3
+    NUMBERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Who and what is behind the slots of one scene."""
+
+    object_ids: tuple[int, ...]
+    """Track id of each object slot in use; at most `MAX_OBJECTS`."""
+    relations: tuple[LaneRelation, ...]
+    """Of each object, to the ego's lane path (`trace.integrity.lane_relation`)."""
+    lines: tuple[tuple[CauseKind, int], ...]
+    """(TRAFFIC_LIGHT, light id) or (STOP_SIGN, stop line id) of each line slot in use, the nearest first; at most `MAX_LINES`."""
