@@ -91,7 +91,7 @@ $(DONE)/dev: requirements/dev.txt $(DONE)/packages
 	$(INSTALL) --python .venv-compare/bin/python -r tools/requirements.txt
 	@touch $@
 
-$(DONE)/torch: requirements/torch $(DONE)/dev
+$(DONE)/torch: requirements/torch requirements/train.txt $(DONE)/dev
 	./requirements/torch $(BIN)
 	@touch $@
 
