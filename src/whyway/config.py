@@ -140,7 +140,7 @@ class DrivingConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReasonConfig:
-    """The rule expert's proposals and thresholds."""
+    """The rule expert's proposals and thresholds, and the model's engine."""
 
     horizon_s: float = 5.0
     max_critical_objects: int = 8
@@ -157,6 +157,21 @@ class ReasonConfig:
     """Not faster, aside of the lane's middle."""
     stand_off_m: float = 8.0
     """So far behind a blocker the ego waits: nearer, it could not steer round it."""
+    model: str = ""
+    """Of the driver `microgpt`: a folder, or a name under models/; empty: the shipped one."""
+    backend: str = "auto"
+    """What computes it: auto, numpy, onnxruntime, torch or tensorrt."""
+    budget_ms: float = 0.0
+    """Time for one decision of the model, after which the last one or the rules answer; 0: it takes what it takes, and a drive in
+    lock-step is the same on every machine. In real time, on a vehicle: 50."""
+    budget_tokens: int = 160
+    """Values it may say in one decision; no trace has so many."""
+    temperature: float = 0.0
+    """0: it says what is most probable; 1: it says things as often as it holds them for probable."""
+    seed: int = 1
+    """Of what it says at a temperature."""
+    rules_if_bad_model: bool = False
+    """A model that is missing, damaged or of another vocabulary is refused at start-up; on: the rules drive in its place, and say so."""
 
 
 @dataclass(frozen=True, slots=True)
