@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # also in the processes a cluste
 
 from test_suite import QUIET, drive, here
 
-from whyway.evaluate.suites import ray_pool
-from whyway.evaluate.suites.job import DIED
+from whyway.evaluate.suites.job import Job
+from whyway.evaluate.suites.pools import DIED
 from whyway.evaluate.suites.ray_pool import PER_CPU, ray_cluster
 from whyway.evaluate.suites.run import Order, evaluate
 from whyway.evaluate.suites.schema import SuiteError
@@ -132,7 +132,7 @@ def test_who_interrupts_cancels_what_is_under_way(tmp_path):
 
 def test_a_node_with_other_code_or_its_own_disk_says_so(tmp_path, monkeypatch):
     folder = suite_of(tmp_path, "fine")
-    monkeypatch.setattr(ray_pool, "drive_and_judge", lambda job: {"name": job.name})
+    monkeypatch.setattr(Job, "do", lambda job: {"name": job.name})
     found, code = evaluate(Order(folder, tmp_path / "a", drive), ray_cluster("auto", FakeRay()), QUIET)  # fmt: skip
     assert code == 1 and "file system that all nodes share" in found["scenes"][0]["error"]
 

@@ -16,21 +16,13 @@ from whyway.config import Config, config_hash
 from whyway.evaluate.report.page import write_report
 from whyway.evaluate.suites.drives_of import Item
 from whyway.evaluate.suites.family_table import family_entry
+from whyway.evaluate.suites.pools import DIED, DeadError, Outcome
 from whyway.evaluate.supervision import stage_times
 from whyway.files import write_atomically
 from whyway.log import read_log
 
 Run = Callable[[str, str, int, Config, Path, float | None], object]
 """Drives one scene and logs it: scene, driver, seed, configuration, log path, duration. Must be importable by name: it runs elsewhere."""
-
-Outcome = dict[str, Any] | BaseException
-"""A drive's score as JSON, or why there is none."""
-
-DIED = "the process died: killed, or out of memory"
-
-
-class DeadError(RuntimeError):
-    """A job whose process is gone; it cannot say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +52,18 @@ class Job:
         return self.out / "logs" / f"{self.name}.mcap"
 
     @property
+    def written(self) -> Path:
+        """Its log is there once it is done."""
+        return self.log_path
+
+    @property
     def score_path(self) -> Path:
         """Where its score goes."""
         return self.out / "scores" / f"{self.name}.json"
+
+    def do(self) -> dict[str, Any]:
+        """Drive and judge."""
+        return drive_and_judge(self)
 
 
 def make_job(item: Item, driver: str, config: Config, out: Path, run: Run) -> Job:
@@ -75,16 +76,23 @@ def make_job(item: Item, driver: str, config: Config, out: Path, run: Run) -> Jo
       out: folder of this driver's results.
       run: drives one scene.
     """
-    file, mark, number = item.world.rpartition("#") if "#" in item.world else (item.world, "", "")
-    content = _short(_content(file.partition("@")))
+    content = content_of(item.world)
+    number = item.world.rpartition("#")[2] if "#" in item.world else ""
     parts = (
-        driver, str(item.seed), str(item.duration_s), config_hash(config), code_hash(), content, number if mark else "",
+        driver, str(item.seed), str(item.duration_s), config_hash(config), code_hash(), content, number,
     )  # fmt: skip
-    return Job(item, driver, config, out, content, _short("|".join(parts)), run)
+    return Job(item, driver, config, out, content, short_hash("|".join(parts)), run)
 
 
-def _short(text: str) -> str:
+def short_hash(text: str) -> str:
+    """Sixteen hex digits of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def content_of(world: str) -> str:
+    """Sixteen hex digits that tell a world's files apart: a scene, a bag's folder, a family's map; its name where it has none."""
+    file = world.rpartition("#")[0] if "#" in world else world
+    return short_hash(_content(file.partition("@")))
 
 
 def _content(parts: tuple[str, str, str]) -> str:

@@ -6,24 +6,52 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
-from whyway.evaluate.suites.job import DIED, DeadError, Job, Outcome, drive_and_judge
+DIED = "the process died: killed, or out of memory"
+
+Outcome = dict[str, Any] | BaseException
+"""What a job says of itself as JSON, or why it says nothing."""
+
+
+class DeadError(RuntimeError):
+    """A job whose process is gone; it cannot say why."""
+
+
+class Work(Protocol):
+    """A job: it is sent away by pickling, and done in another process or on another machine."""
+
+    @property
+    def written(self) -> Path:
+        """A file that is there once it is done."""
+
+    def do(self) -> dict[str, Any]:
+        """Do it; what came of it, as JSON."""
+
+
+W = TypeVar("W", bound=Work)
+
+
+class Pool(Protocol):
+    """Runs jobs somewhere and gives each with its outcome, as they are done."""
+
+    def __call__(self, jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
+        """Every job exactly once."""
+
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Where every core has a process, threads of linear algebra wait for each other: they cost 25 to 50 % more CPU time (four scenes, two cores)."""
-
-Pool = Callable[[Sequence[Job]], Iterator[tuple[Job, Outcome]]]
-"""Runs jobs somewhere and gives each with its outcome, as they are done."""
 
 
 def processes(count: int) -> Pool:
     """A pool of so many processes of this machine."""
 
-    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def run(jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
         suspects = []
         for job, future in _submitted(jobs, min(count, len(jobs))):
             if isinstance(future.exception(), BrokenProcessPool):
@@ -39,13 +67,13 @@ def processes(count: int) -> Pool:
     return run
 
 
-def _submitted(jobs: Sequence[Job], count: int) -> Iterator[tuple[Job, Future[dict[str, object]]]]:
+def _submitted(jobs: Sequence[W], count: int) -> Iterator[tuple[W, Future[dict[str, Any]]]]:
     """Every job with its future, as they are done."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_worker) as pool:
         try:
             with _one_thread_each():
-                futures = {pool.submit(drive_and_judge, job): job for job in jobs}
+                futures = {pool.submit(_do, job): job for job in jobs}
             for future in as_completed(futures):
                 yield futures[future], future
         except BaseException:  # interrupted: the pool would first wait for every job
@@ -64,6 +92,10 @@ def _one_thread_each() -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+def _do(job: Work) -> dict[str, Any]:
+    return job.do()
 
 
 def _worker() -> None:

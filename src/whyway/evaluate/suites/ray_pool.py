@@ -1,6 +1,6 @@
 """Jobs -> outcomes, over a Ray cluster: the same job function, one CPU each; results come back as JSON.
 
-Logs, scores and reports are written by the node that drove, so `out` and the scenes have to lie on a file system that all nodes
+What a job writes is written by the node that did it, so the folder of the results and the scenes have to lie on a file system that all nodes
 share, under the same path; and whyway has to be installed there in the same state. Both are checked, not trusted.
 """
 
@@ -13,11 +13,11 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from whyway.evaluate.suites.job import DIED, DeadError, Job, Outcome, code_hash, drive_and_judge
-from whyway.evaluate.suites.pools import Pool
+from whyway.evaluate.suites.job import code_hash
+from whyway.evaluate.suites.pools import DIED, DeadError, Outcome, Pool, W, Work
 from whyway.evaluate.suites.schema import SuiteError
 
-NEEDS = "evaluate --ray needs: pip install 'whyway[ray]'"
+NEEDS = "--ray needs: pip install 'whyway[ray]'"
 PER_CPU = 4
 """Jobs that wait on the cluster for each of its CPUs; the others wait here."""
 
@@ -53,7 +53,7 @@ def ray_cluster(address: str, ray: Any = None) -> Pool:
             "set RAY_AUTH_MODE=token if it asks for one (ray get-auth-token), or give local"
         ) from None
 
-    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+    def run(jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
         try:
             yield from _run(ray, jobs)
         finally:
@@ -80,12 +80,12 @@ def _ray() -> Any:
         raise SuiteError(NEEDS) from error
 
 
-def _run(ray: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+def _run(ray: Any, jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
     # a job is not tried again: what takes its process along once does so twice
     remote = ray.remote(num_cpus=1, max_retries=0)(on_node)
     code = code_hash()
     waiting = list(reversed(jobs))
-    running: dict[Any, Job] = {}
+    running: dict[Any, W] = {}
     most = max(1, int(PER_CPU * ray.cluster_resources().get("CPU", 1)))
     try:
         while waiting or running:
@@ -101,7 +101,7 @@ def _run(ray: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
             ray.cancel(reference, force=True)
 
 
-def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+def _outcome(ray: Any, reference: Any, job: Work) -> Outcome:
     """What came of a job, as the pool of processes would say it."""
     try:
         result = json.loads(ray.get(reference))
@@ -111,19 +111,19 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
         return cause
     except ray.exceptions.RayError:
         return DeadError(DIED)
-    if not job.log_path.is_file():
+    if not job.written.is_file():
         return NodeError(
-            f"{job.log_path}: written on another machine; give --out on a file system that all nodes share"
+            f"{job.written}: written on another machine; give --out on a file system that all nodes share"
         )
     return dict(result)
 
 
-def on_node(job: Job, code: str) -> str:
-    """Drive and judge a job where it was sent; its score as JSON.
+def on_node(job: Work, code: str) -> str:
+    """Do a job where it was sent; what it says, as JSON.
 
     Raises:
       NodeError: whyway is another there than here.
     """
     if code_hash() != code:
         raise NodeError("a node has other whyway code than this machine; install the same on both")
-    return json.dumps(drive_and_judge(job))
+    return json.dumps(job.do())
