@@ -1,6 +1,6 @@
-"""How vehicles move: the kinematic single-track model, and the car-following law. One body for car, simulator and plan.
+"""How vehicles move: the kinematic single-track model, the car-following law, and what others may do. One body for car, simulator and plan.
 
-Everything is written for arrays with any leading axes (numpy or torch through the array API).
+Motion is written for arrays with any leading axes (numpy or torch through the array API).
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 
 from whyway.config import DrivingConfig, IdmConfig, MotionLimits, VehicleConfig
 from whyway.geometry import wrap_angle
-from whyway.types import Floats, Ints
+from whyway.types import Floats, Intent, Ints, PredictedPath, TrackedObject
 
 Array = Any
 Bools = NDArray[np.bool_]
+
+STEP_S, OUTLOOK_S = 0.5, 5.0
+"""Predictions are taken at this spacing, this far; whoever looks further sees them go on as they end."""
+GRID_S = np.arange(0.0, OUTLOOK_S + STEP_S / 2, STEP_S)
+UNLIKELY = 0.1
+"""Hypotheses less probable than this are left out."""
+STANDS_MPS = 0.3
+"""Slower objects stand."""
 
 
 def actuate(
@@ -358,3 +366,18 @@ def _approached(squared: Floats, step_m: float, brake_mps2: float) -> Floats:
     reach = 2.0 * brake_mps2 * step_m * np.arange(len(squared))
     result: Floats = np.sqrt(np.minimum.accumulate((squared + reach)[::-1])[::-1] - reach)
     return result
+
+
+def hypotheses(o: TrackedObject) -> tuple[PredictedPath, ...]:
+    """The likely predictions of an object; of one that comes without any, that it goes on as it does."""
+    likely = tuple(p for p in o.predictions if p.probability >= UNLIKELY and len(p.x_m))
+    if likely:
+        return likely
+    t, n = GRID_S[1:], len(GRID_S) - 1
+    v = math.hypot(o.vx_mps, o.vy_mps)
+    course = math.atan2(o.vy_mps, o.vx_mps) if v > STANDS_MPS else o.yaw_rad
+    on = PredictedPath(
+        Intent.KEEP if v > STANDS_MPS else Intent.STOP, 1.0, STEP_S, o.x_m + o.vx_mps * t, o.y_m + o.vy_mps * t,
+        np.full(n, course), np.full(n, v), t.copy(),
+    )  # fmt: skip
+    return (on,)

@@ -18,24 +18,19 @@ from whyway.config import DrivingConfig, VehicleConfig
 from whyway.geometry import Polyline, wrap_angle
 from whyway.maps.manoeuvre import Manoeuvre, change_time_s, offset_ahead, offset_at
 from whyway.maps.road import LanePath
-from whyway.motion import Bools, Obstacles
-from whyway.types import EgoState, Floats, Intent, Ints, ObjectClass, PredictedPath, TrackedObject
+from whyway.motion import GRID_S as GRID_S
+from whyway.motion import OUTLOOK_S, STANDS_MPS, STEP_S, Bools, Obstacles
+from whyway.motion import hypotheses as hypotheses
+from whyway.types import EgoState, Floats, Ints, ObjectClass, PredictedPath, TrackedObject
 
 BEHIND_M = 60.0
 """How far behind the ego objects are looked at."""
-STEP_S, OUTLOOK_S = 0.5, 5.0
-"""Predictions are taken at this spacing, this far; whoever looks further sees them go on as they end."""
-GRID_S = np.arange(0.0, OUTLOOK_S + STEP_S / 2, STEP_S)
-UNLIKELY = 0.1
-"""Hypotheses less probable than this are left out."""
 SQUEEZE_M, SQUEEZE_S = 0.12, 0.06
 """Least margin beside the flanks, standing, and how it grows with speed."""
 LIKELY = 0.5
 """Of who stands, less probable hypotheses of starting are waited for to come true."""
 ACROSS_RAD = math.radians(50.0)
 """Heading relative to the path beyond which an object crosses it rather than drives along it."""
-STANDS_MPS = 0.3
-"""Slower objects stand."""
 ONCOMING_RAD = math.radians(130.0)
 """Heading relative to the path beyond which an object comes towards us."""
 TURNING_RAD = math.radians(10.0)
@@ -194,21 +189,6 @@ class _Rows:
             table[2],
             table[3],
         )
-
-
-def hypotheses(o: TrackedObject) -> tuple[PredictedPath, ...]:
-    """The likely predictions of an object; of one that comes without any, that it goes on as it does."""
-    likely = tuple(p for p in o.predictions if p.probability >= UNLIKELY and len(p.x_m))
-    if likely:
-        return likely
-    t, n = GRID_S[1:], len(GRID_S) - 1
-    v = math.hypot(o.vx_mps, o.vy_mps)
-    course = math.atan2(o.vy_mps, o.vx_mps) if v > STANDS_MPS else o.yaw_rad
-    on = PredictedPath(
-        Intent.KEEP if v > STANDS_MPS else Intent.STOP, 1.0, STEP_S, o.x_m + o.vx_mps * t, o.y_m + o.vy_mps * t,
-        np.full(n, course), np.full(n, v), t.copy(),
-    )  # fmt: skip
-    return (on,)
 
 
 def _on_grid(p: PredictedPath) -> Floats:

@@ -49,5 +49,7 @@ class Slots:
     """Track id of each object slot in use; at most `MAX_OBJECTS`."""
     relations: tuple[LaneRelation, ...]
     """Of each object, to the ego's lane path (`trace.integrity.lane_relation`)."""
+    mode_counts: tuple[int, ...]
+    """Of each object: how many `motion.hypotheses` it has; which of them a trace expects is a number below that."""
     lines: tuple[tuple[CauseKind, int], ...]
     """(TRAFFIC_LIGHT, light id) or (STOP_SIGN, stop line id) of each line slot in use, the nearest first; at most `MAX_LINES`."""
