@@ -13,7 +13,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,11 @@ class Model:
         return read_listed(self.folder, name, self.files)
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder says that it is a model or an adapter."""
+    return (folder / MANIFEST).is_file() or (folder / lora.META).is_file()
+
+
 def find_model(name_or_path: str | Path = "") -> Path:
     """The folder of a model.
 
@@ -89,7 +95,7 @@ def find_model(name_or_path: str | Path = "") -> Path:
     """
     text = str(name_or_path) or DEFAULT_MODEL
     for folder in (Path(text), MODELS / text):
-        if (folder / MANIFEST).is_file() or (folder / lora.META).is_file():
+        if is_model(folder):
             return folder
     known = sorted(path.parent.name for path in MODELS.glob(f"*/{MANIFEST}"))
     there = f"models there are: {', '.join(known)}" if known else f"there are none in {MODELS}"
@@ -197,7 +203,7 @@ def save_model(
     manifest = Manifest(
         FORMAT, _sha256(weights), _sha256(head), versions or versions_here(), made, listed
     )  # fmt: skip
-    with _replacing(folder, MANIFEST) as fresh:
+    with replacing(folder) as fresh:
         for name, data in contents.items():
             (fresh / name).write_bytes(data)
         write_json(fresh / MANIFEST, manifest)
@@ -221,30 +227,27 @@ def _sha256(weights: Weights) -> str:
     return weights_sha256(weights) if weights else ""
 
 
-class _replacing:  # noqa: N801  reads as what it does
-    """A fresh folder that takes the place of `folder` when all went well, and is gone otherwise."""
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A fresh folder that takes the place of `folder` when all went well, and is gone otherwise.
 
-    def __init__(self, folder: Path, mark: str) -> None:
-        if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
-            raise ModelError(f"{folder}: holds something else than a model; choose another folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-
-    def __enter__(self) -> Path:
-        self._fresh = Path(
-            tempfile.mkdtemp(prefix=f".{self._folder.name}-", dir=self._folder.parent)
-        )
-        self._fresh.chmod(0o755)
-        return self._fresh
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            old = self._fresh.with_name(self._fresh.name + "-old")
-            if self._folder.exists():
-                self._folder.rename(old)
-            self._fresh.rename(self._folder)
-            shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(self._fresh, ignore_errors=True)
+    Raises:
+      ModelError: the folder holds something else than a model.
+    """
+    if folder.exists() and not (is_model(folder) or not any(folder.iterdir())):
+        raise ModelError(f"{folder}: holds something else than a model; choose another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        fresh.chmod(0o755)  # mkdtemp's is for its owner alone
+        yield fresh
+        old = fresh.with_name(f"{fresh.name}-old")
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
