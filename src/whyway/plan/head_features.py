@@ -21,6 +21,7 @@ from whyway.maps.manoeuvre import Manoeuvre
 from whyway.maps.road import Road
 from whyway.motion import Bools, SpeedProfile
 from whyway.plan.course import Course, course_of, sample_times
+from whyway.plan.knots import KNOT_TIMES_S, KNOTS, PER_KNOT
 from whyway.plan.view import PlannerView
 from whyway.types import (
     CYCLE_S,
@@ -37,11 +38,6 @@ Float32s = NDArray[np.float32]
 
 HEAD_VERSION = "1"
 """Changes with the meaning of any feature: a head reads only what it was trained on."""
-KNOTS = 16
-"""Speeds the head plans ..."""
-KNOT_S = 0.5
-"""... so far apart."""
-KNOT_TIMES_S = KNOT_S * np.arange(1, KNOTS + 1)
 MAX_ROWS = 16
 """Hypotheses that are looked at: those in the way first, then the nearest."""
 
@@ -51,7 +47,6 @@ _AHEAD_M = np.array(
 """Where the way ahead is sampled."""
 _LOOKS_S = np.array([0.0, 2.0, 4.0])
 _BENDS_M = np.array([5.0, 15.0, 30.0, 60.0])
-_PER_KNOT = round(KNOT_S / CYCLE_S)
 _FAR_M = 100.0
 _V, _A = 15.0, 3.0
 
@@ -204,7 +199,7 @@ def _rows(c: Corridor, blocks: Bools, ego: EgoState, front_m: float) -> tuple[Fl
     # between two knots somebody may come and go: at a knot stands what holds within half a knot's time
     in_way: Bools = np.any(blocks[:, around], axis=2)
     nearest = gap_when[:, around].min(axis=2)
-    knots = around[:, _PER_KNOT // 2]
+    knots = around[:, PER_KNOT // 2]
     along = np.where(in_way, np.clip(c.along_mps[:, knots], -_V, 2 * _V), 0.0)
     looks = np.rint(_LOOKS_S / CYCLE_S).astype(np.int64)
     aside = np.clip(c.aside_m[:, looks] / 5.0, -4.0, 4.0)
@@ -220,9 +215,9 @@ def _rows(c: Corridor, blocks: Bools, ego: EgoState, front_m: float) -> tuple[Fl
 
 
 def _around(count: int) -> Ints:
-    """(KNOTS + 1, _PER_KNOT + 1) columns within half a knot's time of every knot, from now on."""
-    half = np.arange(_PER_KNOT + 1) - _PER_KNOT // 2
-    columns: Ints = np.clip(_PER_KNOT * np.arange(KNOTS + 1)[:, None] + half, 0, count - 1)
+    """(KNOTS + 1, PER_KNOT + 1) columns within half a knot's time of every knot, from now on."""
+    half = np.arange(PER_KNOT + 1) - PER_KNOT // 2
+    columns: Ints = np.clip(PER_KNOT * np.arange(KNOTS + 1)[:, None] + half, 0, count - 1)
     return columns
 
 

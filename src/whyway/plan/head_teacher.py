@@ -15,7 +15,8 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.road import Road
 from whyway.plan.course import course_of, sample_times
-from whyway.plan.head_features import KNOT_TIMES_S, Float32s, said
+from whyway.plan.head_features import Float32s, said
+from whyway.plan.knots import KNOT_TIMES_S
 from whyway.plan.view import PlannerView, planner_view
 from whyway.plan.waypoints import WaypointPlanner
 from whyway.types import Direction, Lateral, Longitudinal, PlanningTrace, Scene, Trace
