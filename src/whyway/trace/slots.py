@@ -15,8 +15,10 @@ MAX_OBJECTS = 32
 """More road users than this are not looked at: the least relevant ones by geometry are left out (`reason.scene_tokens`)."""
 MAX_LINES = 4
 """Stop lines ahead on the ego's path that are looked at."""
-MAX_REJECTED = 6
-"""Rejected alternatives a trace can list."""
+MAX_MODES = 6
+"""Hypotheses of one road user that a trace can choose from."""
+MAX_CITED, MAX_CAUSES, MAX_REJECTED = 8, 3, 6
+"""Objects, causes and rejected alternatives a trace can list."""
 
 OBJECT_0 = 0
 LINE_0 = OBJECT_0 + MAX_OBJECTS
