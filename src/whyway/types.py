@@ -271,6 +271,9 @@ class Fault(IntEnum):
     NODE_DIED = 8
     NODE_RESTARTED = 9
     INTERNAL_ERROR = 10
+    TRACE_CONTRADICTED = 11
+    FALLBACK = 12
+    OVERRIDDEN = 13
 
 
 class LaneKind(IntEnum):
@@ -715,7 +718,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Waypoints to drive, and before/after a residual head where one runs."""
+    """Waypoints to drive, and before/after a residual head where one runs; without waypoints it is withheld."""
 
     FRAME: ClassVar[str] = "map"
 
@@ -726,6 +729,11 @@ class Plan:
     delta_x_m: Floats = field(default_factory=_floats)
     delta_y_m: Floats = field(default_factory=_floats)
     latency_ms: float = field(default=0.0, metadata=VOLATILE)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether it must not be driven: what it would do contradicts what its trace says."""
+        return len(self.waypoints.t_s) == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _NS = 1e-9
 _STANDING_MPS = 0.1
 _ARC_M = 200.0
 _MAX_CARRY_S = 1.0
+_BRIDGED = "plan contradicts its trace: the one before it is driven on"
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,15 @@ class Safety:
         scene: Scene | None,
         plan: Plan | None,
         command: Command | None,
+        *,
+        withheld: bool = False,
     ) -> tuple[Command, Verdict]:
-        """The command to drive now, and what was made of the one proposed; None is an input that has not come."""
+        """The command to drive now, and what was made of the one proposed; None is an input that has not come.
+
+        Where the newest plan is `withheld`, `plan` is the last one before it: it is driven until it is too old.
+        """
         try:
-            result = self._step(now_ns, observation, scene, plan, command)
+            result = self._step(now_ns, observation, scene, plan, command, withheld)
         except Exception as error:
             # the one place: whatever is wrong in here, the answer is to brake
             what = " ".join(f"{type(error).__name__}: {error}".split())
@@ -101,6 +107,7 @@ class Safety:
         scene: Scene | None,
         plan: Plan | None,
         command: Command | None,
+        withheld: bool,
     ) -> tuple[Command, Verdict]:
         if not self._limits.enabled and command is not None and _command_problem(command) is None:
             return self._answer(now_ns, command, command.acceleration_mps2, command.steer_rad)
@@ -111,7 +118,7 @@ class Safety:
             problem
             or self._detections_problem(now_ns, observation)
             or self._scene_problem(now_ns, scene)
-            or self._plan_problem(now_ns, plan)
+            or self._plan_problem(now_ns, plan, withheld)
             or _command_problem(command)
         )
         if (
@@ -129,7 +136,9 @@ class Safety:
         self._emergency = threat is not None and self._ego.v_mps > _STANDING_MPS
         if threat:
             return self._emergency_brake(now_ns, threat, command)
-        return self._answer(now_ns, command, command.acceleration_mps2, command.steer_rad)
+        note = _Problem(Fault.TRACE_CONTRADICTED, _BRIDGED) if withheld else None
+        a, steer = command.acceleration_mps2, command.steer_rad
+        return self._answer(now_ns, command, a, steer, problem=note)
 
     def _latch(self, now_ns: int, problem: _Problem | None) -> _Problem | None:
         """The problem that is being stopped for: the first one since the car was last well."""
@@ -255,10 +264,16 @@ class Safety:
             now_ns, scene.stamp_ns, self._limits.scene_timeout_s, "scene", Fault.SCENE_STALE
         )
 
-    def _plan_problem(self, now_ns: int, plan: Plan | None) -> _Problem | None:
+    def _plan_problem(self, now_ns: int, plan: Plan | None, withheld: bool) -> _Problem | None:
         if plan is None:
-            return _Problem(Fault.PLAN_STALE, "no plan: minimal-risk stop")
-        stale = _stale(now_ns, plan.stamp_ns, self._limits.plan_timeout_s, "plan", Fault.PLAN_STALE)
+            what, fault = "no plan", Fault.PLAN_STALE
+            if withheld:
+                what, fault = "the first plan contradicts its trace", Fault.TRACE_CONTRADICTED
+            return _Problem(fault, f"{what}: minimal-risk stop")
+        what, fault = "plan", Fault.PLAN_STALE
+        if withheld:
+            what, fault = "the last plan that does as its trace says", Fault.TRACE_CONTRADICTED
+        stale = _stale(now_ns, plan.stamp_ns, self._limits.plan_timeout_s, what, fault)
         if stale or self._ego is None:
             return stale
         invalid = plan_fault(
