@@ -82,10 +82,22 @@ class Block(nn.Module):
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, S, D)
         if store is not None:
             k, v = store(k, v)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = attend(q, k, v, mask)
         x = x + self.proj(mixed.transpose(1, 2).flatten(2))
         out: Tensor = x + self.down(functional.relu(self.up(self.mlp_norm(x))).square())
         return out
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """Attention: (B, H, S, D) queries, (B, H, keys, D) keys and values, (B, 1, S, keys) mask -> (B, H, S, D)."""
+    if q.is_cuda or not torch.is_grad_enabled():
+        fused: Tensor = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return fused
+    # written out: on CPUs the fused kernel's backward pass takes twice as long as these products, in bfloat16 four times
+    with torch.autocast(q.device.type, enabled=False):
+        scores = (q * HEAD_WIDTH**-0.5) @ k.transpose(-1, -2)
+        mixed: Tensor = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1) @ v
+        return mixed
 
 
 class MicroGPT(nn.Module):
@@ -130,7 +142,8 @@ class MicroGPT(nn.Module):
         """Whole traces at once, each query reading true values: teacher forcing.
 
         Args:
-          features: kind -> (B, rows, features)
+          features: kind -> (B, rows, features). Objects are the last of the scene's rows: a batch may leave out those that it does
+            not use, and P is then less than `PREFIX_ROWS`, in `valid` and in the mask, too.
           valid: (B, P) bool, rows in use.
           tokens: (B, N) values, then queries, which hold `MASK`.
           fields: (B, N)
@@ -208,19 +221,19 @@ def encode_scene(
     """The rows of a scene as vectors.
 
     Returns:
-      (B, P + 1, W) what positions carry of the row behind their slot: rows not in use and the last, `NO_ROW`, are zero; and
+      (B, PREFIX_ROWS + 1, W) what positions carry of the row behind their slot: rows not in use and the last, `NO_ROW`, are zero; and
       (B, P, W) what goes into the first layer: the same, and for objects and lines their slot's embedding.
     """
     rows = torch.cat([model.encoders[kind](features[kind]) for kind in ROWS], dim=1)
     rows = rows * valid[..., None]
-    scene = functional.pad(rows, (0, 0, 0, 1))
-    slotted = model.slot_of_row >= 0
-    slots = model.slot_embedding(model.slot_of_row.clamp(min=0)) * slotted[:, None]
+    scene = functional.pad(rows, (0, 0, 0, PREFIX_ROWS + 1 - rows.shape[1]))
+    slot_of_row = model.slot_of_row[: rows.shape[1]]
+    slots = model.slot_embedding(slot_of_row.clamp(min=0)) * (slot_of_row >= 0)[:, None]
     return scene, rows + slots
 
 
 def embed(model: MicroGPT, tokens: Tensor, fields: Tensor, slots: Tensor, scene: Tensor) -> Tensor:
-    """(B, N) token, field and slot, and the scene rows (B, P + 1, W) -> (B, N, W) the sum of all four."""
+    """(B, N) token, field and slot, and the scene rows of `encode_scene` -> (B, N, W) the sum of all four."""
     row = model.row_of_slot[slots][..., None].expand(-1, -1, scene.shape[-1])
     behind = scene.gather(1, row)
     named = model.token_embedding(tokens) + model.field_embedding(fields)
@@ -239,7 +252,7 @@ class Cache:
     """(layers, B, H, T, D)"""
     values: Tensor
     scene: Tensor
-    """(B, P + 1, W) encoder output by prefix row."""
+    """(B, P + 1, W) of `encode_scene`."""
 
 
 @torch.inference_mode()
@@ -290,12 +303,15 @@ class LossRules:
 
     allowed: Tensor
     """(F, V) bool, tokens a field may have."""
-    ordinal: Tensor
-    """(F,) bool, fields whose tokens are bins of a number."""
+    numbers: Tensor
+    """(F, V) bool, those of them that are bins of a number (`vocabulary.number_tokens`): they have neighbours, others have none."""
     weights: Tensor
     """(F,) how much a field counts."""
     smoothing_bins: float = 1.0
     """Standard deviation of the target over neighbouring bins; 0: only the true one."""
+
+    def __post_init__(self) -> None:
+        assert self.numbers.shape == self.allowed.shape, "numbers: (F, V), as allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,10 +369,11 @@ def _soft_targets(fields: Tensor, targets: Tensor, rules: LossRules) -> tuple[Te
     reach = math.ceil(3.0 * rules.smoothing_bins)
     offsets = torch.arange(-reach, reach + 1, device=targets.device)
     near = targets[:, None] + offsets
-    inside = (near >= 0) & (near < rules.allowed.shape[1])
-    near = near.clamp(0, rules.allowed.shape[1] - 1)
-    inside &= rules.allowed[fields].gather(1, near)
-    inside &= rules.ordinal[fields][:, None] | (offsets == 0)
+    on_scale = (near >= 0) & (near < rules.numbers.shape[1])
+    near = near.clamp(0, rules.numbers.shape[1] - 1)
+    numbers = rules.numbers[fields]
+    neighbour = on_scale & numbers.gather(1, near) & numbers.gather(1, targets[:, None])
+    inside = neighbour | (offsets == 0)
     share = torch.exp(-0.5 * (offsets / sigma).square()) * inside
     return near, share / share.sum(dim=1, keepdim=True)
 

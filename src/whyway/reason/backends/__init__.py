@@ -18,7 +18,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from whyway.reason.spec import Float32s, ModelSpec, SceneTokens
+from whyway.reason.spec import ROWS, Float32s, ModelSpec, SceneTokens
 from whyway.types import InputError
 
 Bools = NDArray[np.bool_]
@@ -99,6 +99,23 @@ class Model(Protocol):
     def weights(self) -> Mapping[str, NDArray[np.float32]]:
         """By the names of `parameters.parameter_shapes`, adapters merged."""
         ...
+
+
+def stacked(batch: Sequence[SceneTokens]) -> tuple[dict[str, Float32s], Bools]:
+    """Scenes as arrays: kind -> (B, rows, features), and (B, P) rows in use.
+
+    Raises:
+      InputError: there is no scene, or one without the ego's row, so that nobody would have anything to read.
+    """
+    if not batch:
+        raise InputError("no scene to read; give at least one")
+    valid = np.stack([scene.valid for scene in batch])
+    if not valid[:, 0].all():
+        raise InputError("a scene without the ego's row; every scene has it")
+    features = {
+        k: np.stack([s.features[k] for s in batch]).astype(np.float32, copy=False) for k in ROWS
+    }
+    return features, valid
 
 
 class _Module(Protocol):
