@@ -1,0 +1,1 @@
+"""What microgpt reads of a scene, kind by kind; `reason.scene_tokens` puts it together."""

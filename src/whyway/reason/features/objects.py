@@ -1,0 +1,274 @@
+"""Other road users: who they are, where along the ego's path, and what stands between the ego and them. One row each, its own only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whyway.motion import hypotheses
+from whyway.reason.features.meetings import MEETING, MODES, meeting_columns
+from whyway.reason.features.table import one_hot, one_hot_names
+from whyway.reason.features.view import View, Viewer
+from whyway.reason.rules import STANDS_MPS
+from whyway.types import (
+    Floats,
+    Ints,
+    LaneRelation,
+    LightColor,
+    ObjectClass,
+    TrackedObject,
+)
+
+_VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
+BESIDE_M = 1.8
+"""Who is so near to the middle of a lane is in it."""
+
+OBJECT: dict[str, str] = {
+    **one_hot_names("", ObjectClass, "is of class"),
+    "vulnerable": "pedestrian, cyclist, animal",
+    "existence": "probability",
+    "age": "/ 5 s up to 1",
+    "unseen": "/ 2 s",
+    "length": "/ 5 m",
+    "width": "/ 2 m",
+    "stands": "",
+    "stood_2.5": "for how long / 2.5 s up to 1",
+    "stood_10": "... / 10 s up to 1",
+    "stood_20": "... / 20 s up to 1",
+    "s": "ahead of base_link along the path / 50 m",
+    "s_near": "... / 10 m",
+    "d": "left of the path / 3.5 m",
+    "d_far": "... / 20 m",
+    "d_ego": "left of the ego / 3.5 m",
+    "along": "speed along the path / 15 m/s",
+    "across": "speed to the left / 5 m/s",
+    "speed": "/ 15 m/s",
+    "slower": "ego's speed less its speed along / 5 m/s",
+    "cos": "of the heading relative to the path",
+    "sin": "",
+    "gap": "from the front bumper to its near end / 50 m",
+    "gap_near": "... / 10 m",
+    "behind": "from its far end to the rear bumper / 20 m",
+    "beside": "whether it is alongside",
+    "left_edge": "left of the path / 3.5 m",
+    "right_edge": "left of the path / 3.5 m",
+    "flank": "free between its edge and the ego's flank, where both are now / 2 m",
+    "flank_path": "... with the ego in its lane's middle / 2 m",
+    "closing": "1 / time to collision at present speeds / 1 1/s",
+    "headway": "gap / v / 3 s",
+    **one_hot_names("", LaneRelation, "relation to the ego's lane"),
+    "on_path": "on a lane of the ego's path",
+    "on_left": "on the lane to the left, same direction",
+    "on_right": "on the lane to the right",
+    "on_oncoming": "on the opposite lane beside the ego's path",
+    "off_lanes": "on no lane",
+    **{
+        f"{side}_{name}": meaning
+        for side in ("left", "right")
+        for name, meaning in (
+            ("lane", "is in the lane on that side now"),
+            ("gap", "ahead there, from the front bumper / 20 m"),
+            ("behind", "behind there, from its front to our rear bumper / 20 m"),
+            ("spare", "what is left behind there after headway and braking / 10 m"),
+            ("offset", "the ego's from the path to pass it on that side / 2 m"),
+            ("over", "how far its flank would be over the border then / 2 m"),
+        )
+    },
+    "wait_line": "from its far end to the next line / 20 m",
+    "wait_light": "whether that is a light's",
+    "wait_held": "whether it is red or amber",
+    "wait_junction": "from its far end to the next junction / 20 m",
+    "hides": "speed not to exceed because of who may hide behind it, less v / 5 m/s",
+    "hides_holds": "whether that is below what the road allows",
+    **{f"{name}_{k}": meaning for k in range(MODES) for name, meaning in MEETING.items()},
+}
+
+
+def object_columns(
+    v: View, viewer: Viewer, objects: Sequence[TrackedObject], relations: Sequence[LaneRelation]
+) -> dict[str, Any]:
+    """Columns `(objects,)` by name.
+
+    Args:
+      v: the view; all `objects` are among its own.
+      viewer: of the road.
+      objects: in the order of their slots.
+      relations: of each to the ego's lane.
+    """
+    rows = rows_of(v, objects)
+    first = rows[:, 0]
+    return {
+        **_identity(v, objects),
+        **_motion(v, viewer, first),
+        **one_hot("", np.array([int(r) for r in relations]), LaneRelation),
+        **_lanes(v, viewer, objects),
+        **_neighbours(v, viewer, objects, first),
+        **_passing(v, viewer, objects, first),
+        **_waiting(v, first),
+        **_hiding(v, objects),
+        **meeting_columns(v, viewer, objects, rows),
+    }
+
+
+def rows_of(v: View, objects: Sequence[TrackedObject]) -> Ints:
+    """(objects, MODES) rows of the survey by object and hypothesis; -1 where it has fewer."""
+    starts: dict[int, int] = {}
+    row = 0
+    for o in v.objects:
+        starts[o.id] = row
+        row += len(hypotheses(o))
+    found = np.full((len(objects), MODES), -1, dtype=np.int64)
+    for k, o in enumerate(objects):
+        n = min(len(hypotheses(o)), MODES)
+        found[k, :n] = starts[o.id] + np.arange(n)
+    return found
+
+
+def _identity(v: View, objects: Sequence[TrackedObject]) -> dict[str, Any]:
+    stood = np.array([v.memory.standing_s.get(o.id, 0.0) for o in objects])
+    speed = np.array([math.hypot(o.vx_mps, o.vy_mps) for o in objects])
+    return {
+        **one_hot("", np.array([int(o.object_class) for o in objects]), ObjectClass),
+        "vulnerable": np.array([o.object_class in _VRU for o in objects]),
+        "existence": np.array([o.existence_probability for o in objects]),
+        "age": np.minimum(np.array([o.age_s for o in objects]) / 5, 1.0),
+        "unseen": np.array([o.unseen_s for o in objects]) / 2,
+        "length": np.array([o.length_m for o in objects]) / 5,
+        "width": np.array([o.width_m for o in objects]) / 2,
+        "speed": speed / 15,
+        "stands": speed < STANDS_MPS,
+        "stood_2.5": np.minimum(stood / 2.5, 1.0),
+        "stood_10": np.minimum(stood / 10, 1.0),
+        "stood_20": np.minimum(stood / 20, 1.0),
+    }
+
+
+def _motion(v: View, viewer: Viewer, first: Ints) -> dict[str, Any]:
+    seen, vehicle, speed = v.seen, viewer.config.vehicle, v.scene.ego.v_mps
+    x, d = seen.ahead_m[first, 0], seen.d_m[first, 0]
+    half, wide = seen.half_length_m[first, 0], seen.half_width_m[first, 0]
+    along, yaw = seen.along_mps[first, 0], seen.relative_yaw_rad[first, 0]
+    across = (seen.d_m[first, 1] - d) / (seen.t_s[1] - seen.t_s[0])
+    gap = x - half - vehicle.front_m
+    behind = -vehicle.rear_m - (x + half)
+    closing = np.where(gap > 0, speed - along, 0.0) / np.maximum(gap, 0.5)
+    return {
+        "s": x / 50,
+        "s_near": x / 10,
+        "d": d / 3.5,
+        "d_far": d / 20,
+        "d_ego": (d - v.keep.d_m) / 3.5,
+        "along": along / 15,
+        "across": across / 5,
+        "slower": (speed - along) / 5,
+        "cos": np.cos(yaw),
+        "sin": np.sin(yaw),
+        "gap": gap / 50,
+        "gap_near": gap / 10,
+        "behind": behind / 20,
+        "beside": (gap < 0) & (behind < 0),
+        "left_edge": (d + wide) / 3.5,
+        "right_edge": (d - wide) / 3.5,
+        "flank": (np.abs(d - v.keep.d_m) - wide - vehicle.width_m / 2) / 2,
+        "flank_path": (np.abs(d) - wide - vehicle.width_m / 2) / 2,
+        "closing": closing,
+        "headway": np.maximum(gap, 0.0) / max(speed, 0.5) / 3,
+    }
+
+
+def _lanes(v: View, viewer: Viewer, objects: Sequence[TrackedObject]) -> dict[str, Any]:
+    lanes, path = viewer.road.lanes, v.keep.path.lane_ids
+    on = np.array([o.lane_id for o in objects])
+    beside = [lanes[i].lane for i in path]
+    return {
+        "on_path": np.isin(on, path),
+        "on_left": np.isin(on, [x.left_id for x in beside if x.left_id]),
+        "on_right": np.isin(on, [x.right_id for x in beside if x.right_id]),
+        "on_oncoming": np.isin(on, [x.opposite_id for x in beside if x.opposite_id]),
+        "off_lanes": on == 0,
+    }
+
+
+def _neighbours(
+    v: View, viewer: Viewer, objects: Sequence[TrackedObject], first: Ints
+) -> dict[str, Any]:
+    """How each object stands to a change into either neighbour lane: MOBIL's gaps."""
+    seen, vehicle, speed = v.seen, viewer.config.vehicle, v.scene.ego.v_mps
+    along = np.maximum(seen.along_mps[first, 0], 0.0)
+    brake = viewer.config.reason.safe_brake_mps2
+    found: dict[str, Any] = {}
+    for side, lane_id in zip(
+        ("left", "right"), viewer.road.neighbours(v.place.lane_id), strict=True
+    ):
+        s, d = _on_lane(v, viewer, objects, lane_id)
+        half = seen.half_length_m[first, 0]
+        inside = np.abs(d) < BESIDE_M
+        gap, behind = s - half - vehicle.front_m, -vehicle.rear_m - (s + half)
+        closing = np.maximum(along - speed, 0.0)
+        spare = behind - 1.5 - 0.6 * along - closing**2 / (2 * brake)
+        found[f"{side}_lane"] = inside
+        found[f"{side}_gap"] = np.where(inside, gap / 20, 0.0)
+        found[f"{side}_behind"] = np.where(inside, behind / 20, 0.0)
+        found[f"{side}_spare"] = np.where(inside, spare / 10, 0.0)
+    return found
+
+
+def _on_lane(
+    v: View, viewer: Viewer, objects: Sequence[TrackedObject], lane_id: int
+) -> tuple[Floats, Floats]:
+    """Where objects are ahead of the ego and aside of the middle, along the way on a neighbour lane; far off without one."""
+    if lane_id not in viewer.road.lanes or not objects:
+        return np.zeros(len(objects)), np.full(len(objects), 99.0)
+    path = viewer.road.path_from(lane_id, viewer.road.lanes[lane_id].length_m + 100.0)
+    x = np.array([v.scene.ego.x_m, *(o.x_m for o in objects)])
+    y = np.array([v.scene.ego.y_m, *(o.y_m for o in objects)])
+    s, d = path.center.project(x, y)
+    return s[1:] - s[0], d[1:]
+
+
+def _passing(
+    v: View, viewer: Viewer, objects: Sequence[TrackedObject], first: Ints
+) -> dict[str, Any]:
+    """How far aside of its lane's middle the ego has to drive to pass each, and how far that is over the border."""
+    seen, m, config = v.seen, v.keep, viewer.config
+    d, wide, x = seen.d_m[first, 0], seen.half_width_m[first, 0], seen.ahead_m[first, 0]
+    half = config.vehicle.width_m / 2
+    gap = config.reason.passing_gap_m * np.array(
+        [2.0 if o.object_class in _VRU else 1.0 for o in objects]
+    )
+    within = m.path.half_width_at(m.s_m + np.maximum(x, 0.0)) - half
+    left, right = d + wide + half + gap, -(d - wide) + half + gap
+    return {
+        "left_offset": left / 2,
+        "left_over": (left - within) / 2,
+        "right_offset": right / 2,
+        "right_over": (right - within) / 2,
+    }
+
+
+def _waiting(v: View, first: Ints) -> dict[str, Any]:
+    """What somebody who stands may be waiting for."""
+    m, seen = v.keep, v.seen
+    far = m.s_m + seen.ahead_m[first, 0] + seen.half_length_m[first, 0]
+    at = np.array([*(s for s, _ in m.path.stop_lines), math.inf])
+    lights = [x.light_id for _, x in m.path.stop_lines]
+    held = [
+        v.facts.lights.get(i) in (LightColor.RED, LightColor.AMBER) if i else False for i in lights
+    ]
+    k = np.searchsorted(at[:-1], far - 3.0)
+    begins = np.array([*(a for a, _ in m.path.junctions), math.inf])
+    j = np.searchsorted(begins[:-1], far - 3.0)
+    return {
+        "wait_line": (at[k] - far) / 20,
+        "wait_light": np.array([*(i != 0 for i in lights), False])[k],
+        "wait_held": np.array([*held, False])[k],
+        "wait_junction": (begins[j] - far) / 20,
+    }
+
+
+def _hiding(v: View, objects: Sequence[TrackedObject]) -> dict[str, Any]:
+    cap = np.array([v.caps.get(o.id, math.inf) for o in objects])
+    return {"hides": (cap - v.scene.ego.v_mps) / 5, "hides_holds": cap < v.cap_mps}
