@@ -39,6 +39,7 @@ from whyway.trace.vocabulary import (
     Field,
     allowed_mask,
     number_tokens,
+    token_name,
     tokens_of,
     value_of,
 )
@@ -318,30 +319,30 @@ class Grammar:
             fields, slots, np.array(tokens, dtype=np.int16), blocks.astype(np.int16)
         )
 
-    def is_valid(self, sequence: TokenSequence) -> bool:
-        """Whether a sequence is a whole trace of this scene, nothing missing, nothing senseless."""
-        whole = values_of(sequence)
-        known: dict[Position, int] = {}
-        at = 0
+    def fault(self, sequence: TokenSequence) -> str:
+        """What keeps a sequence from being a whole trace of this scene; empty if nothing does."""
+        at, known = 0, dict[Position, int]()
+        fields, slots, tokens = sequence.fields, sequence.slots, sequence.tokens.tolist()
         for block in Block:
             positions = self.positions(block, known)
             here = slice(at, at + len(positions))
-            same = (
-                np.array_equal(sequence.fields[here], positions.fields)
-                and np.array_equal(sequence.slots[here], positions.slots)
+            if not (
+                np.array_equal(fields[here], positions.fields)
+                and np.array_equal(slots[here], positions.slots)
                 and np.all(sequence.blocks[here] == block)
-            )
-            if not same or len(sequence.blocks[here]) != len(positions):
-                return False
-            for field, slot in positions.pairs():
-                token = whole[field, slot]
-                if not (
-                    0 <= token < VOCABULARY_SIZE and self.allowed_next(field, slot, known)[token]
-                ):
-                    return False
+            ):
+                return f"{block.name}: other positions than a trace has"
+            for (field, slot), token in zip(positions.pairs(), tokens[here], strict=True):
+                known_word = 0 <= token < VOCABULARY_SIZE
+                if not (known_word and self.allowed_next(field, slot, known)[token]):
+                    return f"{Field(field).name} of slot {slot} cannot be {token_name(token)} here"
                 known[field, slot] = token
             at += len(positions)
-        return at == len(sequence)
+        return "" if at == len(sequence) else "more values than a trace has"
+
+    def is_valid(self, sequence: TokenSequence) -> bool:
+        """Whether a sequence is a whole trace of this scene: nothing is missing, nothing senseless."""
+        return not self.fault(sequence)
 
 
 def values_of(sequence: TokenSequence) -> dict[Position, int]:

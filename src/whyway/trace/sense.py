@@ -37,10 +37,6 @@ def _is_aside(offset_m: float | None, along_m: float) -> bool:
     return offset_m is not None or along_m == 0.0
 
 
-def _ends_later(from_m: float, until_m: float) -> bool:
-    return until_m >= from_m
-
-
 def _happens(risk: Risk, at_s: float) -> bool:
     return risk != Risk.PROGRESS or at_s == math.inf
 
@@ -63,7 +59,6 @@ _BESIDE = (
     (Field.CONFLICT, Field.TIME_OF_CONFLICT, _meets),
     (Field.OFFSET, Field.OFFSET_FROM, _is_aside),
     (Field.OFFSET, Field.OFFSET_UNTIL, _is_aside),
-    (Field.OFFSET_FROM, Field.OFFSET_UNTIL, _ends_later),
     (Field.REJECTED_RISK, Field.REJECTED_AT, _happens),
 )
 
