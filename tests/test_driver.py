@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from whyway.config import Config
-from whyway.driver import BASELINES, DRIVERS, Driver, driver_config
+from whyway.driver import BASELINES, DEFAULT_DRIVER, DRIVERS, Driver, driver_config
 from whyway.maps.road import Road
 from whyway.types import Fault, Longitudinal, SafetyState, same
 from whyway.worlds import make_world
 
 CONFIG = Config()
+UNTAUGHT = [name for name, kind in DRIVERS.items() if not kind.learnt]
+"""Who needs no model (the others: test_driver_microgpt.py)."""
 
 
 def cycles(name, seconds=3.0, seed=1, clock=None):
@@ -28,16 +30,18 @@ def cycles(name, seconds=3.0, seed=1, clock=None):
     return found
 
 
-@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("name", UNTAUGHT)
 def test_every_value_of_a_cycle_is_of_the_same_instant(name):
     for k, cycle in enumerate(cycles(name)):
         now = k * 100_000_000
-        stamps = {getattr(cycle, f.name).stamp_ns for f in dataclasses.fields(cycle)}
-        assert stamps == {now}
+        stamps = {
+            getattr(cycle, f.name).stamp_ns for f in dataclasses.fields(cycle) if f.name != "events"
+        }
+        assert stamps | {event.stamp_ns for event in cycle.events} == {now}
         assert cycle.trace.trace_id == cycle.plan.trace_id == k
 
 
-@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("name", UNTAUGHT)
 def test_every_driver_gets_the_car_going(name):
     driven = cycles(name, 6.0)
     speeds = [c.observation.ego.v_mps for c in driven]
@@ -57,6 +61,10 @@ def test_the_rules_drive_with_the_supervisor_and_just_as_configured():
     assert driver_config("rules", CONFIG) == CONFIG
 
 
+def test_who_drives_if_nobody_is_named_is_a_driver():
+    assert DEFAULT_DRIVER in DRIVERS and DEFAULT_DRIVER not in BASELINES
+
+
 def test_an_unknown_driver_is_refused_in_one_line_that_names_the_others():
     with pytest.raises(ValueError) as error:
         driver_config("nobody", CONFIG)
@@ -66,7 +74,7 @@ def test_an_unknown_driver_is_refused_in_one_line_that_names_the_others():
         Driver("nobody", CONFIG, Road(world.lane_map, world.route))
 
 
-@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("name", UNTAUGHT)
 def test_the_same_observations_make_the_same_drive(name):
     for a, b in zip(cycles(name), cycles(name), strict=True):
         assert same(a, b, ignore_volatile=True)

@@ -7,23 +7,36 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
-from whyway.config import Config
-from whyway.types import CYCLE_NS, Command, InputError, Observation, Plan, Scene, Trace, Verdict
+from whyway.config import Config, override
+from whyway.types import (
+    CYCLE_NS,
+    Command,
+    Event,
+    InputError,
+    Observation,
+    Plan,
+    Scene,
+    Trace,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from whyway.maps.road import Road
-    from whyway.plan import Planner
+    from whyway.plan import Planner, Planning
+    from whyway.reason.reasoner import Mind
 
 # stages are imported where they are made: a node that runs one of them does not wait for the others
 
-DRIVERS = ("rules", "constant_velocity", "idm")
-"""Who can drive. The last two are baselines: they run without the safety supervisor, as the benchmarks they come from run them."""
+DEFAULT_DRIVER = "rules"
+"""Who drives if nobody is named."""
 
-BASELINES = frozenset({"constant_velocity", "idm"})
+Clock = Callable[[], float]
+"""Seconds of any monotonic clock."""
 
 
 class Reasoner(Protocol):
@@ -46,49 +59,166 @@ class Disturbance(Protocol):
         """The plan as it leaves the planner."""
 
 
-def driver_config(name: str, config: Config) -> Config:
-    """The configuration a driver runs with: baselines go without the safety supervisor.
+@dataclass(frozen=True, slots=True)
+class DriverKind:
+    """What drives under one name.
+
+    Attributes:
+      reasoner: makes its reasoner; the clock is for who has a budget.
+      planner: makes its planner.
+      supervised: whether the safety supervisor and the check of action against words have the last word. Benchmarks' baselines go without, as
+        they were published.
+      learnt: whether it needs a model, which is loaded once, before anything drives.
+      dials: what it sets of the configuration.
+    """
+
+    reasoner: Callable[[Config, Road, Mind | None, Clock], Reasoner]
+    planner: Callable[[Config, Road, Mind | None], Planner]
+    supervised: bool = True
+    learnt: bool = False
+    dials: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _rules(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:
+    from whyway.reason import RuleReasoner
+
+    return RuleReasoner(config, road)
+
+
+def _microgpt(config: Config, road: Road, mind: Mind | None, clock: Clock) -> Reasoner:
+    from whyway.reason.reasoner import MicrogptReasoner
+
+    return MicrogptReasoner(config, road, mind, clock)
+
+
+def _silent(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:
+    from whyway.reason.baselines import SilentReasoner
+
+    return SilentReasoner(config, road)
+
+
+def _idm(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:
+    from whyway.reason.baselines import IdmReasoner
+
+    return IdmReasoner(config, road)
+
+
+def _waypoints(config: Config, road: Road, _mind: Mind | None) -> Planner:
+    from whyway.plan import WaypointPlanner
+
+    return WaypointPlanner(config, road)
+
+
+def _learnt_waypoints(config: Config, road: Road, mind: Mind | None) -> Planner:
+    """The model's waypoint head; a model without one is planned for by rules."""
+    if mind is None or mind.model is None or not mind.model.head:
+        return _waypoints(config, road, mind)
+    from whyway.plan.learned import LearnedPlanner
+    from whyway.plan.waypoint_head import WaypointHead
+
+    return LearnedPlanner(config, road, WaypointHead(mind.model.head))
+
+
+def _constant_velocity(config: Config, road: Road, _mind: Mind | None) -> Planner:
+    from whyway.plan.baselines import ConstantVelocityPlanner
+
+    return ConstantVelocityPlanner(config, road)
+
+
+DRIVERS: Mapping[str, DriverKind] = MappingProxyType(
+    {
+        "rules": DriverKind(_rules, _waypoints),
+        "microgpt": DriverKind(_microgpt, _learnt_waypoints, learnt=True),
+        "constant_velocity": DriverKind(_silent, _constant_velocity, supervised=False),
+        # as it was published, without the calming of the ACC model
+        "idm": DriverKind(_idm, _waypoints, supervised=False, dials={"driving.idm.coolness": 0.0}),
+    }
+)
+"""Who can drive."""
+
+BASELINES = frozenset(name for name, kind in DRIVERS.items() if not kind.supervised)
+
+
+def driver_kind(name: str) -> DriverKind:
+    """What drives under a name.
 
     Raises:
       InputError: no such driver.
     """
     if name not in DRIVERS:
         raise InputError(f"no driver {name!r}; choose one of: {', '.join(DRIVERS)}")
-    if name in BASELINES:
-        config = dataclasses.replace(
-            config, safety=dataclasses.replace(config.safety, enabled=False)
-        )
-    if name == "idm":  # as it was published, without the calming of the ACC model
-        idm = dataclasses.replace(config.driving.idm, coolness=0.0)
-        config = dataclasses.replace(config, driving=dataclasses.replace(config.driving, idm=idm))
-    return config
+    return DRIVERS[name]
 
 
-def make_reasoner(name: str, config: Config, road: Road) -> Reasoner:
-    """The reasoner of a driver, for a configuration of `driver_config`."""
-    if name == "rules":
-        from whyway.reason import RuleReasoner
+def driver_config(name: str, config: Config) -> Config:
+    """The configuration a driver runs with: baselines go without the safety supervisor.
 
-        return RuleReasoner(config, road)
-    from whyway.reason.baselines import IdmReasoner, SilentReasoner
+    Raises:
+      InputError: no such driver.
+    """
+    kind = driver_kind(name)
+    unsupervised = {} if kind.supervised else {"safety.enabled": False}
+    return override(config, {**unsupervised, **kind.dials})
 
-    return IdmReasoner(config, road) if name == "idm" else SilentReasoner(config, road)
+
+def load_mind(name: str, config: Config, *, thinks: bool = True) -> Mind | None:
+    """The model of a driver and what computes it; None for one that needs none. Slow: it is done before driving.
+
+    Args:
+      name: of the driver.
+      config: the whole tree.
+      thinks: False where only its waypoint head is wanted.
+
+    Raises:
+      InputError: it cannot be used, and the rules may not drive in its place.
+    """
+    if not driver_kind(name).learnt:
+        return None
+    from whyway.reason.reasoner import load_mind
+
+    return load_mind(config.reason, thinks=thinks)
 
 
-def make_planner(name: str, config: Config, road: Road) -> Planner:
-    """The planner of a driver, for a configuration of `driver_config`."""
-    if name == "constant_velocity":
-        from whyway.plan.baselines import ConstantVelocityPlanner
+def make_reasoner(
+    name: str, config: Config, road: Road, mind: Mind | None = None, clock: Clock = time.perf_counter
+) -> Reasoner:  # fmt: skip
+    """The reasoner of a driver, for a configuration of `driver_config`; a learnt one without a mind loads its own."""
+    mind = mind or load_mind(name, config)
+    return DRIVERS[name].reasoner(config, road, mind, clock)
 
-        return ConstantVelocityPlanner(config, road)
+
+def make_planner(name: str, config: Config, road: Road, mind: Mind | None = None) -> Planner:
+    """The planner of a driver, for a configuration of `driver_config`; a learnt one without a mind loads its own."""
+    mind = mind or load_mind(name, config, thinks=False)
+    return DRIVERS[name].planner(config, road, mind)
+
+
+def make_planning(name: str, config: Config, road: Road, mind: Mind | None = None) -> Planning:
+    """The planning stage of a driver: its planner, and for a learnt one the rules as stand-in."""
+    from whyway.plan import Planning
+
+    kind = driver_kind(name)
+    planner = make_planner(name, config, road, mind)
+    if not kind.learnt:
+        return Planning(planner, road, checked=kind.supervised)
     from whyway.plan import WaypointPlanner
+    from whyway.reason.stand_in import RuleStandIn
 
-    return WaypointPlanner(config, road)
+    return Planning(
+        planner,
+        road,
+        checked=kind.supervised,
+        stand_in=RuleStandIn(config, road),
+        stand_in_planner=WaypointPlanner(config, road),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cycle:
-    """Everything one cycle went through; trace and plan are of an older stamp while a slow decision is under way."""
+    """Everything one cycle went through; trace and plan are of an older stamp while a slow decision is under way.
+
+    `events` are what people should be told of the decision, when it is a new one.
+    """
 
     observation: Observation
     scene: Scene
@@ -96,6 +226,10 @@ class Cycle:
     plan: Plan
     command: Command
     verdict: Verdict
+    events: tuple[Event, ...] = ()
+
+
+Decision = tuple[Trace, Plan, tuple[Event, ...]]
 
 
 class Driver:
@@ -105,11 +239,11 @@ class Driver:
       name: one of `DRIVERS`.
       config: the whole tree; baselines switch its safety off.
       road: map and route.
-      clock: seconds of any monotonic clock; only latencies are read from it, no decision is.
+      clock: for latencies, and for the budget of a learnt reasoner (`reason.budget_ms`); no other decision is read from it.
       disturbance: faults inside the driver; None: there are none, and every decision is there within its cycle.
 
     Raises:
-      InputError: no such driver.
+      InputError: no such driver, or its model cannot be used.
     """
 
     def __init__(
@@ -117,22 +251,33 @@ class Driver:
         name: str,
         config: Config,
         road: Road,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Clock = time.perf_counter,
         disturbance: Disturbance | None = None,
     ) -> None:
         from whyway.control import Control
         from whyway.perception import Perception
-        from whyway.plan import Planning
+        from whyway.trace.news import News
+        from whyway.trace.override import Overrides
 
         config = driver_config(name, config)
         self.name, self.config, self.road, self._clock = name, config, road, clock
+        mind = load_mind(name, config)
         self._perception = Perception(config, road)
-        self._reasoner = make_reasoner(name, config, road)
-        self._planning = Planning(make_planner(name, config, road), road)
+        self._reasoner = make_reasoner(name, config, road, mind, clock)
+        self._planning = make_planning(name, config, road, mind)
         self._control = Control(config, road)
         self._disturbance = disturbance
-        self._decided: tuple[Trace, Plan] | None = None
-        self._pending: tuple[int, tuple[Trace, Plan]] | None = None
+        self._overrides, self._news = Overrides(), News("planner")
+        self._decided: Decision | None = None
+        self._pending: tuple[int, Decision] | None = None
+
+    def override(self, texts: Sequence[str], duration_s: float) -> str:
+        """Put a person's word into the traces for a while (`trace.override`); what will be done, in one line.
+
+        Raises:
+          InputError: words that nobody understands.
+        """
+        return self._overrides.ask(texts, duration_s)
 
     def step(self, observation: Observation) -> Cycle:
         """One cycle; its decision too, unless one is still under way."""
@@ -140,20 +285,23 @@ class Driver:
         t0 = clock()
         scene = self._perception.step(observation)
         scene = dataclasses.replace(scene, latency_ms=(clock() - t0) * 1e3)
-        trace, plan = self._decision(scene)
+        before = self._decided
+        trace, plan, events = self._decision(scene)
         t1 = clock()
         command, verdict = self._control.step(observation, scene, plan)
         verdict = dataclasses.replace(verdict, latency_ms=(clock() - t1) * 1e3)
-        return Cycle(observation, scene, trace, plan, command, verdict)
+        told = events if before is None or before[1] is not plan else ()
+        return Cycle(observation, scene, trace, plan, command, verdict, told)
 
-    def _decision(self, scene: Scene) -> tuple[Trace, Plan]:
+    def _decision(self, scene: Scene) -> Decision:
         """The newest decision there is: this scene's or, if decisions take their time, an older scene's.
 
         While one is under way no other is begun, as in a node that is busy; the first is waited for, as the worlds do.
         """
         faults = self._disturbance
         if faults is None:
-            return self._decide(scene)
+            self._decided = self._decide(scene)
+            return self._decided
         now_ns = scene.stamp_ns
         if self._pending is not None and now_ns >= self._pending[0]:
             self._decided, self._pending = self._pending[1], None
@@ -166,17 +314,19 @@ class Driver:
         assert self._decided is not None  # the first is there within its cycle
         return self._decided
 
-    def _decide(self, scene: Scene) -> tuple[Trace, Plan]:
+    def _decide(self, scene: Scene) -> Decision:
         """Reason and plan for one scene."""
         from whyway.trace.integrity import with_latency
 
         clock = self._clock
         t0 = clock()
-        draft = self._reasoner.step(scene)
+        draft = self._overrides.step(self._reasoner.step(scene))
         draft = with_latency(draft, "reasoner", (clock() - t0) * 1e3)
         t1 = clock()
-        plan = self._planning.plan(scene, draft)
-        plan = dataclasses.replace(plan, latency_ms=(clock() - t1) * 1e3)
+        decided = self._planning.decide(scene, draft)
+        plan = dataclasses.replace(decided.plan, latency_ms=(clock() - t1) * 1e3)
         if self._disturbance is not None:
             plan = self._disturbance.spoil(plan)
-        return self._planning.complete(draft, scene, plan), plan
+        trace = self._planning.complete(decided.draft, scene, plan)
+        events = self._news.of(trace, withheld=decided.withheld, replaced=decided.replaced)
+        return trace, decided.given(plan), events

@@ -187,5 +187,7 @@ def _write_cycle(log: LogWriter, cycle: Cycle, last: Cycle | None, at_ns: int | 
     ):  # a slow decision is logged once, when it is there
         log.write(topics.TRACE.name, cycle.trace, at_ns)
         log.write(topics.PLAN.name, cycle.plan, at_ns)
+    for event in cycle.events:
+        log.write(topics.EVENT.name, event, at_ns)
     log.write(topics.COMMAND.name, cycle.command, at_ns)
     log.write(topics.VERDICT.name, cycle.verdict, at_ns)

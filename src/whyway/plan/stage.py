@@ -41,15 +41,19 @@ class StandIn(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
-    """A plan, the draft it follows, and why it may not be driven (empty: it may)."""
+    """A plan and the draft it follows.
+
+    `withheld` is why it may not be driven (empty: it may), `replaced` why what was said first is not.
+    """
 
     draft: Trace
     plan: Plan
-    objection: str = ""
+    withheld: str = ""
+    replaced: str = ""
 
     def given(self, plan: Plan) -> Plan:
         """What leaves the stage: the plan, or one without waypoints."""
-        if not self.objection:
+        if not self.withheld:
             return plan
         return dataclasses.replace(plan, waypoints=Waypoints(), sft_waypoints=Waypoints())
 
@@ -81,15 +85,15 @@ class Planning:
         """A plan that does what the draft says, or what the stand-in says, or one that is kept back."""
         plan = self._plan(scene, draft)
         path = ego_path(self._road, scene.ego)
-        why = self._objection(scene, draft, plan, path)
-        if why and self._stand_in is not None and path is not None:
-            other = self._stand_in.answer(scene, why)
+        withheld, replaced = self._objection(scene, draft, plan, path), ""
+        if withheld and self._stand_in is not None:
+            other = _as_late(self._stand_in.answer(scene, withheld), draft)
             instead = self._plan(scene, other)
             if not self._objection(scene, other, instead, path):
-                draft, plan, why = other, instead, ""
+                draft, plan, withheld, replaced = other, instead, "", withheld
         if self._stand_in is not None:
             self._stand_in.heard(scene, draft)
-        return Decided(draft, plan, why)
+        return Decided(draft, plan, withheld, replaced)
 
     def complete(self, draft: Trace, scene: Scene, plan: Plan) -> Trace:
         """The draft with the action and the integrity of this plan."""
@@ -105,3 +109,9 @@ class Planning:
         if not self._checked or path is None:  # off the lanes nothing can be measured
             return ""
         return objection(complete(draft, scene, plan, path))
+
+
+def _as_late(other: Trace, draft: Trace) -> Trace:
+    """The stand-in's draft with the latencies until now."""
+    integrity = dataclasses.replace(other.integrity, latency=draft.integrity.latency)
+    return dataclasses.replace(other, integrity=integrity)

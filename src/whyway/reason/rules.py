@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from whyway.reason.facts import Decision, Facts, Key, Option
 from whyway.reason.proposals import Decider
 from whyway.reason.wording import collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
+from whyway.trace.vocabulary import VOCABULARY_VERSION
 from whyway.types import (
     CYCLE_NS,
     Agreement,
@@ -37,7 +39,9 @@ from whyway.types import (
     Trace,
 )
 
-VOCABULARY_VERSION = "1"
+if TYPE_CHECKING:
+    from whyway.reason.memory import SceneMemory
+
 CAUSE_WEIGHT = 0.1
 """Terms with a smaller share are not cited."""
 STANDS_MPS = 0.3
@@ -70,6 +74,13 @@ class RuleReasoner:
         self._stamp_ns: int | None = None
         self._standing_s: Mapping[int, float] = {}
         self._waited_s = 0.0
+
+    def recall(self, memory: SceneMemory) -> None:
+        """Go on from what another driver of this car remembers, as before its next scene."""
+        self._changing, self._crossed = memory.changing, memory.crossed
+        self._served, self._nudging = memory.served_stops, memory.nudging
+        self._standing_s, self._waited_s = memory.standing_s, memory.waited_s
+        self._stamp_ns = memory.stamp_ns
 
     def step(self, scene: Scene) -> Trace:
         """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
@@ -167,7 +178,7 @@ class RuleReasoner:
             limit = float(chosen.manoeuvre.path.limit_at(np.array([chosen.manoeuvre.s_m]))[0])
             bends = chosen.cap_mps < limit - 0.5
             keys = [((CauseKind.CURVATURE if bends else CauseKind.SPEED_LIMIT, 0), 1.0)]
-        keys = keys[: self._config.reason.max_causes]
+        keys = sorted(keys[: self._config.reason.max_causes], key=lambda k: (-k[1], k[0]))
         causes = tuple(self._cause(key, weight, facts) for key, weight in keys)
         return PlanningTrace(
             decision.longitudinal,

@@ -214,6 +214,26 @@ def complete(draft: Trace, scene: Scene, plan: Plan, path: LaneFrame | None) -> 
     return dataclasses.replace(draft, action=action, integrity=integrity)
 
 
+def objection(trace: Trace) -> str:
+    """Why a whole trace's trajectory must not be driven, in one line; empty: nothing speaks against it.
+
+    The trajectory contradicts the decision on some axis, the trace cites what is not there, or it breaks the grammar. A trajectory that
+    merely does not show yet what was decided (`UNSUPPORTED`) is driven.
+    """
+    said, done, integrity = trace.planning, trace.action, trace.integrity
+    axes = (
+        (integrity.longitudinal, said.longitudinal, done.meta_longitudinal),
+        (integrity.lateral, said.lateral, done.meta_lateral),
+        (integrity.lane, said.lateral, done.meta_lane),
+    )
+    for agrees, decision, action in axes:
+        if agrees == Agreement.CONTRADICTORY:
+            return f"says {decision.name} and would {action.name}"
+    if not integrity.grounding_ok:
+        return "cites what is not there"
+    return "" if integrity.grammar_ok else "breaks the grammar"
+
+
 def with_latency(trace: Trace, stage: str, latency_ms: float) -> Trace:
     """The trace with one more stage's latency noted in its integrity."""
     latency = (*trace.integrity.latency, StageLatency(stage, latency_ms))

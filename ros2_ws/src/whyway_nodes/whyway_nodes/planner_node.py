@@ -29,9 +29,10 @@ class PlannerNode(StageNode):
     PARAMETERS = {"driver": "rules", "inject": "", "seed": 1}
 
     def prepare(self) -> None:
-        """Read the faults to inject."""
+        """Read the faults to inject, and load the model if the driver has one."""
         injections = faults.own(self.own["inject"], tuple(graph.NODES))
         self._faults = stages.driver_faults(injections, self.own["seed"])
+        self._mind = stages.mind(self.own["driver"], self.config, thinks=False)
 
     def opened(self) -> None:
         """Open the views."""
@@ -39,17 +40,19 @@ class PlannerNode(StageNode):
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make the planner and its road."""
-        self._planner = stages.planning(self.own["driver"], self.config, lane_map, route)
+        self._planning = stages.planning(
+            self.own["driver"], self.config, lane_map, route, self._mind
+        )
         self._views.lane_map = lane_map
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
         """One plan and one whole trace per scene and draft."""
         scene: Scene = inputs[topics.SCENE.name]
         draft: Trace = inputs[topics.REASONING.name]
-        plan, latency_ms = self.timed(self._planner.plan, scene, draft)
-        plan = self._faults.spoil(dataclasses.replace(plan, latency_ms=latency_ms))
-        self.publish(topics.PLAN, plan)
-        trace = self._planner.complete(draft, scene, plan)
+        decided, latency_ms = self.timed(self._planning.decide, scene, draft)
+        plan = self._faults.spoil(dataclasses.replace(decided.plan, latency_ms=latency_ms))
+        self.publish(topics.PLAN, decided.given(plan))
+        trace = self._planning.complete(decided.draft, scene, plan)
         self.publish(topics.TRACE, trace)
         for topic, part in PARTS:
             if self.heard(topic):

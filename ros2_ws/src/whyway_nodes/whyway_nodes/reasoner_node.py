@@ -20,15 +20,18 @@ class ReasonerNode(StageNode):
     PARAMETERS = {"driver": "rules", "inject": ""}
 
     def prepare(self) -> None:
-        """Read the faults to inject."""
+        """Read the faults to inject, and load the model if the driver has one."""
         injections = faults.own(self.own["inject"], tuple(graph.NODES))
         self._faults = stages.driver_faults(injections)
+        self._mind = stages.mind(self.own["driver"], self.config)
         self._pending: tuple[int, Trace] | None = None
         self._begun = False
 
     def build(self, lane_map: Any, route: Any) -> None:
         """Make the reasoner and its road."""
-        self._reasoner = stages.reasoner(self.own["driver"], self.config, lane_map, route)
+        self._reasoner = stages.reasoner(
+            self.own["driver"], self.config, lane_map, route, self._mind
+        )
 
     def act(self, stamp_ns: int, inputs: Mapping[str, Any]) -> None:
         """One draft per scene; made slow on purpose, it is given out only so many cycles later, and none is begun meanwhile."""

@@ -17,6 +17,7 @@ __all__ = [
     "begun",
     "control",
     "driver_faults",
+    "mind",
     "perception",
     "planning",
     "reasoner",
@@ -75,22 +76,31 @@ def perception(config: Config, lane_map: LaneMap, route: Route) -> Any:
     return Perception(config, Road(lane_map, route))
 
 
-def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
+def mind(driver: str, config: Config, *, thinks: bool = True) -> Any:
+    """The model of a learnt driver (only its waypoint head, if it need not think), None of any other; loaded while a node is configured.
+
+    Raises:
+      ValueError: no such driver, or a model that cannot be used, in one line.
+    """
+    from whyway.driver import load_mind
+
+    return load_mind(driver, config, thinks=thinks)
+
+
+def reasoner(driver: str, config: Config, lane_map: LaneMap, route: Route, mind: Any) -> Any:
     """Scene -> draft of a Trace."""
     from whyway.driver import make_reasoner
     from whyway.maps.road import Road
 
-    return make_reasoner(driver, config, Road(lane_map, route))
+    return make_reasoner(driver, config, Road(lane_map, route), mind)
 
 
-def planning(driver: str, config: Config, lane_map: LaneMap, route: Route) -> Any:
+def planning(driver: str, config: Config, lane_map: LaneMap, route: Route, mind: Any) -> Any:
     """Scene and draft Trace -> Plan, and the Trace that belongs to it."""
-    from whyway.driver import make_planner
+    from whyway.driver import make_planning
     from whyway.maps.road import Road
-    from whyway.plan import Planning
 
-    road = Road(lane_map, route)
-    return Planning(make_planner(driver, config, road), road)
+    return make_planning(driver, config, Road(lane_map, route), mind)
 
 
 def control(config: Config, lane_map: LaneMap, route: Route) -> Any:
