@@ -1,0 +1,164 @@
+"""Scene -> trace by microgpt: scene tokens, engine, tokens -> trace; and who answers when it does not. Rate: 10 Hz. No ROS.
+
+In this order: the model's whole trace; its last one, carried forward (`carry.py`); the rule expert's answer. The last two say so
+(`fallback_used`, and `validator` says why), and none of them is ever late: the budget is what the engine may use of the cycle.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from whyway.config import Config, ReasonConfig
+from whyway.maps.manoeuvre import Place, ego_path, place_of
+from whyway.maps.road import Road
+from whyway.reason.backends import Backend, make_backend
+from whyway.reason.carry import carried
+from whyway.reason.checkpoint import Model, ModelError, load_model
+from whyway.reason.engine import Budget, Engine
+from whyway.reason.memory import SceneMemory
+from whyway.reason.rules import RuleReasoner
+from whyway.reason.scene_tokens import SceneEncoder
+from whyway.reason.stand_in import RULES, answer_of, fallback
+from whyway.trace.integrity import scene_hash
+from whyway.trace.tokens import decode
+from whyway.trace.vocabulary import VOCABULARY_VERSION
+from whyway.types import CYCLE_NS, Agreement, Integrity, Scene, Trace
+
+CARRIED = "carried"
+"""How `validator` begins where an earlier trace was said again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mind:
+    """A model and what computes it (None where only its head is wanted), loaded once; or why there is no model, and the rules drive."""
+
+    model: Model | None
+    backend: Backend | None
+    trouble: str = ""
+
+    @property
+    def name(self) -> str:
+        """What really answers, e.g. "microgpt-s on onnxruntime 1.31.0 (cpu, int8)"."""
+        if self.model is None or self.backend is None:
+            return f"{RULES}: {self.trouble}"
+        i = self.backend.info
+        return f"{self.model.name} on {i.name} {i.version} ({i.device}, {i.precision})"
+
+
+def load_mind(config: ReasonConfig, *, thinks: bool = True) -> Mind:
+    """The model a configuration names, and what computes it if it is to think. Slow: it is done before driving, never while.
+
+    Raises:
+      ModelError: the model is missing, damaged or of another vocabulary, and the configuration does not let the rules drive instead.
+      InputError: the backend cannot run here.
+    """
+    try:
+        model = load_model(config.model)
+    except ModelError as wrong:
+        if config.rules_if_bad_model:
+            return Mind(None, None, str(wrong))
+        remedy = "or let the rules drive: --driver rules, or --reason.rules_if_bad_model=true"
+        raise ModelError(f"{wrong}; {remedy}") from None
+    return Mind(model, make_backend(config.backend, model) if thinks else None)
+
+
+class MicrogptReasoner:
+    """The learnt reasoner.
+
+    Its state is replaced, never changed: a `copy.copy` decides again from the same past. Greedy decisions, without a budget, are
+    functions of scene and memory; at a temperature the stamp chooses among them, by `config.reason.seed`.
+
+    Args:
+      config: the whole tree.
+      road: map and route.
+      mind: the model; None loads the one that the configuration names.
+      clock: seconds of any monotonic clock, by which the budget is kept.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        road: Road,
+        mind: Mind | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.mind = mind or load_mind(config.reason)
+        self._dials, self._road, self._clock = config.reason, road, clock
+        self._encoder = SceneEncoder(config, road)
+        backend = self.mind.backend
+        self._engine = None if backend is None else Engine(backend, clock)
+        self._sha = "" if backend is None else backend.info.weights_sha256
+        self._expert = RuleReasoner(config, road)
+        self._nothing = SceneMemory(config, road)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the drive so far."""
+        self._memory = self._nothing
+        self._last: Trace | None = None
+
+    def step(self, scene: Scene) -> Trace:
+        """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
+        begun_s = self._clock()
+        place = place_of(self._road, scene.ego)
+        if place is None:  # nothing is known of the road here
+            return answer_of(self._expert, scene, self._memory, "off the map")
+        before, memory = self._memory, self._memory.after(scene, place)
+        trace, why = self._said(scene, memory, place, begun_s)
+        if trace is not None:
+            self._last = trace
+        else:
+            trace = self._said_otherwise(scene, before, memory, why)
+        self._memory = memory.told(trace.planning, place)
+        return trace
+
+    def _said(
+        self, scene: Scene, memory: SceneMemory, place: Place, begun_s: float
+    ) -> tuple[Trace | None, str]:
+        """What the model says; or None, and why it has nothing whole to say in time."""
+        if self._engine is None:
+            return None, self.mind.trouble
+        dials = self._dials
+        tokens = self._encoder.tokens_at(scene, memory, place)
+        budget = None
+        if dials.budget_ms > 0.0:
+            spent_ms = (self._clock() - begun_s) * 1e3
+            budget = Budget(dials.budget_ms - spent_ms, dials.budget_tokens)
+        rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
+        (decoded,) = self._engine.decode(
+            [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
+        )
+        if decoded.sequence is None:
+            return None, decoded.why
+        return decode(decoded.sequence, tokens.slots, scene, self._integrity(scene)), ""
+
+    def _said_otherwise(
+        self, scene: Scene, before: SceneMemory, memory: SceneMemory, why: str
+    ) -> Trace:
+        """The last trace again, or the rules' answer."""
+        path = ego_path(self._road, scene.ego)
+        if self._last is not None and path is not None:
+            again = carried(self._last, scene, path, memory.changing)
+            if again is not None:
+                age_s = (scene.stamp_ns - self._last.stamp_ns) * 1e-9
+                return fallback(again, f"{CARRIED} for {age_s:.1f} s: {why}")
+        return answer_of(self._expert, scene, before, why)
+
+    def _integrity(self, scene: Scene) -> Integrity:
+        return Integrity(
+            model_sha256=self._sha,
+            vocabulary_version=VOCABULARY_VERSION,
+            seed=self._dials.seed,
+            input_hash=scene_hash(scene),
+            grammar_ok=True,
+            longitudinal=Agreement.UNSUPPORTED,
+            lateral=Agreement.UNSUPPORTED,
+            lane=Agreement.UNSUPPORTED,
+            grounding_ok=False,
+            fallback_used=False,
+            validator=self.mind.name,
+        )
