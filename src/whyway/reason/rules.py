@@ -18,7 +18,6 @@ from whyway.reason.proposals import Decider
 from whyway.reason.wording import collision_time
 from whyway.trace.integrity import NO_ACTION, scene_hash
 from whyway.trace.vocabulary import VOCABULARY_VERSION
-from whyway.trace.vocabulary import VOCABULARY_VERSION
 from whyway.types import (
     CYCLE_NS,
     Agreement,
