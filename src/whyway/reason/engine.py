@@ -263,11 +263,11 @@ class _Pick:
 
     def __call__(self, scores: NDArray[np.floating], allowed: Bools) -> int:
         """(V,) logits and what is allowed -> a token."""
+        if self.temperature <= 0.0:
+            return int(np.where(allowed, scores, -np.inf).argmax())
+        assert self.rng is not None
         tokens = np.flatnonzero(allowed)
         left = scores[tokens].astype(np.float64)
-        if self.temperature <= 0.0 or len(tokens) == 1:
-            return int(tokens[np.argmax(left)])
-        assert self.rng is not None
         p = np.exp((left - left.max()) / self.temperature)
         p /= p.sum()
         k = int(np.searchsorted(np.cumsum(p), self.rng.random(), side="right"))
@@ -280,11 +280,10 @@ def _log_probabilities(
     logits: Float32s, fields: NDArray[np.int16], tokens: NDArray[np.int16]
 ) -> Float32s:
     """(n, V) logits -> (n,) log-probabilities of tokens among those that their fields may hold."""
-    masked = np.where(allowed_mask()[fields], logits, -np.inf).astype(np.float64)
-    at = np.arange(len(tokens))
-    most = masked.max(axis=1)
-    log_sum = most + np.log(np.exp(masked - most[:, None]).sum(axis=1))
-    found: Float32s = (masked[at, tokens] - log_sum).astype(np.float32)
+    masked = np.where(allowed_mask()[fields], logits, np.float32(-np.inf))
+    masked -= masked.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(masked).sum(axis=1))
+    found: Float32s = masked[np.arange(len(tokens)), tokens] - log_sum
     return found
 
 

@@ -50,6 +50,8 @@ class NumpyBackend:
         features, valid = stacked(batch)
         if len(batch) != self._keys.shape[1]:
             self._keys, self._values = self._empty(len(batch)), self._empty(len(batch))
+        # what an earlier scene left is masked, but nothing times not-a-number is not nothing
+        self._values[..., PREFIX_ROWS:, :] = 0.0
         self._scene, x = encode_scene(self._weights, features, valid)
         rows = np.tile(np.arange(PREFIX_ROWS), (len(batch), 1))
         self._layers(x, rows, np.broadcast_to(prefix_mask(valid), (*x.shape[:2], PREFIX_ROWS)))
