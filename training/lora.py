@@ -34,7 +34,7 @@ TARGETS = r"blocks\.\d+\.(qkv|proj|up|down)"
 def adapt(
     model: MicroGPT,
     rank: int,
-    alpha: float,
+    alpha: int,
     generator: torch.Generator,
     whole: Sequence[str] = (),
 ) -> PeftModel:
@@ -57,7 +57,7 @@ def adapt(
     refuse_shared(model)
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]  peft takes fractions, too
+        lora_alpha=alpha,
         lora_dropout=0.0,
         bias="none",
         target_modules=TARGETS,

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from whyway.files import read_bytes, write_atomically
 from whyway.messages import definition
+from whyway.reason.scene_tokens import FEATURES_VERSION
+from whyway.trace.vocabulary import vocabulary_hash
 from whyway.typed_yaml import Typed
 from whyway.types import (
     Cause,
@@ -124,10 +126,7 @@ def schema_sha256() -> str:
 
 def versions_here() -> Versions:
     """Of the code that is running."""
-    from whyway.reason.scene_tokens import FEATURES_VERSION
-    from whyway.trace.vocabulary import vocabulary_hash
-
-    return Versions(vocabulary_hash(), str(FEATURES_VERSION), schema_sha256())
+    return Versions(vocabulary_hash(), FEATURES_VERSION, schema_sha256())
 
 
 def check_versions(found: Versions, here: Versions, where: Path) -> None:
