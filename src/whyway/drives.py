@@ -7,13 +7,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from whyway import topics
+from whyway.black_box import BlackBox
 from whyway.config import Config, as_dict, config_hash
 from whyway.driver import Cycle, Driver, driver_config
 from whyway.log import LogWriter
@@ -102,7 +103,7 @@ def run_info(driver: str, world: str, seed: int, config: Config) -> dict[str, An
 def drive(
     world_spec: str, driver_name: str, seed: int, config: Config, log_path: Path,
     duration_s: float | None = None, watch: Watch | None = None, inject: Sequence[Injection] = (),
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.perf_counter, black_box: Path | None = None,
 ) -> World:  # fmt: skip
     """Drive once and log it; the log is readable to the last whole second however this ends.
 
@@ -118,7 +119,8 @@ def drive(
       duration_s: None for the world's own.
       watch: sees every cycle.
       inject: faults, see `worlds.faults`; the log then tells the world's time of every value, and the value its own stamp.
-      clock: by which latencies are measured, see `Driver`.
+      clock: by which latencies are measured, and the budget of a learnt reasoner, see `Driver`.
+      black_box: folder for the last seconds before everything that goes wrong (`black_box.py`); None: none are kept apart from the log.
 
     Returns:
       The world as it ended.
@@ -143,7 +145,8 @@ def drive(
         **({"injected": [str(i) for i in inject]} if inject else {}),
     }
     meter = Meter()
-    with LogWriter(log_path, info) as log:
+    box = None if black_box is None else BlackBox(black_box, info)
+    with _Log(log_path, info, box) as log:
         log.write(topics.LANE_MAP.name, world.lane_map)
         log.write(topics.ROUTE.name, world.route)
         _closed_loop(log, world, driver, watch, inject)
@@ -151,6 +154,26 @@ def drive(
         log.add_info({"goal_reached": world.goal_reached, "notes": dict(world.notes)})
         log.add_info({"resources": meter.read()})
     return world
+
+
+class _Log(LogWriter):
+    """A log that also goes into a black box."""
+
+    def __init__(self, path: Path, info: Mapping[str, Any], box: BlackBox | None) -> None:
+        super().__init__(path, info)
+        self._box = box
+
+    def write(self, topic: str, value: Any, stamp_ns: int | None = None) -> None:
+        """Log a value; see `LogWriter`."""
+        super().write(topic, value, stamp_ns)
+        if self._box is not None:
+            self._box.add(topic, value, stamp_ns)
+
+    def close(self) -> None:
+        """Close both."""
+        super().close()
+        if self._box is not None:
+            self._box.close()
 
 
 def _closed_loop(
