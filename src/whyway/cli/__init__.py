@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from whyway.cli.common import INTERRUPTED, NO, OK, WRONG_INPUT, err_console
 from whyway.cli.convert import Convert
+from whyway.cli.data import Data
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
@@ -37,6 +38,7 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Realism, tyro.conf.subcommand("realism")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Map, tyro.conf.subcommand("map")]

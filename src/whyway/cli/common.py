@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,12 @@ def no_dials(overrides: Sequence[str]) -> None:
     """Refuse dials where a command has none."""
     if overrides:
         raise InputError(f"--{overrides[0]}: this command has no use for dials; leave it out")
+
+
+def cores() -> int:
+    """Cores this process may use, as far as the system says; at most 8."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return min(len(usable(0)) if usable else os.cpu_count() or 1, 8)
 
 
 def run_folder(kind: str, name: str) -> Path:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whyway.cli.common import err_console, out_console, short_name, writable
+from whyway.cli.common import cores, err_console, out_console, short_name, writable
 from whyway.config import load
 
 if TYPE_CHECKING:
     from whyway.evaluate.suites.pools import Pool
-
-
-def _cores() -> int:
-    """Cores this process may use, as far as the system says."""
-    usable = getattr(os, "sched_getaffinity", None)
-    return min(len(usable(0)) if usable else os.cpu_count() or 1, 8)
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Evaluate:
     """Another driver, who drives the same; or the folder of an earlier run."""
     seeds: int = 1
     """Every scene is driven with seeds 1 to this, unless the suite says which."""
-    jobs: int = field(default_factory=_cores)
+    jobs: int = field(default_factory=cores)
     """Processes of this machine."""
     ray: str | None = None
     """Drive on a Ray cluster instead: its address, auto, or local. Needs whyway[ray], and --out on a file system that its nodes share."""

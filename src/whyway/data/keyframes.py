@@ -1,0 +1,103 @@
+"""Which cycles of a drive are kept: those around a change of words or deeds, rare decisions sooner, and few where nothing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whyway.trace.meta_actions import MetaActions
+from whyway.types import CYCLE_S, CauseKind, Decision, Floats, Lateral, Longitudinal
+
+AROUND = 1
+"""Cycles before and after a change that are as telling as the change."""
+CHANGED = 6.0
+"""How much likelier a cycle at a change is kept than one that says the same as before."""
+DISAGREES = 6.0
+"""And one in which the expert would not have decided what the driver did."""
+FADES_S = 1.0
+"""A decision that has stood so long is half as telling."""
+RARE_LONGITUDINAL = {
+    Longitudinal.GAP_SEARCH: 6.0, Longitudinal.PASS: 3.0, Longitudinal.YIELD: 2.0, Longitudinal.ADAPT_SPEED: 2.0,
+}  # fmt: skip
+RARE_LATERAL = {
+    Lateral.LANE_CHANGE: 4.0, Lateral.NUDGE: 3.0, Lateral.MERGE: 4.0, Lateral.SPLIT: 4.0, Lateral.TURN: 1.5,
+}  # fmt: skip
+RARE_CAUSE = {
+    CauseKind.VISIBILITY: 2.0, CauseKind.STOP_SIGN: 2.0, CauseKind.ROAD_WORK: 2.0, CauseKind.CURVATURE: 1.5,
+}  # fmt: skip
+"""How much likelier a cycle with one of these is kept; the largest counts. Everything else: 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What of a cycle decides whether it is kept."""
+
+    decision: Decision
+    causes: frozenset[tuple[CauseKind, int]]
+    done: MetaActions | None
+    """None off the lanes."""
+    agrees: bool = True
+    """Whether driver and expert decide the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A cycle that is kept: which, and whether something changes there."""
+
+    index: int
+    changed: bool
+
+
+def changes(gists: Sequence[Gist]) -> list[bool]:
+    """For each cycle: is anything said or done otherwise than in the one before? The first is no change."""
+    news = [
+        (a.decision, a.causes, a.done) != (b.decision, b.causes, b.done)
+        for a, b in zip(gists, gists[1:], strict=False)
+    ]
+    return [False, *news][: len(gists)]
+
+
+def choose(
+    gists: Sequence[Gist], keyframes_per_s: float, rng: np.random.Generator
+) -> tuple[Chosen, ...]:
+    """The keyframes among the cycles of one stretch of a drive, in order.
+
+    Drawn without replacement, by weights (Efraimidis and Spirakis 2006: the largest u^(1/w)). There are `keyframes_per_s` of them, or
+    fewer: a cycle that is not more telling than a second of cruising is worth only its weight.
+
+    Args:
+      gists: one per cycle.
+      keyframes_per_s: at most so many.
+      rng: draws.
+    """
+    if not gists:
+        return ()
+    new = changes(gists)
+    weights = _weights(gists, new)
+    most = round(keyframes_per_s * CYCLE_S * len(gists))
+    count = min(most, round(float(np.minimum(weights, 1.0).sum())))
+    keys = np.log(rng.random(len(gists))) / weights
+    kept = np.sort(np.argsort(-keys, kind="stable")[: max(count, 1)])
+    return tuple(Chosen(int(i), new[i]) for i in kept)
+
+
+def _weights(gists: Sequence[Gist], new: Sequence[bool]) -> Floats:
+    """How telling each cycle is."""
+    n, since_s = len(gists), 0.0
+    found = np.zeros(n)
+    for i, gist in enumerate(gists):
+        since_s = 0.0 if new[i] else since_s + CYCLE_S
+        near = any(new[max(0, i - AROUND) : i + AROUND + 1])
+        found[i] = _rarity(gist) * (CHANGED if near else 1.0 / (1.0 + since_s / FADES_S))
+        found[i] *= 1.0 if gist.agrees else DISAGREES
+    return found
+
+
+def _rarity(gist: Gist) -> float:
+    longitudinal, lateral, _ = gist.decision
+    kinds = (RARE_CAUSE.get(kind, 1.0) for kind, _ in gist.causes)
+    return max(
+        1.0, RARE_LONGITUDINAL.get(longitudinal, 1.0), RARE_LATERAL.get(lateral, 1.0), *kinds
+    )
