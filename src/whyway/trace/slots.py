@@ -55,3 +55,14 @@ class Slots:
     """Of each object: how many `motion.hypotheses` it has; which of them a trace expects is a number below that."""
     lines: tuple[tuple[CauseKind, int], ...]
     """(TRAFFIC_LIGHT, light id) or (STOP_SIGN, stop line id) of each line slot in use, the nearest first; at most `MAX_LINES`."""
+
+    def __post_init__(self) -> None:
+        n = len(self.object_ids)
+        if n > MAX_OBJECTS or len(self.lines) > MAX_LINES:
+            raise ValueError(
+                f"{n} objects and {len(self.lines)} lines: there are {MAX_OBJECTS} and {MAX_LINES} slots"
+            )
+        if not n == len(self.relations) == len(self.mode_counts) == len(set(self.object_ids)):
+            raise ValueError(
+                f"{n} objects {self.object_ids}: each once, with one relation and one count of modes"
+            )
