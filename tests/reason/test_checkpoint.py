@@ -13,9 +13,17 @@ from safetensors.numpy import save
 
 from whyway.reason import checkpoint
 from whyway.reason.adapter import AdapterMeta
-from whyway.reason.checkpoint import Model, add_file, find_model, load_model, save_model
+from whyway.reason.checkpoint import (
+    Model,
+    add_file,
+    find_model,
+    golden_of,
+    load_model,
+    save_model,
+)
 from whyway.reason.manifest import FORMAT, Made, ModelError, Versions, file_of, write_json
 from whyway.reason.parameters import parameter_shapes, weights_sha256
+from whyway.reason.probe import EXACT, largest_difference, reference
 from whyway.reason.spec import ROWS, ModelSpec
 
 HERE = Versions("v" * 64, "7", "s" * 64)
@@ -243,6 +251,15 @@ def test_an_unknown_model_says_which_there_are(
     monkeypatch.setattr(checkpoint, "MODELS", tmp_path / "empty")
     with pytest.raises(ModelError, match="there are none"):
         find_model("m")
+
+
+def test_a_model_remembers_what_it_answered(folder: Path, tmp_path: Path) -> None:
+    model = load(folder)
+    golden = golden_of(model)
+    assert golden is not None
+    assert largest_difference(reference(SPEC, WEIGHTS), golden) < EXACT
+    assert largest_difference(reference(SPEC, random_weights(1)), golden) > 0.1
+    assert golden_of(load(save_adapter(tmp_path / "a", "../m", weights_sha256(WEIGHTS)))) is None
 
 
 def test_an_added_file_is_listed_and_the_rest_stays(folder: Path) -> None:

@@ -20,6 +20,7 @@ from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
 from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
+from whyway.cli.model import Model
 from whyway.cli.realism import Realism
 from whyway.cli.replay import Replay
 from whyway.cli.score import Score
@@ -39,6 +40,7 @@ Command = (
     | Annotated[Explain, tyro.conf.subcommand("explain")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Data, tyro.conf.subcommand("data")]
+    | Annotated[Model, tyro.conf.subcommand("model")]
     | Annotated[Realism, tyro.conf.subcommand("realism")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Map, tyro.conf.subcommand("map")]

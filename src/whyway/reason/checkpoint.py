@@ -1,6 +1,6 @@
 """Model folder <-> `Model`: every file's hash, every version and every parameter's shape is checked; what does not fit is refused.
 
-    models/<name>/  config.json  model.safetensors  head.safetensors  manifest.json  card.md  microgpt-8bit.onnx
+    models/<name>/  config.json  model.safetensors  head.safetensors  golden.safetensors  manifest.json  card.md  microgpt-8bit.onnx
     <adapter>/      adapter_config.json  adapter_model.safetensors  meta.json  [head.safetensors]
 
 Numpy and safetensors only: this runs in the car.
@@ -35,8 +35,9 @@ from whyway.reason.manifest import (
     write_json,
 )
 from whyway.reason.parameters import check_parameters, weights_sha256
+from whyway.reason.probe import reference
 from whyway.reason.spec import ROWS, ModelSpec
-from whyway.reason.tensors import Weights, read_tensors, tensor_bytes
+from whyway.reason.tensors import Float32s, Weights, read_tensors, tensor_bytes
 from whyway.typed_yaml import Typed
 from whyway.types import InputError
 
@@ -47,6 +48,8 @@ DEFAULT_MODEL = "microgpt-s"
 MODELS = Path(__file__).parents[3] / "models"
 """Of the checkout this code lies in."""
 CONFIG, WEIGHTS, HEAD = "config.json", "model.safetensors", "head.safetensors"
+GOLDEN = "golden.safetensors"
+"""What the model answered to the made scene of `probe` when it was saved."""
 MOST_DEPTH = 32
 
 
@@ -197,6 +200,7 @@ def save_model(
     """
     _check_parameters(spec, weights, folder)
     contents = {CONFIG: _spec_bytes(spec), WEIGHTS: tensor_bytes(weights), **(files or {})}
+    contents[GOLDEN] = tensor_bytes({"logits": reference(spec, weights)})
     if head:
         contents[HEAD] = tensor_bytes(head)
     listed = {name: file_of(data) for name, data in contents.items()}
@@ -208,6 +212,13 @@ def save_model(
             (fresh / name).write_bytes(data)
         write_json(fresh / MANIFEST, manifest)
     return folder
+
+
+def golden_of(model: Model) -> Float32s | None:
+    """What a model answered when it was saved; None of an adapter: nothing was recorded of the merged one."""
+    if GOLDEN not in model.files:
+        return None
+    return read_tensors(model.file(GOLDEN), model.folder / GOLDEN).get("logits")
 
 
 def add_file(folder: Path, name: str, data: bytes) -> None:
