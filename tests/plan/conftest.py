@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "maps"), str(TESTS / "reason")]  # tests are no package
+sys.path[:0] = [str(TESTS / name) for name in ("maps", "reason", "plan")]  # tests are no package

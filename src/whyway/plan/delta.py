@@ -32,6 +32,11 @@ class Delta:
     aside_m: Floats
     """(KNOTS + 1,) left of the path, at 0 and the knots."""
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it changes nothing at all."""
+        return not self.along_m.any() and not self.aside_m.any()
+
 
 def bounded(answer: tuple[Floats, Floats], motion: Motion) -> Delta:
     """The residual head's answers, along and aside (KNOTS,), within their bounds, for the motion they are added to."""

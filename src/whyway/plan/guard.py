@@ -6,12 +6,13 @@ Speeds r(t) of the net are tracked from the ego's state (s = 0, v, a) in steps o
       (target - v) / 0.3 s                                 to the said target speed; from above at most
       max((target - v) / 1.4 s, -1.25 m/s2)                half as firmly as the rule planner would
       (possible(s + 0.7 s v) - v) / 0.3 s                  where the bend ahead could not be taken
-      -v^2 / (2 (stop - 0.1 m - s))                        to the said stop, once that is 2 m/s2 or more
+      -b, b = u^2 / (2 (stop - 0.1 m - s))                 to the said stop, once b is B = 2 m/s2 or more, where
+      u = v + max(a + B, 0)^2 / (2 jerk)                   counts what it still gains while braking builds up
   then within [a_min, a_max] of driving.limits, rising by jerk_mps3 at most (braking may ease off by its own size a second), falling
   by emergency_jerk_mps3 at most; braking never goes through standstill, and ends with no more than the emergency jerk.
 
-A car that stands or creeps (below 0.1 m/s) stands while r stays below 0.1 m/s for a second, or while a stop is said that is less than
-0.3 m away. What a guard has passed, it passes again unchanged.
+A car that stands or creeps (below 0.1 m/s) stands while r or the said speed stays below 0.1 m/s for a second, or while a stop is said
+that is less than 0.3 m away. What a guard has passed, it passes again; only at a creep, below 0.1 m/s, it may change again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def guarded(
       driving: limits of acceleration and jerk.
     """
     limits, dt = driving.limits, CYCLE_S
-    planned, rising = speeds_mps.tolist(), _soon(speeds_mps).tolist()
+    planned = speeds_mps.tolist()
+    rising = _soon(np.minimum(speeds_mps, decision.target_speed_mps)).tolist()
     possible, last = profile.possible_mps.tolist(), len(profile.possible_mps) - 1
     target, stop = decision.target_speed_mps, decision.stop_distance_m - SHORT_M
     s, v = 0.0, max(ego.v_mps, 0.0)
@@ -60,7 +62,8 @@ def guarded(
         bend = possible[min(int((s + v * SPEED_TIME_S) / profile.step_m) + 1, last)]
         if v > bend:
             wanted = min(wanted, (bend - v) / CURVE_TIME_S)
-        needed = v * v / (2.0 * max(stop - s, 0.01))
+        gained = v + max(a + HALT_MPS2, 0.0) ** 2 / (2.0 * limits.emergency_jerk_mps3)
+        needed = gained * gained / (2.0 * max(stop - s, 0.01))
         if needed >= HALT_MPS2:
             wanted = min(wanted, -needed)
         if v < CREEP_MPS and (rising[k] < CREEP_MPS or stop - s < AT_STOP_M - SHORT_M):

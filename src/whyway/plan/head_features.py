@@ -23,6 +23,7 @@ from whyway.motion import Bools, SpeedProfile
 from whyway.plan.course import Course, course_of, sample_times
 from whyway.plan.knots import KNOT_TIMES_S, KNOTS, PER_KNOT
 from whyway.plan.view import PlannerView
+from whyway.trace.tokens import quantised
 from whyway.types import (
     CYCLE_S,
     Direction,
@@ -118,8 +119,6 @@ class HeadInput:
 
 def said(view: PlannerView) -> PlannerView:
     """The view with its decision as tokens say it: numbers are the centres of their bins."""
-    from whyway.trace.tokens import quantised
-
     return dataclasses.replace(view, decision=quantised(view.decision))
 
 

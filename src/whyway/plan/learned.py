@@ -63,6 +63,9 @@ class LearnedPlanner:
         if out.delta is None:
             return Plan(view.stamp_ns, view.trace_id, sft)
         delta = bounded(out.delta, motion)
+        if delta.is_nothing:
+            zero = np.zeros_like(self._t_s)
+            return Plan(view.stamp_ns, view.trace_id, sft, sft, zero, zero.copy())
         moved = motion.v_mps + np.gradient(delta.along_m, self._t_s)
         final, _ = self._driven(view, course, moved, sideways(delta, motion))
         return Plan(
