@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from whyway.reason.export.dialects import dialect
-from whyway.reason.export.matrices import Matrix, Observed, Stored, matrix, table
+from whyway.reason.export.matrices import Float, Matrix, Observed, Stored, matrix, table
 from whyway.reason.export.nodes import MICROSOFT, Nodes, import_onnx
 from whyway.reason.export.recipe import (
     OPSET,
@@ -59,7 +59,7 @@ def build(
     onnx = import_onnx()
     check_parameters(spec, weights)
     g = Nodes(OPSET[recipe.dialect])
-    inputs, outputs = _Inputs(g, spec, recipe), []
+    inputs = _Inputs(g, spec, recipe)
     multiply: Matrix = Observed(g) if observed else matrix(recipe, g, ranges)
     scene = _scene(g, spec, weights, recipe, inputs)
     x = _embed(g, spec, weights, recipe, scene)
@@ -171,8 +171,9 @@ def _scene(g: Nodes, spec: ModelSpec, weights: Weights, recipe: Recipe, inputs: 
 
 def _encode(g: Nodes, spec: ModelSpec, weights: Weights, recipe: Recipe) -> str:
     """Each row through its kind's two layers; rows not in use are zero."""
-    multiply = Stored(g) if recipe.precision == "int8" else matrix(recipe, g, None)
-    kind_of = np.float16 if recipe.precision == "fp16" else np.float32
+    kind_of = np.dtype(np.float16 if recipe.precision == "fp16" else np.float32)
+    small = recipe.precision == "int8" and recipe.runtime == "onnxruntime"
+    multiply: Matrix = Stored(g) if small else Float(g, kind_of)
     encoded = []
     for kind in ROWS:
         x = f"features.{kind}"
