@@ -43,20 +43,27 @@ class Package:
 
     Attributes:
       name: of the package.
-      source: directory that holds `msg/`.
+      source: directory that holds `msg/` and `srv/`.
       needs: packages whose messages it uses.
       work: directory to generate and compile in.
+      interfaces: its messages and services, e.g. `msg/Trace.msg`.
     """
 
     name: str
     source: Path
     needs: tuple[str, ...]
     work: Path
-    stems: tuple[str, ...] = field(init=False)
+    interfaces: tuple[Path, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        stems = tuple(sorted(p.stem for p in (self.source / "msg").glob("*.msg")))
-        object.__setattr__(self, "stems", stems)
+        found = [p for kind in ("msg", "srv") for p in (self.source / kind).glob(f"*.{kind}")]
+        interfaces = tuple(sorted(p.relative_to(self.source) for p in found))
+        object.__setattr__(self, "interfaces", interfaces)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """`msg`, and `srv` if it has services."""
+        return tuple(dict.fromkeys(p.parent.name for p in self.interfaces))
 
 
 # --------------------------------------------------------------------------------------------------- PEP 517 hooks
@@ -91,7 +98,7 @@ def build_sdist(sdist_directory: str, config_settings: object = None) -> str:
 def _build(work: Path) -> dict[str, bytes]:
     """Give every file of the wheel by its path in it."""
     packages = [
-        Package(NAME, ROOT, ("builtin_interfaces", "std_msgs"), work / NAME),
+        Package(NAME, ROOT, ("builtin_interfaces", "service_msgs", "std_msgs"), work / NAME),
         Package(
             "tf2_msgs",
             HERE / "tf2_msgs",
@@ -116,26 +123,23 @@ def _build(work: Path) -> dict[str, bytes]:
     return {path: data for p in packages for path, data in _collect(p)}
 
 
-def _idl_jobs(packages: Iterable[Package]) -> list[tuple[Package, str]]:
-    return [(package, stem) for package in packages for stem in package.stems]
+def _idl_jobs(packages: Iterable[Package]) -> list[tuple[Package, Path]]:
+    return [(package, path) for package in packages for path in package.interfaces]
 
 
-def _idl_key(package: Package, stem: str) -> str:
-    return str(package.work / "idl" / "msg" / f"{stem}.idl")
-
-
-def _parse(package: Package, stem: str) -> tuple[str, Any]:
-    """Turn one .msg into .idl, and parse that (slow, and each generator would do it anew)."""
+def _parse(package: Package, path: Path) -> tuple[str, Any]:
+    """Turn one .msg or .srv into .idl, and parse that (slow, and each generator would do it anew)."""
     from rosidl_adapter.msg import convert_msg_to_idl
+    from rosidl_adapter.srv import convert_srv_to_idl
     from rosidl_parser.definition import IdlLocator
     from rosidl_parser.parser import parse_idl_file
 
-    out = package.work / "idl" / "msg"
-    out.mkdir(parents=True, exist_ok=True)
-    convert_msg_to_idl(package.source, package.name, Path("msg") / f"{stem}.msg", out)
-    return _idl_key(package, stem), parse_idl_file(
-        IdlLocator(str(package.work / "idl"), f"msg/{stem}.idl")
-    )
+    idl = path.with_suffix(".idl")
+    (package.work / "idl" / path.parent).mkdir(parents=True, exist_ok=True)
+    convert = convert_srv_to_idl if path.suffix == ".srv" else convert_msg_to_idl
+    convert(package.source, package.name, path, package.work / "idl" / path.parent)
+    locator = IdlLocator(str(package.work / "idl"), str(idl))
+    return str(package.work / "idl" / idl), parse_idl_file(locator)
 
 
 def _quiet() -> None:
@@ -165,24 +169,25 @@ def _remember(parsed: list[tuple[str, Any]]) -> None:
 def _arguments(package: Package, generator: str) -> str:
     """Write the generator's argument file as CMake would, and give its path."""
     path = package.work / f"{generator}.json"
-    msgs = [str(package.source / "msg" / f"{stem}.msg") for stem in package.stems]
+    idls = [p.with_suffix(".idl") for p in package.interfaces]
     arguments = {
         "package_name": package.name,
-        "idl_tuples": [f"{package.work / 'idl'}:msg/{stem}.idl" for stem in package.stems],
+        "idl_tuples": [f"{package.work / 'idl'}:{idl}" for idl in idls],
         "output_dir": str(package.work / generator / package.name),
         "template_dir": str(_prefix() / "share" / generator / "resource"),
         "target_dependencies": [],
         "include_paths": [f"{name}:{_prefix() / 'share' / name}" for name in package.needs],
         "type_description_tuples": [
-            f"msg/{stem}.idl:{package.work / 'description' / package.name / 'msg' / stem}.json"
-            for stem in package.stems
+            f"{idl}:{package.work / 'description' / package.name / idl.with_suffix('.json')}"
+            for idl in idls
         ],
-        "ros_interface_files": msgs,
+        "ros_interface_files": [str(package.source / p) for p in package.interfaces],
     }
     if generator != "rosidl_generator_c":  # only there are descriptions put into the code
         del arguments["type_description_tuples"]
     path.write_text(json.dumps(arguments), encoding="utf-8")
-    (package.work / generator / package.name / "msg").mkdir(parents=True, exist_ok=True)
+    for kind in package.kinds:
+        (package.work / generator / package.name / kind).mkdir(parents=True, exist_ok=True)
     return str(path)
 
 
@@ -240,7 +245,10 @@ def _compile_commands(package: Package) -> list[list[str]]:
     units = {
         f"{FASTRTPS}.cpp": (work / FASTRTPS).rglob("*__type_support_c.cpp"),
         "rosidl_generator_py.c": (work / "rosidl_generator_py").rglob("*.c"),
-        "rosidl_generator_c.c": (work / "rosidl_generator_c").rglob("*__functions.c"),
+        "rosidl_generator_c.c": [
+            *(work / "rosidl_generator_c").rglob("*__functions.c"),
+            *(work / "rosidl_generator_c").glob("*/srv/**/*__type_support.c"),
+        ],
         f"{INTROSPECTION}.c": (work / INTROSPECTION).rglob("*.c"),
         "rosidl_typesupport_c.cpp": (work / "rosidl_typesupport_c").rglob("*.cpp"),
     }
@@ -328,24 +336,23 @@ def _collect(package: Package) -> Iterable[tuple[str, bytes]]:
     """Give the files of one package: its Python, and what tools look up in an ament prefix."""
     name = package.name
     yield f"{name}/__init__.py", b""
-    for path in sorted((package.work / "rosidl_generator_py" / name / "msg").glob("*.py")):
-        yield f"{name}/msg/{path.name}", path.read_bytes()
+    for kind in package.kinds:
+        for path in sorted((package.work / "rosidl_generator_py" / name / kind).glob("*.py")):
+            yield f"{name}/{kind}/{path.name}", path.read_bytes()
     yield f"{name}/{_module(package)}", (package.work / _module(package)).read_bytes()
     for path in sorted(package.work.glob("lib*.so")):
         yield f"{NAME}-{VERSION}.data/data/lib/{path.name}", path.read_bytes()
     share = f"{NAME}-{VERSION}.data/data/share"
     yield f"{share}/ament_index/resource_index/packages/{name}", b""
-    msgs = [f"msg/{stem}.msg" for stem in package.stems]
-    idls = [f"msg/{stem}.idl" for stem in package.stems]
-    index = "\n".join(idls + msgs).encode()
+    idls = [p.with_suffix(".idl") for p in package.interfaces]
+    index = "\n".join(map(str, [*idls, *package.interfaces])).encode()
     yield f"{share}/ament_index/resource_index/rosidl_interfaces/{name}", index
-    for msg in msgs:
-        yield f"{share}/{name}/{msg}", (package.source / msg).read_bytes()
+    for path in package.interfaces:
+        yield f"{share}/{name}/{path}", (package.source / path).read_bytes()
     for idl in idls:
         yield f"{share}/{name}/{idl}", (package.work / "idl" / idl).read_bytes()
-    for stem in package.stems:
-        described = package.work / "description" / name / "msg" / f"{stem}.json"
-        yield f"{share}/{name}/msg/{stem}.json", described.read_bytes()
+        described = package.work / "description" / name / idl.with_suffix(".json")
+        yield f"{share}/{name}/{idl.with_suffix('.json')}", described.read_bytes()
     if (package.source / "package.xml").exists():
         yield f"{share}/{name}/package.xml", (package.source / "package.xml").read_bytes()
 
