@@ -23,7 +23,7 @@ PREFIX_BLOCK = -1
 HIDDEN = 1 << 14
 """The block of what nobody reads: rows of the scene not in use, padding, cache rows with nothing or something stale in them."""
 CACHE_ROWS = PREFIX_ROWS + 160
-"""Rows of the static cache: the scene, then values and queries. A trace of eight objects and six rejected alternatives has 150 positions."""
+"""Rows of the static cache: the scene, then values and queries. No trace has more than 147 positions (`trace.grammar.MAX_POSITIONS`)."""
 
 
 def visible(reader_blocks: Ints, reader_asks: Bools, key_blocks: Ints, key_asks: Bools) -> Bools:
