@@ -84,7 +84,8 @@ class BlackBox:
 
     def request(self, why: str = "requested") -> str:
         """Somebody wants a file: it is written at once. Its path, or why there is none."""
-        self._cause = self._newest_ns, why
+        word = "".join(c if c.isalnum() else "_" for c in why)[:40] or "requested"
+        self._cause = self._newest_ns, word
         return self._write()
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from whyway.types import (
 if TYPE_CHECKING:
     from whyway.maps.road import Road
     from whyway.plan import Planner, Planning
+    from whyway.reason.checkpoint import Model
     from whyway.reason.reasoner import Mind
 
 # stages are imported where they are made: a node that runs one of them does not wait for the others
@@ -176,7 +177,15 @@ def load_mind(name: str, config: Config, *, thinks: bool = True) -> Mind | None:
         return None
     from whyway.reason.reasoner import load_mind
 
-    return load_mind(config.reason, thinks=thinks)
+    return load_mind(config.reason, thinks=thinks, check=_check_head)
+
+
+def _check_head(model: Model) -> None:
+    """Refuse a model whose waypoint head does not fit, before anything drives."""
+    from whyway.plan.waypoint_head import WaypointHead
+
+    if model.head:
+        WaypointHead(model.head)
 
 
 def make_reasoner(

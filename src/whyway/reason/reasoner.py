@@ -26,7 +26,7 @@ from whyway.reason.stand_in import RULES, answer_of, fallback
 from whyway.trace.integrity import scene_hash
 from whyway.trace.tokens import decode
 from whyway.trace.vocabulary import VOCABULARY_VERSION
-from whyway.types import CYCLE_NS, Agreement, Integrity, Scene, Trace
+from whyway.types import CYCLE_NS, Agreement, InputError, Integrity, Scene, Trace
 
 CARRIED = "carried"
 """How `validator` begins where an earlier trace was said again."""
@@ -49,8 +49,15 @@ class Mind:
         return f"{self.model.name} on {i.name} {i.version} ({i.device}, {i.precision})"
 
 
-def load_mind(config: ReasonConfig, *, thinks: bool = True) -> Mind:
+def load_mind(
+    config: ReasonConfig, *, thinks: bool = True, check: Callable[[Model], None] | None = None
+) -> Mind:
     """The model a configuration names, and what computes it if it is to think. Slow: it is done before driving, never while.
+
+    Args:
+      config: names model and backend.
+      thinks: False where only the model's head is wanted.
+      check: looks at what is not reasoning's, and raises InputError for a model that cannot be used.
 
     Raises:
       ModelError: the model is missing, damaged or of another vocabulary, and the configuration does not let the rules drive instead.
@@ -58,10 +65,12 @@ def load_mind(config: ReasonConfig, *, thinks: bool = True) -> Mind:
     """
     try:
         model = load_model(config.model)
-    except ModelError as wrong:
+        if check is not None:
+            check(model)
+    except InputError as wrong:
         if config.rules_if_bad_model:
             return Mind(None, None, str(wrong))
-        remedy = "or let the rules drive: --driver rules, or --reason.rules_if_bad_model=true"
+        remedy = "or let the rules drive: --reason.rules_if_bad_model=true"
         raise ModelError(f"{wrong}; {remedy}") from None
     return Mind(model, make_backend(config.backend, model) if thinks else None)
 

@@ -28,6 +28,12 @@ CYCLE_TIME = Topic(
 )
 
 
+OVERRIDE_SERVICE = "/reasoning/override"
+"""Of the reasoner (`whyway_msgs/srv/Override`): replace fields of its decision for a while."""
+SAVE_SERVICE = "/whyway/save_black_box"
+"""Of the recorder (`whyway_msgs/srv/SaveBlackBox`): write the last seconds to a file now."""
+
+
 class SetupError(InputError):
     """A node that cannot be set up; its text is one line with the remedy."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whyway import topics
+from whyway.trace.news import News
 from whyway.types import Scene, Trace
 from whyway_nodes import faults, graph, stages
 from whyway_nodes.stage_node import StageNode, main
@@ -34,6 +35,9 @@ class PlannerNode(StageNode):
         self._faults = stages.driver_faults(injections, self.own["seed"])
         self._mind = stages.mind(self.own["driver"], self.config, thinks=False)
 
+        self._news = News(self.NAME)
+        self._replaced = self._withheld = 0
+
     def opened(self) -> None:
         """Open the views."""
         self._views = PlannerViews(self)
@@ -54,10 +58,27 @@ class PlannerNode(StageNode):
         self.publish(topics.PLAN, decided.given(plan))
         trace = self._planning.complete(decided.draft, scene, plan)
         self.publish(topics.TRACE, trace)
+        self._tell(decided, trace)
         for topic, part in PARTS:
             if self.heard(topic):
                 self.publish(topic, getattr(trace, part))
         self._views.show(scene, trace, plan)
+
+    def _tell(self, decided: Any, trace: Trace) -> None:
+        """What people should know of this decision: an Event when it begins, and at once a warning in diagnostics."""
+        self._replaced += bool(decided.replaced)
+        self._withheld += bool(decided.withheld)
+        self.trouble = decided.withheld or decided.replaced
+        events = self._news.of(trace, withheld=decided.withheld, replaced=decided.replaced)
+        for event in events:
+            self.get_logger().warning(event.detail)
+            self.publish(topics.EVENT, event)
+        if events:
+            self.diagnose()
+
+    def notes(self) -> Mapping[str, str]:
+        """How often words and action did not agree."""
+        return {"plans_replaced": str(self._replaced), "plans_withheld": str(self._withheld)}
 
 
 def run() -> int:

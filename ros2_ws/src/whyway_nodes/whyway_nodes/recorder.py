@@ -6,8 +6,11 @@ records by itself; for launch files there is a node of its own here.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -15,8 +18,10 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from whyway import topics
+from whyway.black_box import BlackBox
 from whyway.log import LogWriter
 from whyway.topics import Topic
+from whyway_nodes import graph
 from whyway_nodes.wires import listen
 
 DEPTH = 2000
@@ -32,12 +37,12 @@ def stamp_of(data: bytes) -> int:
 
 
 class Recorder:
-    """Subscribes to what is logged and writes it; `watch` may look at each message too."""
+    """Subscribes to what is logged and writes it, if there is a writer; `watch` may look at each message too."""
 
     def __init__(
         self,
         node: Node,
-        writer: LogWriter,
+        writer: LogWriter | None,
         watch: Callable[[Topic, int, bytes], None] | None = None,
     ) -> None:
         self._writer, self._watch = writer, watch
@@ -52,7 +57,8 @@ class Recorder:
     def take(self, topic: Topic, data: bytes) -> None:
         """Log one message."""
         stamp_ns = stamp_of(data)
-        self._writer.write_cdr(topic.name, data, stamp_ns)
+        if self._writer is not None:
+            self._writer.write_cdr(topic.name, data, stamp_ns)
         self.newest_ns[topic.name] = stamp_ns
         if topic.name in self._counts:
             self._counts[topic.name] += 1
@@ -76,18 +82,44 @@ class Recorder:
         return {name: cycles - n for name, n in self._counts.items() if n < cycles}
 
 
+DEFAULTS = {"out": "drive.mcap", "black_box": "", "driver": "", "world": "", "seed": 0}
+
+
 def run() -> int:
-    """The recorder as a node: writes to the parameter `out` until it is told to end."""
+    """The recorder as a node: writes all to the parameter `out`, what goes wrong to `black_box`, until it is told to end."""
     rclpy.init()
     node = rclpy.create_node("whyway_recorder")
-    defaults = {"out": "drive.mcap", "driver": "", "world": "", "seed": 0}
-    given = {name: node.declare_parameter(name, value).value for name, value in defaults.items()}
+    given = {name: node.declare_parameter(name, value).value for name, value in DEFAULTS.items()}
+    out, folder = given.pop("out"), given.pop("black_box")
+    box = BlackBox(Path(folder), given) if folder else None
     try:
-        with LogWriter(given.pop("out"), given) as writer:
-            Recorder(node, writer)
+        with contextlib.ExitStack() as stack:
+            writer = stack.enter_context(LogWriter(out, given)) if out else None
+            if box is None:
+                Recorder(node, writer)
+            else:
+                stack.callback(box.close)
+                Recorder(node, writer, partial(_keep, box))
+                _serve(node, box)
             rclpy.spin(node)
     except (ExternalShutdownException, KeyboardInterrupt):
         return 0
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+def _keep(box: BlackBox, topic: Topic, stamp_ns: int, data: bytes) -> None:
+    box.add(topic.name, data, stamp_ns)
+
+
+def _serve(node: Node, box: BlackBox) -> None:
+    """Files on request."""
+    from whyway_msgs.srv import SaveBlackBox
+
+    def save(request: Any, response: Any) -> Any:
+        response.message = box.request(request.why)
+        response.ok = not box.trouble
+        return response
+
+    node.create_service(SaveBlackBox, graph.SAVE_SERVICE, save)

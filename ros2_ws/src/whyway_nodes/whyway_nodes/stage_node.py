@@ -27,7 +27,7 @@ from whyway import topics
 from whyway.config import Config, ConfigError, leaves, override
 from whyway.messages import to_cdr
 from whyway.topics import Topic
-from whyway.types import Event, Fault
+from whyway.types import Event, Fault, InputError
 from whyway_nodes import graph
 from whyway_nodes.join import Join
 from whyway_nodes.wires import advertise, listen
@@ -301,7 +301,7 @@ def main(node_class: type[StageNode], argv: Sequence[str] | None = None) -> int:
             executor.spin()
         finally:
             executor.shutdown(timeout_sec=0.1)
-    except (ConfigError, graph.SetupError) as error:
+    except InputError as error:
         print(f"{node_class.NAME}: {error}", file=sys.stderr, flush=True)
         return 2
     except (ExternalShutdownException, KeyboardInterrupt):
