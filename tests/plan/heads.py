@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from whyway.plan.waypoint_head import DELTA_SHAPES, HEAD_SHAPES, WaypointHead
+from whyway.plan.waypoint_head import DELTA_SHAPES, HEAD_SHAPES, VERSION, WaypointHead
 
 
 def drawn(seed: int, *, delta: bool = False, wild: float = 1.0) -> dict[str, np.ndarray]:
     """Weights; the larger `wild`, the less sensible the speeds."""
     rng = np.random.default_rng(seed)
     shapes = {**HEAD_SHAPES, **(DELTA_SHAPES if delta else {})}
-    found = {}
+    found = dict(VERSION)
     for name, shape in shapes.items():
         scale = wild if name.startswith("speeds") else 1.0
         found[name] = (scale * rng.normal(size=shape) / math.sqrt(shape[-1])).astype(np.float32)

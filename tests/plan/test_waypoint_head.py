@@ -191,6 +191,7 @@ def test_somebody_who_crosses_between_two_knots_is_seen():
         (lambda w: w.update({"trunk_9.bias": np.zeros(3, np.float32)}), "unknown trunk_9.bias"),
         (lambda w: w.update({"row.bias": np.zeros(3, np.float32)}), "row.bias is (3,)"),
         (lambda w: w["speeds.bias"].fill(np.nan), "speeds.bias is not finite"),
+        (lambda w: w.update({"version": np.array([99.0], np.float32)}), "features of version 99"),
         (lambda w: w.update({"delta.along.weight": np.zeros((KNOTS, 192), np.float32)}), "lacks delta"),
     ],
 )  # fmt: skip

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whyway.plan.head_features import (
+    HEAD_VERSION,
     MAX_ROWS,
     ODD,
     ROW,
@@ -42,6 +43,9 @@ Weights = Mapping[str, Float32s]
 WIDTH = 96
 """Of the context and of rows; the trunk is twice as wide."""
 _TRUNK = 2 * WIDTH
+
+VERSION: Mapping[str, Float32s] = {"version": np.array([int(HEAD_VERSION)], dtype=np.float32)}
+"""Stands among the weights: what the features mean no shape can tell."""
 
 HEAD_SHAPES: Mapping[str, tuple[int, ...]] = {
     "context.weight": (WIDTH, len(WHOLE)), "context.bias": (WIDTH,),
@@ -76,7 +80,7 @@ class WaypointHead:
     """The net, from its weights.
 
     Args:
-      weights: by name, float32 (or what converts to it): `HEAD_SHAPES`, and all or none of `DELTA_SHAPES`.
+      weights: by name, float32 (or what converts to it): `HEAD_SHAPES`, all or none of `DELTA_SHAPES`, and `VERSION`.
 
     Raises:
       InputError: weights are missing, of another shape, unknown or not finite.
@@ -84,7 +88,8 @@ class WaypointHead:
 
     def __init__(self, weights: Weights) -> None:
         self.has_delta = any(name.startswith("delta.") for name in weights)
-        _check(weights, {**HEAD_SHAPES, **(DELTA_SHAPES if self.has_delta else {})})
+        shapes = {**HEAD_SHAPES, **(DELTA_SHAPES if self.has_delta else {}), "version": (1,)}
+        _check(weights, shapes)
         # transposed once: rows of inputs times columns of weights
         self._w = {
             name: np.ascontiguousarray(np.asarray(w, dtype=np.float32).T)
@@ -155,3 +160,8 @@ def _check(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
             )
         if not np.isfinite(weights[name]).all():
             raise InputError(f"the waypoint head's {name} is not finite; {remedy}")
+    read = f"{weights['version'][0]:g}"
+    if read != HEAD_VERSION:
+        raise InputError(
+            f"the waypoint head reads features of version {read}, this is {HEAD_VERSION}; {remedy}"
+        )
