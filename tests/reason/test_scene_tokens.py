@@ -208,7 +208,7 @@ def _moved_scene(s, dx, dy, turn) -> Scene:
 # --------------------------------------------------------------------------------------------------------- mirrored
 
 FLIPS = {
-    "ego": {"steer", "yaw_rate", "offset", "offset_share", "heading", "free_turn", "held_turn", "turn_side", "said_side",
+    "ego": {"steer", "yaw_rate", "offset", "offset_share", "heading", "free_turn", "held_turn", "turn_side", "curvature", "said_side",
             "said_offset", *(n for n in FEATURE_NAMES["ego"] if n.startswith("moved_left"))},
     "path": {n for n in FEATURE_NAMES["path"] if n.startswith(("curvature", "turned"))},
     "side": {"side"},

@@ -13,10 +13,9 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.manoeuvre import Place
 from whyway.maps.road import Road
-from whyway.motion import hypotheses
 from whyway.reason.features.ego import EGO, SAID, ego_columns
 from whyway.reason.features.lines import LINE, line_columns
-from whyway.reason.features.objects import OBJECT, object_columns
+from whyway.reason.features.objects import OBJECT, object_rows
 from whyway.reason.features.path import PATH, SIDE, path_columns, side_columns
 from whyway.reason.features.table import filled
 from whyway.reason.features.view import View, Viewer
@@ -29,7 +28,7 @@ __all__ = [
     "FEATURES_VERSION", "FEATURE_COUNTS", "FEATURE_NAMES", "SAID", "SceneEncoder", "SceneMemory", "describe",
 ]  # fmt: skip
 
-FEATURES_VERSION = "1"
+FEATURES_VERSION = "2"
 """Changes whenever a number would: a model reads only what it was trained on."""
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "ego": EGO, "path": PATH, "side": SIDE, "line": LINE, "object": OBJECT,
@@ -75,12 +74,12 @@ class SceneEncoder:
             "path": filled(path_columns(v), PATH, PATH_ROWS),
             "side": filled(side_columns(v, viewer), SIDE, SIDE_ROWS),
             "line": filled(line_columns(v, viewer, lines), LINE, len(lines)),
-            "object": filled(object_columns(v, viewer, objects, relations), OBJECT, len(objects)),
+            "object": object_rows(v, viewer, objects, relations),
         }
         slots = Slots(
             tuple(o.id for o in objects),
             relations,
-            tuple(min(len(hypotheses(o)), MAX_MODES) for o in objects),
+            tuple(min(len(v.modes[o.id]), MAX_MODES) for o in objects),
             tuple(x.key for x in lines),
         )
         return SceneTokens(
@@ -110,13 +109,11 @@ def nearest(v: View) -> tuple[TrackedObject, ...]:
 
     By where they are and go alone, and by nobody else: who is left out never depends on what is thought of them.
     """
-    first = np.unique(v.seen.ids, return_index=True)
-    row = dict(zip(first[0].tolist(), first[1].tolist(), strict=True))
     soon = int(np.searchsorted(v.seen.t_s, SOON_S))
     speed = v.scene.ego.v_mps
 
     def far(o: TrackedObject) -> tuple[float, int]:
-        r = row[o.id]
+        r = v.rows[o.id]
         x, d = v.seen.ahead_m[r], v.seen.d_m[r]
         away = [
             max(x[k] - moved, BACK * (moved - x[k])) + ASIDE * max(abs(d[k]) - LANE_M, 0.0)

@@ -70,7 +70,9 @@ EGO: dict[str, str] = {
     "change_search": "whether a gap is to be looked for already",
     "change_in_time": "speed at which all changes fit, less the cap / 5 m/s",
     "last_chance": "distance to where to wait for a gap / 30 m",
-    "goal": "distance along the route / 200 m",
+    "goal": "distance along the path / 100 m",
+    "curvature": "of the road, a second ahead / 0.05 1/m",
+    "line": "distance from base_link to the next line of any kind / 50 m",
     "on_route": "whether the lane is one of the route",
     "changing_left": "a change to the left is under way",
     "changing_right": "a change to the right is under way",
@@ -193,7 +195,12 @@ def _ahead(v: View, viewer: Viewer) -> dict[str, Any]:
     )
     gate, light_id = _gate(path, m.s_m + viewer.config.vehicle.front_m)
     color = v.facts.lights.get(light_id)
+    over = viewer.config.vehicle.front_m - 0.5
+    line = next((s - m.s_m for s, _ in path.stop_lines if s - m.s_m > over), math.inf)
+    soon = m.s_m + max(v.scene.ego.v_mps, 3.0)
     return {
+        "line": line / 50,
+        "curvature": float(path.center.at(soon)[3]) / 0.05,
         "in_junction": path.in_junction_at(m.s_m),
         "junction": max(begins, 0.0) / 50,
         "junction_through": ends / 50,
@@ -222,7 +229,6 @@ def _route(v: View, viewer: Viewer) -> dict[str, Any]:
     left = wish[1] - place.s_m if wish else math.inf
     last = viewer.changes.last_chance(v.facts, left) if wish else None
     lane = road.lanes[place.lane_id].lane
-    at, _ = road.route_progress(v.scene.ego.x_m, v.scene.ego.y_m)
     return {
         "change_left": wish is not None and wish[0] == Direction.LEFT,
         "change_right": wish is not None and wish[0] == Direction.RIGHT,
@@ -232,7 +238,7 @@ def _route(v: View, viewer: Viewer) -> dict[str, Any]:
         "change_search": left < max(120.0, 15.0 * speed),
         "change_in_time": (viewer.changes.in_time(v.keep, left) - v.cap_mps) / 5,
         "last_chance": last.ahead_m / 30 if last else math.inf,
-        "goal": (road.route_length_m - at) / 200,
+        "goal": (viewer.goal_m(v.keep.path) - v.keep.s_m) / 100,
         "on_route": place.lane_id in road.route_ids and lane.kind == LaneKind.DRIVING,
     }
 
@@ -251,8 +257,8 @@ def _memory(v: View) -> dict[str, Any]:
         "waited_10": min(waited / 10, 1.0),
         "waited_1": min(waited, 1.0),
         "said": said is not None,
-        **one_hot("said_", said.longitudinal if said else -1, Longitudinal),
-        **one_hot("said_", said.lateral if said else -1, Lateral),
+        **one_hot("said_", [said.longitudinal if said else -1], Longitudinal),
+        **one_hot("said_", [said.lateral if said else -1], Lateral),
         "said_side": sides.get(said.direction, 0.0) if said else 0.0,
         "said_speed": (said.target_speed_mps - v.scene.ego.v_mps) / 5 if said else 0.0,
         "said_acceleration": said.target_acceleration_mps2 / 2 if said else 0.0,

@@ -37,7 +37,6 @@ def line_columns(v: View, viewer: Viewer, lines: Sequence[Line]) -> dict[str, An
     distance = np.array([x.to_line_m for x in lines])
     halt = np.array([x.halt.ahead_m if x.halt else max(x.to_line_m - 1.0, 0.0) for x in lines])
     holds = np.array([x.halt is not None for x in lines], dtype=np.bool_)
-    colors = np.array([int(x.color) for x in lines])
     reach = np.interp(distance + front, v.free.ahead_m, v.free.t_s, right=math.inf)
     pressure, loses = np.zeros(len(lines)), np.zeros(len(lines))
     for k, x in enumerate(lines):
@@ -50,7 +49,7 @@ def line_columns(v: View, viewer: Viewer, lines: Sequence[Line]) -> dict[str, An
     return {
         "light": np.array([x.line.light_id != 0 for x in lines]),
         "sign": np.array([x.line.light_id == 0 for x in lines]),
-        **one_hot("", colors, LightColor),
+        **one_hot("", [x.color for x in lines], LightColor),
         "confidence": np.array([x.confidence for x in lines]),
         "served": np.array([x.served for x in lines]),
         "holds": holds,

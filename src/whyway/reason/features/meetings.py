@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from whyway.motion import Bools, Obstacles, hypotheses
+from whyway.motion import Bools, Obstacles
 from whyway.reason.facts import HELD_MPS2
-from whyway.reason.features.table import one_hot, one_hot_names
-from whyway.reason.features.view import WINDOW_STEPS, View, Viewer
+from whyway.reason.features.table import clipped, one_hot, one_hot_names
+from whyway.reason.features.view import STEP_S, WINDOW_STEPS, View, Viewer
+from whyway.reason.spec import Float32s
 from whyway.types import Floats, Intent, Ints, TrackedObject
 
 MODES = 3
 """Hypotheses of each road user that are looked at, the first ones: they come by probability."""
 AT_S = (1, 2, 3, 4, 5)
-_AT = np.array([5 * t for t in AT_S])
+_AT = [round(t / STEP_S) for t in AT_S]
 
 MEETING: dict[str, str] = {
     "likely": "probability; 0 where there is no such hypothesis",
@@ -52,40 +53,33 @@ MEETING: dict[str, str] = {
 """By hypothesis."""
 
 
-def meeting_columns(
-    v: View, viewer: Viewer, objects: Sequence[TrackedObject], rows: Ints
-) -> dict[str, Any]:
-    """Columns `(objects,)` by name and hypothesis; zero where an object has fewer.
-
-    Args:
-      v: the view.
-      viewer: of the road.
-      objects: in the order of their slots.
-      rows: (objects, MODES) rows of the survey, -1 for none.
-    """
-    intents = np.full(rows.shape, -1, dtype=np.int64)
+def meetings(v: View, viewer: Viewer, objects: Sequence[TrackedObject]) -> Float32s:
+    """(objects, MODES x features) of objects in the order of their slots; zero where one has fewer hypotheses."""
+    rows = np.full((len(objects), MODES), len(v.seen.ids), dtype=np.int64)
     for k, o in enumerate(objects):
-        for j, p in enumerate(hypotheses(o)[:MODES]):
-            intents[k, j] = p.intent
-    by_row = {**_along(v), **_meets(v, viewer), **_alone(v, viewer, rows)}
-    found: dict[str, Any] = {}
-    for j in range(MODES):
-        there = rows[:, j] >= 0
-        kinds = one_hot("", intents[:, j], Intent)
-        for name, values in by_row.items():
-            kinds[name] = np.where(there, values[rows[:, j]] if len(values) else 0.0, 0.0)
-        found |= {f"{name}_{j}": values for name, values in kinds.items()}
-    return found
+        n = min(len(v.modes[o.id]), MODES)
+        rows[k, :n] = v.rows[o.id] + np.arange(n)
+    intents = [p.intent for o in v.objects for p in v.modes[o.id]]
+    columns = {
+        **one_hot("", intents, Intent),
+        **_along(v),
+        **_meets(v, viewer),
+        **_alone(v, viewer, rows),
+    }
+    table = np.zeros((len(MEETING), len(v.seen.ids) + 1))  # with a row for nobody
+    for line, name in zip(table, MEETING, strict=True):
+        line[:-1] = columns[name]
+    return clipped(table.T[rows].reshape(len(objects), MODES * len(MEETING)))
 
 
 def _along(v: View) -> dict[str, Floats]:
     c, seen = v.corridor, v.seen
     found: dict[str, Floats] = {"likely": seen.probability}
-    for t, k in zip(AT_S, _AT.tolist(), strict=True):
+    for t, k in zip(AT_S, _AT, strict=True):
         found[f"ahead_{t}s"] = (seen.ahead_m[:, k] - v.free.ahead_m[k]) / 30
         found[f"aside_{t}s"] = seen.d_m[:, k] / 3.5
-    for t in (0, *AT_S):
-        found[f"inside_{t}s"] = c.inside[:, 5 * t].astype(np.float64)
+    for t, k in zip((0, *AT_S), (0, *_AT), strict=True):
+        found[f"inside_{t}s"] = np.asarray(c.inside[:, k], dtype=np.float64)
     found["along_5s"] = seen.along_mps[:, -1] / 15
     return found
 

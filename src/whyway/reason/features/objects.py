@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from whyway.motion import hypotheses
-from whyway.reason.features.meetings import MEETING, MODES, meeting_columns
-from whyway.reason.features.table import one_hot, one_hot_names
+from whyway.reason.features.meetings import MEETING, MODES, meetings
+from whyway.reason.features.table import filled, one_hot, one_hot_names
 from whyway.reason.features.view import View, Viewer
 from whyway.reason.rules import STANDS_MPS
+from whyway.reason.spec import Float32s
 from whyway.types import (
     Floats,
     Ints,
@@ -26,7 +26,7 @@ _VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
 BESIDE_M = 1.8
 """Who is so near to the middle of a lane is in it."""
 
-OBJECT: dict[str, str] = {
+_OWN: dict[str, str] = {
     **one_hot_names("", ObjectClass, "is of class"),
     "vulnerable": "pedestrian, cyclist, animal",
     "existence": "probability",
@@ -83,14 +83,19 @@ OBJECT: dict[str, str] = {
     "wait_junction": "from its far end to the next junction / 20 m",
     "hides": "speed not to exceed because of who may hide behind it, less v / 5 m/s",
     "hides_holds": "whether that is below what the road allows",
+}
+"""Of the road user itself."""
+OBJECT: dict[str, str] = {
+    **_OWN,
     **{f"{name}_{k}": meaning for k in range(MODES) for name, meaning in MEETING.items()},
 }
+"""With how each of its likely futures meets the ego's way."""
 
 
-def object_columns(
+def object_rows(
     v: View, viewer: Viewer, objects: Sequence[TrackedObject], relations: Sequence[LaneRelation]
-) -> dict[str, Any]:
-    """Columns `(objects,)` by name.
+) -> Float32s:
+    """(objects, features)
 
     Args:
       v: the view; all `objects` are among its own.
@@ -98,40 +103,25 @@ def object_columns(
       objects: in the order of their slots.
       relations: of each to the ego's lane.
     """
-    rows = rows_of(v, objects)
-    first = rows[:, 0]
-    return {
+    first = np.array([v.rows[o.id] for o in objects], dtype=np.int64)
+    own = {
         **_identity(v, objects),
         **_motion(v, viewer, first),
-        **one_hot("", np.array([int(r) for r in relations]), LaneRelation),
+        **one_hot("", relations, LaneRelation),
         **_lanes(v, viewer, objects),
         **_neighbours(v, viewer, objects, first),
         **_passing(v, viewer, objects, first),
         **_waiting(v, first),
         **_hiding(v, objects),
-        **meeting_columns(v, viewer, objects, rows),
     }
-
-
-def rows_of(v: View, objects: Sequence[TrackedObject]) -> Ints:
-    """(objects, MODES) rows of the survey by object and hypothesis; -1 where it has fewer."""
-    starts: dict[int, int] = {}
-    row = 0
-    for o in v.objects:
-        starts[o.id] = row
-        row += len(hypotheses(o))
-    found = np.full((len(objects), MODES), -1, dtype=np.int64)
-    for k, o in enumerate(objects):
-        n = min(len(hypotheses(o)), MODES)
-        found[k, :n] = starts[o.id] + np.arange(n)
-    return found
+    return np.hstack([filled(own, _OWN, len(objects)), meetings(v, viewer, objects)])
 
 
 def _identity(v: View, objects: Sequence[TrackedObject]) -> dict[str, Any]:
     stood = np.array([v.memory.standing_s.get(o.id, 0.0) for o in objects])
     speed = np.array([math.hypot(o.vx_mps, o.vy_mps) for o in objects])
     return {
-        **one_hot("", np.array([int(o.object_class) for o in objects]), ObjectClass),
+        **one_hot("", [o.object_class for o in objects], ObjectClass),
         "vulnerable": np.array([o.object_class in _VRU for o in objects]),
         "existence": np.array([o.existence_probability for o in objects]),
         "age": np.minimum(np.array([o.age_s for o in objects]) / 5, 1.0),
@@ -180,16 +170,15 @@ def _motion(v: View, viewer: Viewer, first: Ints) -> dict[str, Any]:
 
 
 def _lanes(v: View, viewer: Viewer, objects: Sequence[TrackedObject]) -> dict[str, Any]:
-    lanes, path = viewer.road.lanes, v.keep.path.lane_ids
-    on = np.array([o.lane_id for o in objects])
-    beside = [lanes[i].lane for i in path]
-    return {
-        "on_path": np.isin(on, path),
-        "on_left": np.isin(on, [x.left_id for x in beside if x.left_id]),
-        "on_right": np.isin(on, [x.right_id for x in beside if x.right_id]),
-        "on_oncoming": np.isin(on, [x.opposite_id for x in beside if x.opposite_id]),
-        "off_lanes": on == 0,
+    lanes = [viewer.road.lanes[i].lane for i in v.keep.path.lane_ids]
+    kinds = {
+        "on_path": {x.id for x in lanes},
+        "on_left": {x.left_id for x in lanes} - {0},
+        "on_right": {x.right_id for x in lanes} - {0},
+        "on_oncoming": {x.opposite_id for x in lanes} - {0},
+        "off_lanes": {0},
     }
+    return {name: [o.lane_id in those for o in objects] for name, those in kinds.items()}
 
 
 def _neighbours(

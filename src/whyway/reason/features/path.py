@@ -30,6 +30,7 @@ PATH: dict[str, str] = {
     **numbered("crossing", SAMPLES, "whether a pedestrian crossing lies there"),
 }
 
+ROAD_M = np.array([0.0, 10.0, 20.0, 40.0])
 SIDE: dict[str, str] = {
     "side": "1 left, -1 right",
     "same": "whether a lane of the same direction lies there",
@@ -43,10 +44,9 @@ SIDE: dict[str, str] = {
     "on_route": "whether it is one of the route",
     "leaves": "whether the route asks to leave it again",
     "leave_distance": "by when / 100 m",
-    "road": "free road beyond the border, at the ego / 3.5 m",
+    **{f"road_{m:.0f}m": "free road beyond the border, so far ahead / 3.5 m" for m in ROAD_M},
     "room": "of the ego's flank to the border of its lane / 1 m",
 }
-_BEYOND_M = np.array([0.7, 1.4, 2.1, 2.8, 3.5])
 
 
 def path_columns(v: View) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def _within(s_m: Floats, spans: list[tuple[float, float]], margin_m: float) -> F
 def side_columns(v: View, viewer: Viewer) -> dict[str, Any]:
     """Columns `(2,)` by name: left, right."""
     rows = [_side(v, viewer, side) for side in (Direction.LEFT, Direction.RIGHT)]
-    road = _road_beyond(v, viewer)
+    road = viewer.margins.along(v.keep.path, v.keep.s_m + ROAD_M) / 3.5
     return {
         **{name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]},
-        "road": road / 3.5,
+        **{f"road_{m:.0f}m": road[:, k] for k, m in enumerate(ROAD_M)},
     }
 
 
@@ -119,16 +119,3 @@ def _side(v: View, viewer: Viewer, side: Direction) -> dict[str, float]:
         "leave_distance": (back[1] - place.s_m) / 100 if back else math.inf,
         "room": half - sign * place.d_m - viewer.config.vehicle.width_m / 2,
     }
-
-
-def _road_beyond(v: View, viewer: Viewer) -> Floats:
-    """(2,) how far the road goes on beyond the lane's left and right border, up to 3.5 m, at the ego's front."""
-    m = v.keep
-    s = m.s_m + viewer.config.vehicle.front_m
-    half = float(m.path.half_width_at(s))
-    out = half + _BEYOND_M
-    d = np.stack([out, -out])
-    x, y, _, _ = m.path.center.at(np.full(d.shape, s), d)
-    on = ~viewer.road.off_road(x, y, 0.0)
-    reach: Floats = np.where(on.all(axis=1), len(out), np.argmin(on, axis=1)) * _BEYOND_M[0]
-    return reach

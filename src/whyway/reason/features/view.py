@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from whyway.geometry import wrap_angle
 from whyway.maps.corridor import Corridor, Survey, look, survey
 from whyway.maps.manoeuvre import REACH_M, Manoeuvre, Place, manoeuvre, place_of, profile_along
 from whyway.maps.narrows import Narrows
-from whyway.maps.road import Road
-from whyway.motion import Obstacles, Rollout, SpeedProfile, roll_out
+from whyway.maps.road import LanePath, Road
+from whyway.motion import Obstacles, Rollout, SpeedProfile, hypotheses, roll_out
 from whyway.reason.caution import Caution
 from whyway.reason.facts import Facts, Halt
+from whyway.reason.features.margins import Margins
 from whyway.reason.halts import Halts
 from whyway.reason.lane_change import LaneChanges
 from whyway.reason.memory import SceneMemory
@@ -30,13 +32,14 @@ from whyway.types import (
     Floats,
     Lateral,
     LightColor,
+    PredictedPath,
     Scene,
     StopLine,
     TrackedObject,
 )
 
-STEP_S = 0.2
-ROLL_S: Floats = np.asarray(STEP_S * np.arange(26), dtype=np.float64)
+STEP_S = 0.25
+ROLL_S: Floats = np.asarray(STEP_S * np.arange(21), dtype=np.float64)
 """Times at which the ego is driven forward."""
 WINDOW_STEPS = round(WINDOW_S / STEP_S) + 1
 """Of them within the words' window."""
@@ -89,7 +92,11 @@ class View:
     road_end_m: float
     """Where the map ends and the ego has to stand; inf where it does not."""
     objects: tuple[TrackedObject, ...]
-    """Those that can be met; rows of `seen` and `corridor` are theirs."""
+    """Those that can be met."""
+    rows: dict[int, int]
+    """By object: its first row in `seen` and `corridor`; its other hypotheses follow."""
+    modes: dict[int, tuple[PredictedPath, ...]]
+    """By object: its hypotheses."""
     seen: Survey
     corridor: Corridor
     caps: dict[int, float]
@@ -106,11 +113,22 @@ class Viewer:
         self.halts = Halts(config, road)
         self.changes = LaneChanges(config, road)
         self.narrows = Narrows(road)
+        self.margins = Margins(road)
+        self._goal = lru_cache(maxsize=64)(self._goal_on)
         self._caution = Caution(config, road)
 
     def place(self, scene: Scene) -> Place | None:
         """The ego's lane; None off the map."""
         return place_of(self.road, scene.ego)
+
+    def goal_m(self, path: LanePath) -> float:
+        """Arc length of the goal on a path; inf where the path does not lead there."""
+        return self._goal(path)
+
+    def _goal_on(self, path: LanePath) -> float:
+        if self.road.route_ids[-1] not in path.lane_ids:
+            return math.inf
+        return float(path.center.project(self.road.route.goal_x_m, self.road.route.goal_y_m)[0])
 
     def view(self, scene: Scene, memory: SceneMemory, place: Place) -> View:
         """Everything along the ego's path."""
@@ -129,7 +147,9 @@ class Viewer:
         lines, road_end = self._lines(scene, facts, keep)
         held = next((x.halt.ahead_m for x in lines if x.halt), math.inf)
         seen = survey(keep.path, keep.s_m, ego, scene.objects, ROLL_S)
-        here = frozenset(seen.ids.tolist())
+        ids, first = np.unique(seen.ids, return_index=True)
+        rows = dict(zip(ids.tolist(), first.tolist(), strict=True))
+        objects = tuple(o for o in scene.objects if o.id in rows)
         caps = self._caution.caps(facts, keep, seen, frozenset())
         free = self.drive(facts, profile, cap, road_end)
         return View(
@@ -147,7 +167,9 @@ class Viewer:
             held_m=held,
             lines=lines,
             road_end_m=road_end,
-            objects=tuple(o for o in scene.objects if o.id in here),
+            objects=objects,
+            rows=rows,
+            modes={o.id: hypotheses(o) for o in objects},
             seen=seen,
             corridor=look(keep, ego, scene.objects, config.vehicle, config.driving, ROLL_S, seen),
             caps=_least(caps),
@@ -196,9 +218,3 @@ def _least(caps: list[tuple[float, Key]]) -> dict[int, float]:
         if kind == CauseKind.OBJECT:
             least[i] = min(speed, least.get(i, math.inf))
     return least
-
-
-def first_time(t_s: Floats, holds: np.ndarray) -> Floats:
-    """(R,) the first of times (T,) at which rows (R, T) hold; inf where they never do."""
-    result: Floats = np.where(holds.any(axis=-1), t_s[np.argmax(holds, axis=-1)], math.inf)
-    return result
