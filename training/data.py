@@ -27,7 +27,7 @@ from whyway.data.recipe import SPLITS, DataError
 from whyway.data.schema import Versions
 
 POOL = 8192
-"""Rows in memory, about 10 kB each; more mix better."""
+"""Rows in memory, about 16 kB each; more mix better."""
 ALIKE = 8
 """Batches that are sorted by length among themselves, so that a batch has little padding; 1: none are."""
 
@@ -201,13 +201,15 @@ def _batches(
         last = done + held >= sum(sizes)
         if held < pool and not last:
             continue
+        fill = _next(sizes, done, held)
+        if not fill:
+            continue
         joined = Table.joined(waiting)
-        mixed = rng.permutation(len(joined))
-        cuts = np.cumsum(_next(sizes, done, len(joined)))
+        mixed, cuts = rng.permutation(held), np.cumsum(fill)
         for index in _alike(mixed[: cuts[-1]], np.split(np.arange(cuts[-1]), cuts[:-1]), joined.lengths, rng):  # fmt: skip
             yield joined.take(index)
         done += int(cuts[-1])
-        waiting = [joined.take(mixed[cuts[-1] :])] if cuts[-1] < len(joined) else []
+        waiting = [joined.take(mixed[cuts[-1] :])] if cuts[-1] < held else []
 
 
 def _next(sizes: Sequence[int], done: int, rows: int) -> list[int]:
