@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from whyway.plan.waypoint_head import HEAD_SHAPES, HEAD_VERSION
+from whyway.plan.waypoint_head import HEAD_SHAPES, VERSION
 from whyway.reason.checkpoint import Made, save_model
 from whyway.reason.parameters import parameter_shapes
 from whyway.reason.scene_tokens import FEATURE_COUNTS
@@ -21,9 +21,10 @@ def made_model(folder: Path, *, seed: int = 0, depth: int = 1, head: bool = True
     weights = {
         name: np.ones_like(w) if name.endswith("norm.weight") else w for name, w in weights.items()
     }
-    tensors = {name: _random(rng, shape) for name, shape in HEAD_SHAPES.items()}
-    tensors["version"] = np.array([float(HEAD_VERSION)], dtype=np.float32)
-    return save_model(folder, spec, weights, tensors if head else {}, Made("random", seeds=(seed,)))
+    drawn = {name: _random(rng, shape) for name, shape in HEAD_SHAPES.items()}
+    return save_model(
+        folder, spec, weights, {**VERSION, **drawn} if head else {}, Made("random", seeds=(seed,))
+    )
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

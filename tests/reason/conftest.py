@@ -57,6 +57,12 @@ def town_moments() -> list[Moment]:
 
 
 @pytest.fixture(scope="session")
+def short_drive() -> list[Moment]:
+    """Every cycle of some seconds in town."""
+    return record("town", 3, 6.0, every=1)
+
+
+@pytest.fixture(scope="session")
 def recorded_moments() -> list[Moment]:
     """Moments of recorded scenes, or a skip."""
     wanted = ("USA_US101-26_2", "ESP_Monzon-6_1", "BEL_Zaventem-5_3", "DEU_Speyer-2_4")

@@ -20,9 +20,11 @@ from whyway.reason.carry import carried
 from whyway.reason.checkpoint import Model, ModelError, load_model
 from whyway.reason.engine import Budget, Engine
 from whyway.reason.memory import SceneMemory
+from whyway.reason.pace import KEPT
 from whyway.reason.rules import RuleReasoner
 from whyway.reason.scene_tokens import SceneEncoder
 from whyway.reason.stand_in import RULES, answer_of, fallback
+from whyway.trace.grammar import Grammar
 from whyway.trace.integrity import scene_hash
 from whyway.trace.tokens import decode
 from whyway.trace.vocabulary import VOCABULARY_VERSION
@@ -30,6 +32,7 @@ from whyway.types import CYCLE_NS, Agreement, InputError, Integrity, Scene, Trac
 
 CARRIED = "carried"
 """How `validator` begins where an earlier trace was said again."""
+LATE = "no whole trace within"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +112,7 @@ class MicrogptReasoner:
         """Forget the drive so far."""
         self._memory = self._nothing
         self._last: Trace | None = None
+        self._rules_took_ms: tuple[float, ...] = ()
 
     def step(self, scene: Scene) -> Trace:
         """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
@@ -136,13 +140,19 @@ class MicrogptReasoner:
         budget = None
         if dials.budget_ms > 0.0:
             spent_ms = (self._clock() - begun_s) * 1e3
-            budget = Budget(dials.budget_ms - spent_ms, dials.budget_tokens)
+            # what is left must do for the rules, too, should the model have nothing to say
+            reserve_ms = max(self._rules_took_ms, default=0.0)
+            budget = Budget(dials.budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
         rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
         (decoded,) = self._engine.decode(
             [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
         )
         if decoded.sequence is None:
-            return None, decoded.why
+            late = decoded.why.endswith(" ms")  # of what was left of the budget
+            return None, f"{LATE} {dials.budget_ms:g} ms" if late else decoded.why
+        fault = Grammar(tokens.slots).fault(decoded.sequence)
+        if fault:
+            return None, f"no valid trace: {fault}"
         return decode(decoded.sequence, tokens.slots, scene, self._integrity(scene)), ""
 
     def _said_otherwise(
@@ -155,7 +165,11 @@ class MicrogptReasoner:
             if again is not None:
                 age_s = (scene.stamp_ns - self._last.stamp_ns) * 1e-9
                 return fallback(again, f"{CARRIED} for {age_s:.1f} s: {why}")
-        return answer_of(self._expert, scene, before, why)
+        begun_s = self._clock()
+        answer = answer_of(self._expert, scene, before, why)
+        took_ms = (self._clock() - begun_s) * 1e3
+        self._rules_took_ms = (*self._rules_took_ms[1 - KEPT :], took_ms)
+        return answer
 
     def _integrity(self, scene: Scene) -> Integrity:
         return Integrity(
