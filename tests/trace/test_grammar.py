@@ -134,7 +134,9 @@ def test_a_sequence_with_one_word_of_another_field_is_no_trace(slots, seed, data
     sequence = grammar.sequence(values)
     i = data.draw(st.integers(0, len(sequence) - 1))
     its = tokens_of(Field(int(sequence.fields[i])))
-    wrong = data.draw(st.integers(-5, VOCABULARY_SIZE + 5).filter(lambda t: t not in its))
+    others = st.integers(-VOCABULARY_SIZE, VOCABULARY_SIZE + 5).filter(lambda t: t not in its)
+    from_behind = st.just(int(sequence.tokens[i]) - VOCABULARY_SIZE)
+    wrong = data.draw(others | from_behind)
     tokens = sequence.tokens.copy()
     tokens[i] = wrong
     assert not grammar.is_valid(dataclasses.replace(sequence, tokens=tokens))
@@ -148,7 +150,8 @@ def test_a_sequence_with_a_position_less_or_twice_or_elsewhere_is_no_trace(slots
     i, j = sorted(data.draw(st.lists(st.integers(0, n - 1), min_size=2, max_size=2, unique=True)))
     swapped = np.arange(n)
     swapped[[i, j]] = j, i
-    for order in (np.delete(np.arange(n), i), np.insert(np.arange(n), i, i), swapped):
+    less, twice = np.delete(np.arange(n), i), np.insert(np.arange(n), i, i)
+    for order in (less, twice, swapped, np.arange(n - 1), np.append(np.arange(n), n - 1)):
         parts = (sequence.fields, sequence.slots, sequence.tokens, sequence.blocks)
         assert not is_valid(type(sequence)(*(p[order] for p in parts)), slots)
     late = sequence.blocks.copy()

@@ -140,6 +140,12 @@ def test_weights_come_back_within_a_bin_and_never_sum_to_more_than_all(parts):
         assert abs(back[7 + k] - w) <= 0.05 + 1e-9
 
 
+def test_of_weights_rounded_up_too_far_the_one_rounded_up_most_gives_way():
+    causes = (cause(i=7, weight=0.448), cause(i=8, weight=0.276), cause(i=9, weight=0.276))
+    back = {c.id: c.weight for c in quantised(planned(trace(), causes=causes).planning).causes}
+    assert back == {7: 0.45, 8: 0.25, 9: 0.3}
+
+
 # ----------------------------------------------------------------------------------------------------- what is said
 
 
@@ -162,7 +168,7 @@ def test_who_comes_without_predictions_is_said_to_go_on():
 
 
 def test_objects_of_one_bin_of_relevance_stand_by_id():
-    s, t = following(walker(9, 1, 30.0), walker(5, 1, 20.0))
+    s, t = following(walker(9, 1, 20.0), walker(5, 1, 30.0))
     first, second = t.perception.critical_objects
     close = (
         dataclasses.replace(first, relevance=0.51),
@@ -224,10 +230,12 @@ def unsayable():
         return dataclasses.replace(t, prediction=PredictionTrace((guess,)))
 
     nobody = Slots((), (), (), slots.lines)
+    with_another = Slots((7, 8), (LaneRelation.EGO,) * 2, (2, 1), slots.lines)
     return [
         (t, nobody, "object 7 has no slot"),
         (t, dataclasses.replace(slots, lines=()), "TRAFFIC_LIGHT 3 has no slot"),
         (planned(t, causes=(cause(CauseKind.OBJECT, 8),)), slots, "OBJECT 8 has no slot"),
+        (planned(t, causes=(cause(CauseKind.OBJECT, 8),)), with_another, "OBJECT 8 has no slot"),
         (planned(t, causes=(cause(), cause())), slots, "OBJECT 7 has no slot of its own"),
         (planned(t, causes=(cause(CauseKind.NONE, 0),)), slots, "NONE 0 has no slot"),
         (planned(t, causes=()), slots, "WEIGHT"),
