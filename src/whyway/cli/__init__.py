@@ -18,6 +18,7 @@ from whyway.cli.data import Data
 from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
+from whyway.cli.export import Export
 from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
 from whyway.cli.model import Model
@@ -38,6 +39,7 @@ Command = (
     | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Model, tyro.conf.subcommand("model")]

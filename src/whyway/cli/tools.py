@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.markup import escape
@@ -65,10 +65,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure how fast decisions, the simulator or the judge are, on one thread."""
+    """Measure how fast decisions, the simulator, the judge or the model's decoding are, on one thread."""
 
-    what: Annotated[Literal["decide", "sim", "metrics"], tyro.conf.Positional]
-    """decide: observation to command; sim: whole environment steps; metrics: drives judged."""
+    what: Annotated[Literal["decide", "sim", "metrics", "reason"], tyro.conf.Positional]
+    """decide: observation to command; sim: whole environment steps; metrics: drives judged; reason: traces decoded by every backend."""
     json: bool = False
     """Print JSON."""
     worlds: int = 1024
@@ -76,11 +76,15 @@ class Bench:
     agents: int | None = None
     """Road users per world; 30 for decide, 32 for sim, 64 for metrics."""
     scenes: int = 50
-    """metrics: how many drives of 8 s."""
+    """metrics: how many drives of 8 s; reason: how many scenes."""
     backend: tuple[Literal["numpy", "compiled", "torch", "torch-compiled"], ...] = ()
     """sim: what steps the worlds; numpy, and compiled where numba is, if none is named."""
     place: tuple[str, ...] = ()
     """sim: maps to compare, town or files, with 64 and 4096 worlds on each."""
+    model: str = ""
+    """reason: a model's folder, or a name under models/; the shipped one otherwise."""
+    depth: int | None = None
+    """reason: random weights of this depth in place of a model."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Measure and print."""
@@ -114,6 +118,8 @@ class Bench:
                 results = bench_metrics(
                     self.scenes, objects=agents, progress=lambda n: bar.update(task, completed=n)
                 )
+            elif self.what == "reason":
+                results = self._reason(overrides, lambda n: bar.update(task, completed=n))
             else:
                 from whyway.bench import bench_decide
 
@@ -134,6 +140,17 @@ class Bench:
                 table.add_row(key, f"{value:,.3f}" if isinstance(value, float) else str(value))
             out_console.print(table)
         return OK
+
+    def _reason(
+        self, overrides: Sequence[str], progress: Callable[[int], None]
+    ) -> list[dict[str, Any]]:
+        from whyway.bench import bench_reason, scenes_of_drives
+        from whyway.bench.reason import RandomModel
+        from whyway.reason.checkpoint import load_model
+
+        model = load_model(self.model) if self.depth is None else RandomModel.of(self.depth)
+        golden = scenes_of_drives(load(None, overrides), self.scenes)
+        return bench_reason(model, golden, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,8 @@ class OnnxRuntime:
         """
         if len(graph) > MOST_BYTES:
             raise InputError(f"{where}: larger than {MOST_BYTES >> 20} MiB; export a smaller model")
-        self._session = _session(graph, where, threads)
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.session = _session(graph, where, threads)
+        metadata = self.session.get_modelmeta().custom_metadata_map
         self._stamp: Stamp = stamp_from_metadata(metadata, where)
         if weights_sha is not None and self._stamp.weights_sha256 != weights_sha:
             raise InputError(
@@ -160,7 +160,7 @@ class OnnxRuntime:
         """Give the memory back."""
         self._bindings.clear()
         self._caches.clear()
-        del self._session
+        del self.session
 
     def _run(
         self, tokens: Ints, fields: Ints, slots: Ints, rows: Ints, mask: Bools, end: int, fresh: bool
@@ -173,7 +173,7 @@ class OnnxRuntime:
         bound = self._mask[: b * s * t].reshape(b, s, t)
         bound[..., :known] = mask[..., :known]
         bound[..., known:] = False
-        self._session.run_with_iobinding(self._binding(s, t, fresh))
+        self.session.run_with_iobinding(self._binding(s, t, fresh))
         v = self.spec.vocabulary_size
         logits: Float32s = self._logits[: b * s * v].reshape(b, s, v)
         return logits
@@ -213,7 +213,7 @@ class OnnxRuntime:
 
     def _bind(self, s: int, t: int, fresh: bool) -> ort.IOBinding:
         binding, spec, recipe, b = (
-            self._session.io_binding(),
+            self.session.io_binding(),
             self.spec,
             self._stamp.recipe,
             self._batch,

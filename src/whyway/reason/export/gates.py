@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from whyway.reason.export.golden import Answers
+from whyway.reason.export.golden import UNKNOWN, Answers
 from whyway.reason.export.recipe import Precision
 from whyway.reason.spec import Float32s
 
@@ -35,6 +35,8 @@ class Limits:
     """Most |candidate - reference| / |reference| over all logits (L2)."""
     divergence: float | None = None
     """Most mean Kullback-Leibler divergence of the candidate from the reference, in nats."""
+    fewer_right: float = 0.01
+    """Most that the share of the expert's own tokens may fall, where the expert's trace is known."""
 
 
 LIMITS: Mapping[Precision, Limits] = {
@@ -87,6 +89,9 @@ def gate(reference: Answers, candidate: Float32s, precision: Precision) -> list[
         size = np.sqrt((true**2).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1))
         tolerance = limits.relative * size
     rows.append(Row("same token", _same(true, found, allowed, tolerance), limits.same_token, False))
+    if (reference.true != UNKNOWN).any():
+        right, now = (_right(x, reference) for x in (true, found))
+        rows.append(Row(f"fewer of the expert's tokens than {right:.4f}", right - now, limits.fewer_right, True))  # fmt: skip
     return rows
 
 
@@ -123,3 +128,10 @@ def _same(true: Floats, found: Floats, allowed: NDArray[np.bool_], tolerance: Fl
     if not counts.any():
         return float("nan")
     return float((true.argmax(axis=1) == found.argmax(axis=1))[counts].mean())
+
+
+def _right(logits: Floats, reference: Answers) -> float:
+    """Share of questions whose first token is the expert's."""
+    known = reference.true != UNKNOWN
+    first = np.where(reference.allowed, logits, -np.inf).argmax(axis=1)
+    return float((first == reference.true)[known].mean())

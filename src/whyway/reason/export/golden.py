@@ -1,7 +1,7 @@
 """Scenes to compare backends on, and tapes: all that an engine asked one backend, to be asked of another word for word.
 
-A tape is teacher forcing as it happens in the car: the reference decodes, and the candidate gets the same passes, with the reference's
-values in its cache whatever it would have said itself.
+A tape is teacher forcing as it happens in the car: an engine decodes over the reference, led by what the expert said if that is known, and
+the candidate gets the same passes, with the same values in its cache whatever it would have said itself.
 
 Legend: B scenes of a group, S positions of a pass, n answers, V vocabulary.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from whyway.reason.backends import Backend, BackendInfo, Bools, Ints
 from whyway.reason.engine import Engine
 from whyway.reason.spec import PREFIX_ROWS, ROWS, Float32s, ModelSpec, SceneTokens
-from whyway.trace.sequence import MASK
+from whyway.trace.sequence import MASK, TokenSequence
 from whyway.trace.slots import MAX_LINES, MAX_MODES, MAX_OBJECTS, Slots
 from whyway.trace.vocabulary import allowed_mask
 from whyway.types import CauseKind, InputError, LaneRelation
@@ -29,6 +29,18 @@ MOST_BYTES = 16 << 20
 """Of golden scenes, unpacked; a scene has 5 kB."""
 PAD_FIELD = 0
 """Of positions that only fill a pass."""
+UNKNOWN = -1
+"""In place of a true token that nobody knows."""
+LOUD = np.float32(1e6)
+"""Added to a logit, it wins."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """A scene, and what the expert said of it."""
+
+    scene: SceneTokens
+    said: TokenSequence | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------- tapes
@@ -66,7 +78,18 @@ class Group:
     """Scenes decoded together, and every pass that took."""
 
     scenes: tuple[SceneTokens, ...]
+    said: tuple[dict[tuple[int, int], int], ...]
+    """Of each scene: the expert's token by (field, slot); empty if unknown."""
     passes: list[Pass] = field(default_factory=list)
+
+    def true(self, p: Pass) -> Ints:
+        """(B, S) the expert's token at each position of a pass, or `UNKNOWN`."""
+        pairs = zip(p.fields.tolist(), p.slots.tolist(), self.said, strict=True)
+        rows = [
+            [said.get(pair, UNKNOWN) for pair in zip(fields, slots, strict=True)]
+            for fields, slots, said in pairs
+        ]
+        return np.array(rows, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +100,12 @@ class Answers:
     """(n, V)"""
     allowed: Bools
     """(n, V) the tokens that each question's field may hold: nobody looks at the others, and nothing was learnt about them."""
+    true: Ints
+    """(n,) what the expert said, or `UNKNOWN`."""
 
 
 class _Recorder:
-    """A backend that writes down what it is asked."""
+    """A backend that writes down what it is asked, and answers what the expert said."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -98,47 +123,63 @@ class _Recorder:
     def step_sizes(self) -> tuple[int, ...]:
         return self._backend.step_sizes
 
+    def begin(self, golden: Sequence[Golden]) -> None:
+        said = [{} if g.said is None else _by_position(g.said) for g in golden]
+        self.groups.append(Group(tuple(g.scene for g in golden), tuple(said)))
+
     def prefill(self, batch: Sequence[SceneTokens]) -> None:
-        self.groups.append(Group(tuple(batch)))
         self._backend.prefill(batch)
 
     def step(self, tokens: Ints, fields: Ints, slots: Ints, rows: Ints, mask: Bools) -> Float32s:
-        arrays = (tokens.copy(), fields.copy(), slots.copy(), rows.copy(), mask.copy())
-        self.groups[-1].passes.append(Pass(*arrays))
-        return self._backend.step(tokens, fields, slots, rows, mask)
+        group = self.groups[-1]
+        p = Pass(tokens.copy(), fields.copy(), slots.copy(), rows.copy(), mask.copy())
+        group.passes.append(p)
+        logits: Float32s = self._backend.step(tokens, fields, slots, rows, mask).copy()
+        true = group.true(p)
+        b, s = np.nonzero(p.asked() & (true != UNKNOWN))
+        logits[b, s, true[b, s]] += LOUD
+        return logits
 
     def close(self) -> None:
         self._backend.close()
 
 
+def _by_position(said: TokenSequence) -> dict[tuple[int, int], int]:
+    pairs = zip(said.fields.tolist(), said.slots.tolist(), strict=True)
+    return dict(zip(pairs, said.tokens.tolist(), strict=True))
+
+
 def record(
-    backend: Backend, scenes: Sequence[SceneTokens], *, together: int = 1, plain: bool = False
+    backend: Backend, golden: Sequence[Golden], *, together: int = 1, plain: bool = False
 ) -> list[Group]:
     """Let an engine decode scenes over a backend, and keep what it asked.
 
     Args:
       backend: the reference.
-      scenes: to decode.
+      golden: scenes to decode; where it is known, what the expert said leads.
       together: how many at once.
       plain: token by token instead of by blocks.
     """
     recorder = _Recorder(backend)
     engine = Engine(recorder, lambda: 0.0)
-    for first in range(0, len(scenes), together):
-        engine.decode(scenes[first : first + together], plain=plain)
+    for first in range(0, len(golden), together):
+        some = golden[first : first + together]
+        recorder.begin(some)
+        engine.decode([g.scene for g in some], plain=plain)
     return recorder.groups
 
 
 def replay(backend: Backend, tape: Sequence[Group]) -> Answers:
     """Ask a backend all that stands on a tape."""
-    logits, allowed = [], []
+    logits, allowed, true = [], [], []
     for group in tape:
         backend.prefill(group.scenes)
         for p in group.passes:
             said = backend.step(*_arrays(p, backend.step_sizes))[:, : p.tokens.shape[1]]
             logits.append(said[p.asked()])
             allowed.append(allowed_mask()[p.fields[p.asked()]])
-    return Answers(np.concatenate(logits), np.concatenate(allowed))
+            true.append(group.true(p)[p.asked()])
+    return Answers(np.concatenate(logits), np.concatenate(allowed), np.concatenate(true))
 
 
 def _arrays(p: Pass, sizes: Sequence[int]) -> tuple[Ints, Ints, Ints, Ints, Bools]:
@@ -150,11 +191,9 @@ def _arrays(p: Pass, sizes: Sequence[int]) -> tuple[Ints, Ints, Ints, Ints, Bool
 # --------------------------------------------------------------------------------------------------------- scenes
 
 
-def generated_scenes(
-    spec: ModelSpec, count: int, rng: np.random.Generator
-) -> tuple[SceneTokens, ...]:
+def generated(spec: ModelSpec, count: int, rng: np.random.Generator) -> tuple[Golden, ...]:
     """Scenes nobody has seen: any number of road users and lines, features anywhere in [-1, 1]."""
-    return tuple(_generated(spec, rng) for _ in range(count))
+    return tuple(Golden(_generated(spec, rng)) for _ in range(count))
 
 
 def _generated(spec: ModelSpec, rng: np.random.Generator) -> SceneTokens:
@@ -177,22 +216,28 @@ def _generated(spec: ModelSpec, rng: np.random.Generator) -> SceneTokens:
     return SceneTokens(features, np.concatenate(valid), slots)
 
 
-def scenes_to_bytes(scenes: Sequence[SceneTokens]) -> bytes:
-    """Scenes as a file: arrays without pickle, the same bytes for the same scenes."""
-    slots = [s.slots for s in scenes]
+def golden_to_bytes(golden: Sequence[Golden]) -> bytes:
+    """Golden scenes as a file: arrays without pickle, the same bytes for the same scenes."""
+    scenes, slots = [g.scene for g in golden], [g.scene.slots for g in golden]
     arrays = {f"features.{kind}": np.stack([s.features[kind] for s in scenes]) for kind in ROWS}
     arrays["valid"] = np.stack([s.valid for s in scenes])
-    arrays["counts"] = np.array([[len(s.object_ids), len(s.lines)] for s in slots], np.int64)
-    columns = [(s.object_ids, s.relations, s.mode_counts) for s in slots]
-    arrays["objects"] = np.concatenate([np.array(c, np.int64).reshape(3, -1) for c in columns], axis=1)  # fmt: skip
-    arrays["lines"] = np.concatenate([np.array(s.lines, np.int64).reshape(-1, 2) for s in slots])
+    objects = [(s.object_ids, s.relations, s.mode_counts) for s in slots]
+    said = [
+        () if (q := g.said) is None else (q.fields, q.slots, q.tokens, q.blocks) for g in golden
+    ]
+    for name, columns, parts in (
+        ("objects", 3, objects), ("lines", 2, [tuple(zip(*s.lines, strict=True)) for s in slots]), ("said", 4, said),
+    ):  # fmt: skip
+        tables = [np.array(part, np.int64).reshape(columns, -1) for part in parts]
+        arrays[name] = np.concatenate(tables, axis=1)
+        arrays[f"{name}.counts"] = np.array([table.shape[1] for table in tables])
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 
-def scenes_from_bytes(data: bytes, where: str) -> tuple[SceneTokens, ...]:
-    """The scenes in a file; nothing in it is trusted.
+def golden_from_bytes(data: bytes, where: str) -> tuple[Golden, ...]:
+    """The golden scenes in a file; nothing in it is trusted.
 
     Raises:
       InputError: damaged, too large, or not of this layout.
@@ -204,26 +249,39 @@ def scenes_from_bytes(data: bytes, where: str) -> tuple[SceneTokens, ...]:
             raise ValueError(f"{size} bytes unpacked")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return _scenes(arrays)
+        return _golden(arrays)
     except (zipfile.BadZipFile, KeyError, ValueError, IndexError, EOFError, OSError) as wrong:
         raise InputError(
             f"{where}: not golden scenes of this version ({wrong}); leave the file out, or make it anew"
         ) from None
 
 
-def _scenes(arrays: dict[str, np.ndarray]) -> tuple[SceneTokens, ...]:
-    counts, valid = arrays["counts"], arrays["valid"]
-    ends = np.cumsum(counts, axis=0)
-    scenes = []
-    for i, ((n, m), (n_end, m_end)) in enumerate(zip(counts.tolist(), ends.tolist(), strict=True)):
-        ids, relations, modes = arrays["objects"][:, n_end - n : n_end].tolist()
-        lines = arrays["lines"][m_end - m : m_end].tolist()
+def _golden(arrays: dict[str, np.ndarray]) -> tuple[Golden, ...]:
+    valid = arrays["valid"].astype(np.bool_)
+    features = {kind: arrays[f"features.{kind}"].astype(np.float32) for kind in ROWS}
+    n = len(valid)
+    shaped = valid.shape == (n, PREFIX_ROWS) and all(
+        features[kind].shape[:2] == (n, rows) for kind, rows in ROWS.items()
+    )
+    if not shaped:
+        raise ValueError("another number of rows")
+    found = []
+    parts = (_parts(arrays, name, n) for name in ("objects", "lines", "said"))
+    for i, (objects, lines, said) in enumerate(zip(*parts, strict=True)):
+        ids, relations, modes = objects.tolist()
         slots = Slots(
             tuple(ids), tuple(LaneRelation(r) for r in relations), tuple(modes),
-            tuple((CauseKind(kind), id_) for kind, id_ in lines),
+            tuple((CauseKind(kind), id_) for kind, id_ in lines.T.tolist()),
         )  # fmt: skip
-        features = {kind: arrays[f"features.{kind}"][i].astype(np.float32) for kind in ROWS}
-        if valid[i].shape != (PREFIX_ROWS,) or any(len(features[k]) != ROWS[k] for k in ROWS):
-            raise ValueError("another number of rows")
-        scenes.append(SceneTokens(features, valid[i].astype(np.bool_), slots))
-    return tuple(scenes)
+        scene = SceneTokens({kind: features[kind][i] for kind in ROWS}, valid[i], slots)
+        sequence = TokenSequence(*said.astype(np.int16)) if said.size else None
+        found.append(Golden(scene, sequence))
+    return tuple(found)
+
+
+def _parts(arrays: dict[str, np.ndarray], name: str, n: int) -> list[np.ndarray]:
+    """A table (columns, rows of all scenes) cut into those of each scene."""
+    table, counts = arrays[name], arrays[f"{name}.counts"]
+    if counts.shape != (n,) or (counts < 0).any() or counts.sum() != table.shape[1]:
+        raise ValueError(f"{name}: another number of scenes")
+    return np.split(table, np.cumsum(counts)[:-1], axis=1)

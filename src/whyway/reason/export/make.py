@@ -13,10 +13,9 @@ from whyway.reason.backends.numpy import NumpyBackend
 from whyway.reason.backends.onnxruntime import OnnxRuntime
 from whyway.reason.export.build import build
 from whyway.reason.export.gates import Row, gate
-from whyway.reason.export.golden import Answers, Group, record, replay
+from whyway.reason.export.golden import Answers, Golden, Group, record, replay
 from whyway.reason.export.recipe import Recipe
 from whyway.reason.parameters import weights_sha256
-from whyway.reason.spec import SceneTokens
 
 PLAIN_SCENES = 4
 """So many are compared token by token too: that is a hundred passes each."""
@@ -40,9 +39,7 @@ class Exported:
         return all(row.passed for rows in self.rows.values() for row in rows)
 
 
-def export(
-    model: Model, recipe: Recipe, scenes: Sequence[SceneTokens], *, git: str = ""
-) -> Exported:
+def export(model: Model, recipe: Recipe, golden: Sequence[Golden], *, git: str = "") -> Exported:
     """Build a model's graph and compare it with the numpy twin on golden scenes.
 
     All graphs are run by onnxruntime here, those for TensorRT too: that says that the graph is right, not that TensorRT is; its engines are
@@ -51,7 +48,7 @@ def export(
     Args:
       model: spec and weights.
       recipe: which graph.
-      scenes: golden ones; 32 or more make the thresholds meaningful.
+      golden: scenes; 32 or more make the thresholds meaningful.
       git: commit of this code, for the graph's metadata.
 
     Raises:
@@ -59,24 +56,24 @@ def export(
     """
     ranges = None
     if recipe.runtime == "tensorrt" and recipe.precision == "int8":
-        ranges = observed_ranges(model, scenes)
+        ranges = observed_ranges(model, golden)
     graph = build(model.spec, model.weights, recipe, ranges=ranges, git=git)
     candidate = OnnxRuntime(graph, recipe.file_name, weights_sha256(model.weights))
     rows, answers = {}, 0
-    for way, (tape, truth) in reference(model, scenes, recipe).items():
+    for way, (tape, truth) in reference(model, golden, recipe).items():
         rows[way] = gate(truth, replay(candidate, tape).logits, recipe.precision)
         answers += len(truth.logits)
     return Exported(graph, rows, answers)
 
 
 def reference(
-    model: Model, scenes: Sequence[SceneTokens], recipe: Recipe
+    model: Model, golden: Sequence[Golden], recipe: Recipe
 ) -> dict[str, tuple[list[Group], Answers]]:
     """What is asked, by way of decoding, and what the numpy twin answers."""
     twin: Backend = NumpyBackend(model)
-    ways = {"by blocks": (scenes, 1, False), "token by token": (scenes[:PLAIN_SCENES], 1, True)}
+    ways = {"by blocks": (golden, 1, False), "token by token": (golden[:PLAIN_SCENES], 1, True)}
     if recipe.batch is None:
-        ways[f"{TOGETHER} scenes at once"] = (scenes, TOGETHER, False)
+        ways[f"{TOGETHER} scenes at once"] = (golden, TOGETHER, False)
     tapes = {
         way: record(twin, some, together=together, plain=plain)
         for way, (some, together, plain) in ways.items()
@@ -84,12 +81,12 @@ def reference(
     return {way: (tape, replay(twin, tape)) for way, tape in tapes.items()}
 
 
-def observed_ranges(model: Model, scenes: Sequence[SceneTokens]) -> dict[str, float]:
+def observed_ranges(model: Model, golden: Sequence[Golden]) -> dict[str, float]:
     """The largest number that goes into each matrix of the blocks while scenes are decoded, by parameter."""
     recipe = Recipe(dialect="B")
     graph = build(model.spec, model.weights, recipe, observed=True)
     watched = _Watched(graph, "observed graph")
-    record(watched, scenes)
+    record(watched, golden)
     return watched.largest
 
 
@@ -104,7 +101,7 @@ class _Watched(OnnxRuntime):
 
     def _bind(self, s: int, t: int, fresh: bool) -> Any:
         binding = super()._bind(s, t, fresh)
-        for output in self._session.get_outputs():
+        for output in self.session.get_outputs():
             if output.name.startswith("largest."):
                 value = self._outputs.setdefault(output.name, np.zeros((), np.float32))
                 binding.bind_output(output.name, "cpu", 0, np.float32, (), value.ctypes.data)
