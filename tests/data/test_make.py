@@ -242,6 +242,11 @@ def test_worlds_are_named_as_everywhere_else(tmp_path, suite):
     assert len(names("families")) == 60, "a suite's own seeds are not used"
     assert names("family:cut_in@town")[0] == "family-cut_in-town-seed1000"
     assert len({j.key for j in jobs_of(Order(("town", "families"), (1000, 1001), tmp_path))}) == 62
+    assert names("town=2000..2002", "family:cut_in") == [
+        "town-seed2000", "town-seed2001", "town-seed2002", "family-cut_in-seed1000", "family-cut_in-seed1001",
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="judged"):
+        names("town=7")
     with pytest.raises(DataError, match="two drives are called"):
         names("town", "town")
     with pytest.raises(InputError, match="no such suite"):

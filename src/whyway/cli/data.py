@@ -36,9 +36,10 @@ class Make:
     out: Path
     """Folder of the data set."""
     worlds: tuple[str, ...] = ("families", "town")
-    """town, families or another suite, folders of CommonRoad scenes, leaderboard routes (.xml), or family:NAME@MAP."""
+    """town, families or another suite, folders of CommonRoad scenes, leaderboard routes (.xml), or family:NAME@MAP; with seeds of its own
+    as town=1000..1099."""
     seeds: str = "1000..1039"
-    """Every world is driven with each: 1000..1039, or 1000,1003. 1 to 100 are kept for judging."""
+    """Every other world is driven with each: 1000..1039, or 1000,1003. 1 to 100 are kept for judging."""
     jobs: int = field(default_factory=cores)
     """Processes of this machine."""
     ray: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,15 +44,24 @@ def _head(m: Mapping[str, Any]) -> str:
 
 def _tables(m: Mapping[str, Any]) -> list[str]:
     found = []
+    driven = Counter[str]()
+    for split in SPLITS:
+        driven.update(m["tables"][split]["driven"])
     for name, title in TITLES.items():
         both = [m["tables"][split][name] for split in SPLITS]
         keys = list(dict.fromkeys([*both[0], *both[1]]))
-        lines = [f"| {title} | {' | '.join(SPLITS)} | share |", "|---|---|---|---|"]
-        total = max(sum(m["rows"].values()), 1)
+        counted = name in ("longitudinal", "lateral")
+        more = (" of cycles |", "---|") if counted else ("", "")
+        lines = [
+            f"| {title} | {' | '.join(SPLITS)} | share |{more[0]}",
+            f"|---|---|---|---|{more[1]}",
+        ]
+        total, cycles = max(sum(m["rows"].values()), 1), max(m["cycles"], 1)
         for key in keys:
             counts = [table.get(key, 0) for table in both]
             told = " | ".join(f"{c:,}" for c in counts)
-            lines.append(f"| {key} | {told} | {100 * sum(counts) / total:.1f} % |")
+            line = f"| {key} | {told} | {100 * sum(counts) / total:.1f} % |"
+            lines.append(line + (f" {100 * driven[key] / cycles:.1f} % |" if counted else ""))
         found.append("\n".join(lines))
     return found
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,7 @@ from whyway.data.recipe import Recipe, split_of
 from whyway.data.ride import Ride, Seen
 from whyway.data.rows import Row, Rows
 from whyway.data.schema import Versions
-from whyway.data.shard import counted, file_sha256, read_footer, write_shard
+from whyway.data.shard import counted, decision_names, file_sha256, read_footer, write_shard
 from whyway.drives import provenance
 from whyway.evaluate.suites.drives_of import Item
 from whyway.evaluate.suites.job import code_hash, content_of, short_hash
@@ -108,7 +109,8 @@ def make_shard(job: DataJob) -> dict[str, Any]:
         made.keep(ride, stretch)
     told = {
         **which, "name": job.name, "key": job.key, "code": code_hash(), "git": _git(), "config_hash": config_hash(job.config),
-        "versions": Versions.ours().to_json(), "rows": len(made.rows), "cycles": made.cycles, "tables": counted(made.rows),
+        "versions": Versions.ours().to_json(), "rows": len(made.rows), "cycles": made.cycles,
+        "tables": counted(made.rows) | {"driven": dict(sorted(made.driven.items()))},
         "unsayable": made.unsayable, "wall_s": round(time.perf_counter() - begun_s, 2),
     }  # fmt: skip
     write_shard(job.written, made.rows, told)
@@ -122,6 +124,8 @@ class _Made:
         self._maker, self._recipe, self._rng = rows, recipe, rng
         self.rows: list[Row] = []
         self.cycles = 0
+        self.driven: Counter[str] = Counter()
+        """Cycles by decision, kept or not."""
         self.unsayable: dict[str, int] = {}
         """What the vocabulary had no words for, and how often."""
 
@@ -129,6 +133,7 @@ class _Made:
         """The keyframes of a stretch, and some of them again without something cited."""
         self.cycles += len(stretch)
         gists = [gist(ride, seen) for seen in stretch]
+        self.driven.update(name for g in gists for name in decision_names(g.decision))
         for chosen in choose(gists, self._recipe.keyframes_per_s, self._rng):
             try:
                 self._keyframe(stretch[chosen.index], chosen)

@@ -27,7 +27,7 @@ from whyway.config import Config, config_hash, override, override_texts
 from whyway.data.card import render_card
 from whyway.data.job import DataJob, known, make_job
 from whyway.data.manifest import CARD, MANIFEST
-from whyway.data.recipe import EXPERT, SPLITS, DataError, Recipe
+from whyway.data.recipe import EXPERT, SPLITS, DataError, Recipe, read_seeds
 from whyway.data.schema import Versions
 from whyway.data.shard import TABLES
 from whyway.driver import driver_config
@@ -45,8 +45,9 @@ class Order:
     """What is to be made.
 
     Attributes:
-      worlds: "town", "families" or another suite, folders of scenes, route files, anything `whyway drive --world` takes.
-      seeds: every world is driven with each; a suite's own seeds are not used.
+      worlds: "town", "families" or another suite, folders of scenes, route files, anything `whyway drive --world` takes; with seeds of
+        its own as "town=1000..1099".
+      seeds: every other world is driven with each; a suite's own seeds are not used.
       out: folder of the data set.
       recipe: who drives and what is kept.
       config: the tree that a suite's dials are laid over.
@@ -118,6 +119,9 @@ def jobs_of(order: Order) -> tuple[DataJob, ...]:
 
 def _items(world: str, seeds: tuple[int, ...]) -> tuple[Item, ...]:
     """The drives of one word of `--worlds`."""
+    name, equals, own = world.rpartition("=")
+    if equals and not Path(world).exists():
+        world, seeds = name, read_seeds(own)
     path = Path(world)
     if world == "town" or world.startswith("family:"):
         suite, path = Suite(rows=(Row(world=(world,)),)), Path("suite")

@@ -16,13 +16,13 @@ from pyarrow import parquet
 from whyway.data.recipe import DataError
 from whyway.data.rows import Row
 from whyway.data.schema import SCHEMA
-from whyway.types import CauseKind, Direction, Lateral, Longitudinal
+from whyway.types import CauseKind, Decision, Direction, Lateral, Longitudinal
 
 FOOTER = b"whyway"
 """Key of what a shard tells of itself, as JSON."""
 ROW_GROUP = 256
-TABLES = ("longitudinal", "lateral", "causes", "tags", "cited")
-"""What is counted of the rows, for balance."""
+TABLES = ("longitudinal", "lateral", "causes", "tags", "cited", "driven")
+"""What is counted of the rows, for balance; `driven` counts decisions in all cycles, kept or not."""
 
 
 def write_shard(path: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
@@ -76,13 +76,20 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def decision_names(decision: Decision) -> tuple[str, str]:
+    """How the two halves of a decision are counted: "STOP", "TURN LEFT"."""
+    longitudinal, lateral, side = decision
+    return longitudinal.name, lateral.name if side == Direction.NONE else f"{lateral.name} {side.name}"  # fmt: skip
+
+
 def counted(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     """How many rows there are of each kind, by table: for the card and for weights."""
     tables: dict[str, Counter[str]] = {name: Counter() for name in TABLES}
     for row in rows:
-        tables["longitudinal"][Longitudinal(row["longitudinal"]).name] += 1
-        lateral, side = Lateral(row["lateral"]), Direction(row["direction"])
-        tables["lateral"][lateral.name if side == Direction.NONE else f"{lateral.name} {side.name}"] += 1  # fmt: skip
+        decision = Longitudinal(row["longitudinal"]), Lateral(row["lateral"]), Direction(row["direction"])  # fmt: skip
+        longitudinal, lateral = decision_names(decision)
+        tables["longitudinal"][longitudinal] += 1
+        tables["lateral"][lateral] += 1
         tables["causes"].update({CauseKind(kind).name for kind in row["causes"]})
         tables["tags"].update(
             tag for tag in ("changed", "removed", "disturbed", "disagrees") if row[tag]
