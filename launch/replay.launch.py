@@ -18,7 +18,7 @@ def generate_launch_description():
     play = ["ros2", "bag", "play", LaunchConfiguration("bag"), "--delay", "5", "--topics", *PLAYED]
     return LaunchDescription(
         [
-            *arguments("params", "driver", "record", "out"),
+            *arguments("params", "driver", "record", "out", "black_box"),
             DeclareLaunchArgument("bag", description="what to play"),
             *include(
                 "driver.launch.py",

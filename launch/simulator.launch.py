@@ -10,7 +10,7 @@ def generate_launch_description():
     """What `ros2 launch` runs."""
     return LaunchDescription(
         [
-            *arguments("params", "driver", "realtime", "record", "out"),
+            *arguments("params", "driver", "realtime", "record", "out", "black_box"),
             DeclareLaunchArgument(
                 "world", default_value="town", description="town, or a CommonRoad file"
             ),

@@ -13,7 +13,7 @@ def generate_launch_description():
     """What `ros2 launch` runs."""
     return LaunchDescription(
         [
-            *arguments("params", "driver", "record", "out"),
+            *arguments("params", "driver", "record", "out", "black_box"),
             *include("driver.launch.py", "params", "driver", "record", realtime="true"),
             *recorder("driver", world="vehicle"),
         ]

@@ -162,8 +162,8 @@ class ReasonConfig:
     backend: str = "auto"
     """What computes it: auto, numpy, onnxruntime, torch or tensorrt."""
     budget_ms: float = 0.0
-    """Time for one decision of the model, after which the last one or the rules answer; 0: it takes what it takes, and a drive in
-    lock-step is the same on every machine. In real time, on a vehicle: 50."""
+    """Time for one decision of the model, after which its last one or the rules answer. 0: as long as it takes in lock-step, where a drive
+    is the same on every machine, and half a cycle in real time."""
     budget_tokens: int = 160
     """Values it may say in one decision; no trace has so many."""
     temperature: float = 0.0

@@ -73,7 +73,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_nodes_name_executables_and_parameters_that_exist(launched: Any, path: Path) -> None:
-    known = {name for name, _ in leaves(Config())} | graph.OWN_PARAMETERS | {"out"}
+    known = {name for name, _ in leaves(Config())} | graph.OWN_PARAMETERS | {"out", "black_box"}
     for node in launched(path, "LifecycleNode") + launched(path, "Node"):
         assert node.kwargs["package"] == "whyway_nodes"
         assert node.kwargs["executable"] in SCRIPTS

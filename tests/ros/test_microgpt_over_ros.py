@@ -28,7 +28,7 @@ from whyway.types import Command, Event, Fault, Trace, Truth, Verdict, differenc
 
 pytestmark = pytest.mark.ros
 Drive = Callable[..., Any]
-TOWN = ("--world", "town", "--seed", "3", "--duration", "6")
+TOWN = ("--world", "town", "--seed", "3", "--duration", "4")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_traces_over_ros_are_those_of_one_process(
     done = drive(tmp_path, *TOWN, *learnt(folder))
     assert done.code == 0, done.output
     config = load(None, [f"reason.model={folder}", "reason.backend=numpy"])
-    drive_here("town", "microgpt", 3, config, tmp_path / "here.mcap", 6.0)
+    drive_here("town", "microgpt", 3, config, tmp_path / "here.mcap", 4.0)
     assert same_log(done.log, tmp_path / "here.mcap") == []
     assert any(v.startswith("tiny on numpy") for v in validators(done.log))
 
@@ -64,7 +64,7 @@ def test_with_a_budget_of_a_millisecond_the_rules_drive(
     done = drive(tmp_path, *TOWN, *learnt(folder, budget_ms=1))
     assert done.code == 0, done.output
     assert validators(done.log) == {"rules: no whole trace within 1 ms"}
-    drive_here("town", "rules", 3, load(), tmp_path / "rules.mcap", 6.0)
+    drive_here("town", "rules", 3, load(), tmp_path / "rules.mcap", 4.0)
     mine, theirs = done.log.of(Command), read_log(tmp_path / "rules.mcap").of(Command)
     assert not any(differences(a, b) for a, b in zip(mine, theirs, strict=True))
     assert [e.fault for e in done.log.of(Event)] == [Fault.FALLBACK]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -42,12 +43,18 @@ def _node(context: Any, kind: Any, **parameters: Any) -> Any:
     )
 
 
-def test_a_node_goes_through_its_lifecycle_and_back(context: Any) -> None:
+@pytest.mark.parametrize("name", ["perception", "reasoner", "planner"])
+def test_a_node_goes_through_its_lifecycle_and_back(context: Any, name: str) -> None:
     from rclpy.lifecycle import TransitionCallbackReturn
-    from whyway_nodes.perception_node import PerceptionNode
 
-    node = _node(context, PerceptionNode)
-    before = len(list(node.publishers)), len(list(node.subscriptions)), len(list(node.timers))
+    module = importlib.import_module(f"whyway_nodes.{name}_node")
+    node = _node(context, getattr(module, f"{name.capitalize()}Node"))
+
+    def entities() -> list[int]:
+        kinds = (node.publishers, node.subscriptions, node.timers, node.services)
+        return [len(list(kind)) for kind in kinds]
+
+    before = entities()
     for _ in range(2):
         for step in (
             node.trigger_configure,
@@ -56,11 +63,7 @@ def test_a_node_goes_through_its_lifecycle_and_back(context: Any) -> None:
             node.trigger_cleanup,
         ):
             assert step() == TransitionCallbackReturn.SUCCESS
-        assert (
-            len(list(node.publishers)),
-            len(list(node.subscriptions)),
-            len(list(node.timers)),
-        ) == before
+        assert entities() == before
     node.destroy_node()
 
 

@@ -22,6 +22,7 @@ from whyway.cli.export import Export
 from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
 from whyway.cli.model import Model
+from whyway.cli.override import Override
 from whyway.cli.realism import Realism
 from whyway.cli.replay import Replay
 from whyway.cli.score import Score
@@ -43,6 +44,7 @@ Command = (
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Model, tyro.conf.subcommand("model")]
+    | Annotated[Override, tyro.conf.subcommand("override")]
     | Annotated[Realism, tyro.conf.subcommand("realism")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Map, tyro.conf.subcommand("map")]

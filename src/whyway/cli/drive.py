@@ -29,7 +29,7 @@ from whyway.cli.common import (
     writable,
 )
 from whyway.config import Config, load
-from whyway.driver import driver_config
+from whyway.driver import DEFAULT_DRIVER, driver_config
 from whyway.evaluate.drive import ScoreError
 from whyway.evaluate.score import SceneScore
 from whyway.log import LogError, read_log
@@ -51,8 +51,8 @@ class Drive:
 
     world: str = "town"
     """town; family:NAME or family:NAME@MAP; a CommonRoad scene (.xml, .xml.gz); a CARLA route, routes.xml#ID; an OpenSCENARIO file (.xosc); a recording."""
-    driver: str = "rules"
-    """rules, constant_velocity or idm."""
+    driver: str = DEFAULT_DRIVER
+    """rules, microgpt, constant_velocity or idm."""
     seed: int = 1
     """Of the world: layout, traffic, sensor noise."""
     duration: float | None = None

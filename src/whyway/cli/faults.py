@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from whyway.cli.common import NO, OK, err_console, out_console, progress_bar, writable
 from whyway.config import config_hash, load
-from whyway.driver import driver_config
+from whyway.driver import DEFAULT_DRIVER, driver_config
 from whyway.types import InputError
 
 
@@ -27,8 +27,8 @@ class Faults:
 
     suite: Path | None = None
     """YAML of worlds and faults; the package's own otherwise."""
-    driver: str = "rules"
-    """rules, constant_velocity or idm."""
+    driver: str = DEFAULT_DRIVER
+    """rules, microgpt, constant_velocity or idm."""
     only: tuple[str, ...] = ()
     """Only these faults: kinds or beginnings of their names, e.g. late freeze:odometry."""
     scenes: int | None = None

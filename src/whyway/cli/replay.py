@@ -16,7 +16,7 @@ from whyway import doctor as checks
 from whyway.cli.common import OK, out_console, run_folder, short_name
 from whyway.cli.drive import Drive
 from whyway.config import Config, load
-from whyway.driver import driver_config
+from whyway.driver import DEFAULT_DRIVER, driver_config
 from whyway.types import InputError
 
 
@@ -33,8 +33,8 @@ class Replay:
     """A map in the recorded frame (.xodr, .osm, .xml); else the recorded one, or the driven way with lanes."""
     topics: str = ""
     """A preset (whyway, autoware, carla_ros_bridge, robot) or a YAML table; found out otherwise."""
-    driver: str = "rules"
-    """rules, constant_velocity or idm."""
+    driver: str = DEFAULT_DRIVER
+    """rules, microgpt, constant_velocity or idm."""
     handover: float | None = None
     """At this time [s] our driver takes over, in the simulator."""
     ros: bool = False

@@ -28,11 +28,13 @@ from whyway.trace.grammar import Grammar
 from whyway.trace.integrity import scene_hash
 from whyway.trace.tokens import decode
 from whyway.trace.vocabulary import VOCABULARY_VERSION
-from whyway.types import CYCLE_NS, Agreement, InputError, Integrity, Scene, Trace
+from whyway.types import CYCLE_NS, CYCLE_S, Agreement, InputError, Integrity, Scene, Trace
 
 CARRIED = "carried"
 """How `validator` begins where an earlier trace was said again."""
 LATE = "no whole trace within"
+REALTIME_BUDGET_MS = 0.5e3 * CYCLE_S
+"""In real time nobody waits: the other half of the cycle is everybody else's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,8 @@ class MicrogptReasoner:
         self._sha = "" if backend is None else backend.info.weights_sha256
         self._expert = RuleReasoner(config, road)
         self._nothing = SceneMemory(config, road)
+        in_real_time = REALTIME_BUDGET_MS if config.nodes.realtime else 0.0
+        self._budget_ms = config.reason.budget_ms or in_real_time
         self.reset()
 
     def reset(self) -> None:
@@ -138,18 +142,18 @@ class MicrogptReasoner:
         dials = self._dials
         tokens = self._encoder.tokens_at(scene, memory, place)
         budget = None
-        if dials.budget_ms > 0.0:
+        if self._budget_ms > 0.0:
             spent_ms = (self._clock() - begun_s) * 1e3
             # what is left must do for the rules, too, should the model have nothing to say
             reserve_ms = max(self._rules_took_ms, default=0.0)
-            budget = Budget(dials.budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
+            budget = Budget(self._budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
         rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
         (decoded,) = self._engine.decode(
             [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
         )
         if decoded.sequence is None:
             late = decoded.why.endswith(" ms")  # of what was left of the budget
-            return None, f"{LATE} {dials.budget_ms:g} ms" if late else decoded.why
+            return None, f"{LATE} {self._budget_ms:g} ms" if late else decoded.why
         fault = Grammar(tokens.slots).fault(decoded.sequence)
         if fault:
             return None, f"no valid trace: {fault}"

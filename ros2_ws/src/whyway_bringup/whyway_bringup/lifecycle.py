@@ -29,16 +29,19 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 from whyway_nodes.dds import PROFILE
 
+from whyway.driver import DEFAULT_DRIVER, DRIVERS
+
 SHARE = FindPackageShare("whyway_bringup")
 ARGUMENTS = {
     "params": (
         PathJoinSubstitution([SHARE, "launch", "params", "whyway.yaml"]),
         "YAML of dials that differ",
     ),
-    "driver": ("rules", "rules, constant_velocity or idm"),
+    "driver": (DEFAULT_DRIVER, ", ".join(DRIVERS)),
     "realtime": ("false", "one step per 0.1 s of wall clock; otherwise lock-step"),
     "record": ("true", "write an .mcap"),
-    "out": ("drive.mcap", "the .mcap to write"),
+    "out": ("drive.mcap", "the .mcap to write; empty: none"),
+    "black_box": ("", "folder for the last seconds before anything that goes wrong; empty: none"),
 }
 """Arguments that several compositions take: default and meaning."""
 
@@ -120,6 +123,7 @@ def managed(name: str, *, ends_all: bool = False, remappings: Any = (), **own: t
 def recorder(*given: str, **fixed: str) -> list[Any]:
     """The recorder, with launch arguments and fixed texts to note in the log."""
     noted = {name: LaunchConfiguration(name) for name in given} | fixed
+    files = {name: LaunchConfiguration(name) for name in ("out", "black_box")}
     return [
         Node(
             package="whyway_nodes",
@@ -129,7 +133,7 @@ def recorder(*given: str, **fixed: str) -> list[Any]:
             parameters=[
                 {
                     key: ParameterValue(value, value_type=int if key == "seed" else str)
-                    for key, value in ({"out": LaunchConfiguration("out")} | noted).items()
+                    for key, value in (files | noted).items()
                 }
             ],
             condition=IfCondition(LaunchConfiguration("record")),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whyway import topics
+from whyway.driver import DEFAULT_DRIVER
 from whyway.trace.news import News
 from whyway.types import Scene, Trace
 from whyway_nodes import faults, graph, stages
@@ -27,7 +28,7 @@ class PlannerNode(StageNode):
     """Runs the planner that belongs to `driver`; the plan goes out before the trace is completed."""
 
     NAME = "planner"
-    PARAMETERS = {"driver": "rules", "inject": "", "seed": 1}
+    PARAMETERS = {"driver": DEFAULT_DRIVER, "inject": "", "seed": 1}
 
     def prepare(self) -> None:
         """Read the faults to inject, and load the model if the driver has one."""

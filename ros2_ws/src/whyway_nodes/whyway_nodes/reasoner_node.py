@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from whyway_msgs.srv import Override
 
 from whyway import topics
+from whyway.driver import DEFAULT_DRIVER
 from whyway.trace.integrity import with_latency
 from whyway.trace.override import Overrides
 from whyway.types import CYCLE_NS, InputError, Trace
@@ -21,7 +22,7 @@ class ReasonerNode(StageNode):
     """Runs the reasoner that the parameter `driver` names."""
 
     NAME = "reasoner"
-    PARAMETERS = {"driver": "rules", "inject": ""}
+    PARAMETERS = {"driver": DEFAULT_DRIVER, "inject": ""}
 
     def prepare(self) -> None:
         """Read the faults to inject, and load the model if the driver has one."""

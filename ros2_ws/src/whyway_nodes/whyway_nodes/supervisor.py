@@ -26,7 +26,7 @@ import yaml
 
 from whyway import topics
 from whyway.config import Config, as_dict, config_hash, load
-from whyway.driver import driver_config
+from whyway.driver import DEFAULT_DRIVER, DRIVERS, driver_config
 from whyway.log import LogWriter
 from whyway.messages import from_cdr, to_cdr
 from whyway.topics import Topic
@@ -74,7 +74,7 @@ def arguments(argv: Sequence[str] | None) -> Drive:
     parser.add_argument(
         "--world", default="town", help="town, or a CommonRoad file (.xml, .xml.gz)"
     )
-    parser.add_argument("--driver", default="rules", help="rules, constant_velocity or idm")
+    parser.add_argument("--driver", default=DEFAULT_DRIVER, help=", ".join(DRIVERS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--duration", type=float, default=0.0, help="simulated seconds; 0: the world's own"
