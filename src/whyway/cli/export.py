@@ -36,14 +36,15 @@ class Export:
     dialect: Literal["A", "B"] | None = None
     """A: opset 24 (onnxruntime >= 1.25, TensorRT >= 10.15); B: opset 17, for everything older. By default A for onnxruntime, B for tensorrt."""
     out: Path | None = None
-    """The file; in the model's folder otherwise, listed in its manifest."""
+    """The file; in the model's folder otherwise, listed in its manifest, together with the scenes it was compared on."""
     scenes: int = SCENES
-    """Of drives through the town, to compare on if the model's folder has no golden ones."""
+    """Of drives through the town, to compare on if the model's folder has no scenes."""
 
     def run(self, overrides: Sequence[str]) -> int:
         """Build, compare, write; exit code 1 and no file if it does not answer as the model does."""
         from whyway.drives import provenance
         from whyway.reason.checkpoint import add_file, load_model
+        from whyway.reason.export.golden import RECORDED, golden_to_bytes
         from whyway.reason.export.make import export
         from whyway.reason.export.recipe import Recipe
         from whyway.reason.manifest import MANIFEST
@@ -67,6 +68,10 @@ class Export:
         out = self.out or model.folder / recipe.file_name
         if self.out is None:
             add_file(model.folder, recipe.file_name, made.graph)
+            if (
+                RECORDED not in model.files
+            ):  # what else is exported, and engines, are compared on the same
+                add_file(model.folder, RECORDED, golden_to_bytes(golden))
         else:
             writable(out.parent)
             beside = out.with_name(f".{out.name}.{os.getpid()}")
@@ -78,10 +83,10 @@ class Export:
     def _golden(self, model: Model, config: Config) -> Sequence[Golden]:
         """Recorded scenes of the model's folder, or new ones."""
         from whyway.bench import scenes_of_drives
-        from whyway.reason.export.golden import GOLDEN, golden_from_bytes
+        from whyway.reason.export.golden import RECORDED, golden_from_bytes
 
-        if GOLDEN in model.files:
-            return golden_from_bytes(model.file(GOLDEN), f"{model.folder / GOLDEN}")
+        if RECORDED in model.files:
+            return golden_from_bytes(model.file(RECORDED), f"{model.folder / RECORDED}")
         if self.scenes < 1:
             raise InputError(f"--scenes {self.scenes}: at least one is needed to compare on")
         return scenes_of_drives(config, self.scenes)

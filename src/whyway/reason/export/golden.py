@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,8 +24,8 @@ from whyway.trace.slots import MAX_LINES, MAX_MODES, MAX_OBJECTS, Slots
 from whyway.trace.vocabulary import allowed_mask
 from whyway.types import CauseKind, InputError, LaneRelation
 
-GOLDEN = "golden.npz"
-"""Recorded scenes in a model's folder."""
+RECORDED = "scenes.npz"
+"""Golden scenes in a model's folder, on which its graphs and engines are compared with it."""
 MOST_BYTES = 16 << 20
 """Of golden scenes, unpacked; a scene has 5 kB."""
 PAD_FIELD = 0
@@ -236,6 +237,12 @@ def golden_to_bytes(golden: Sequence[Golden]) -> bytes:
     return file.getvalue()
 
 
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, LookupError, ValueError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""What zipfile and numpy raise over a damaged file."""
+
+
 def golden_from_bytes(data: bytes, where: str) -> tuple[Golden, ...]:
     """The golden scenes in a file; nothing in it is trusted.
 
@@ -250,7 +257,7 @@ def golden_from_bytes(data: bytes, where: str) -> tuple[Golden, ...]:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _golden(arrays)
-    except (zipfile.BadZipFile, KeyError, ValueError, IndexError, EOFError, OSError) as wrong:
+    except _DAMAGED as wrong:
         raise InputError(
             f"{where}: not golden scenes of this version ({wrong}); leave the file out, or make it anew"
         ) from None
