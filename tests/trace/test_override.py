@@ -80,6 +80,11 @@ def test_a_stop_without_a_distance_is_a_comfortable_one():
     )
     planning = apply(draft, parse(["longitudinal=STOP"])).planning
     assert planning.stop_distance_m == pytest.approx(EGO.v_mps**2 / 3.0)
+    near = dataclasses.replace(draft.planning, stop_distance_m=20.0)
+    planning = apply(
+        dataclasses.replace(draft, planning=near), parse(["longitudinal=STOP"])
+    ).planning
+    assert planning.stop_distance_m == 20.0  # what it stops for already is nearer
 
 
 def test_driving_on_takes_the_stop_back():

@@ -131,8 +131,8 @@ def apply(trace: Trace, edits: Edits, moved_m: float = 0.0) -> Trace:
         if not nudge:
             values |= {"offset_m": 0.0, "offset_from_m": 0.0, "offset_until_m": 0.0}
     longitudinal = values.get("longitudinal")
-    if longitudinal in (Longitudinal.STOP, Longitudinal.YIELD) and math.isinf(p.stop_distance_m):
-        values.setdefault("stop_distance_m", v * v / (2 * COMFORT_MPS2))
+    if longitudinal in (Longitudinal.STOP, Longitudinal.YIELD):
+        values.setdefault("stop_distance_m", min(p.stop_distance_m, v * v / (2 * COMFORT_MPS2)))
     if longitudinal in (Longitudinal.RESUME_SPEED, Longitudinal.PASS):
         values.setdefault("stop_distance_m", math.inf)
         values.setdefault("target_speed_mps", trace.perception.speed_limit_mps)

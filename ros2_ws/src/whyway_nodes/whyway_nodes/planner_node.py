@@ -56,14 +56,15 @@ class PlannerNode(StageNode):
         draft: Trace = inputs[topics.REASONING.name]
         decided, latency_ms = self.timed(self._planning.decide, scene, draft)
         plan = self._faults.spoil(dataclasses.replace(decided.plan, latency_ms=latency_ms))
-        self.publish(topics.PLAN, decided.given(plan))
+        given = decided.given(plan)
+        self.publish(topics.PLAN, given)
         trace = self._planning.complete(decided.draft, scene, plan)
         self.publish(topics.TRACE, trace)
         self._tell(decided, trace)
         for topic, part in PARTS:
             if self.heard(topic):
                 self.publish(topic, getattr(trace, part))
-        self._views.show(scene, trace, plan)
+        self._views.show(scene, trace, given)
 
     def _tell(self, decided: Any, trace: Trace) -> None:
         """What people should know of this decision: an Event when it begins, and at once a warning in diagnostics."""
