@@ -218,7 +218,10 @@ FLIPS = {
 """Features that change their sign in a mirror."""
 SWAPS = {"left_edge": "right_edge", "change_left": "change_right", "changing_left": "changing_right",
          "on_left": "on_right", "left": "right"}  # fmt: skip
-SWAPS |= {f"left_{n}": f"right_{n}" for n in ("lane", "gap", "behind", "spare", "offset", "over")}
+SWAPS |= {
+    f"left_{n}": f"right_{n}"
+    for n in ("lane", "gap", "behind", "spare", "offset", "over", "way", "loses")
+}
 NEGATED = {"left_edge", "right_edge"}
 """Features that stand for the other side there, and those of them that are measured leftward."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from whyway.motion import Bools, Obstacles
 from whyway.reason.facts import HELD_MPS2
 from whyway.reason.features.table import clipped, one_hot, one_hot_names
-from whyway.reason.features.view import STEP_S, WINDOW_STEPS, View, Viewer
+from whyway.reason.features.view import STEP_S, WINDOW_STEPS, View, Viewer, prospect_m
 from whyway.reason.spec import Float32s
 from whyway.types import Floats, Intent, Ints, TrackedObject
 
@@ -48,7 +48,7 @@ MEETING: dict[str, str] = {
     "holds": "whether that is enough to be a reason",
     "brake": "the hardest braking it alone asks for / 3 m/s2",
     "loses": "speed it alone takes in the window / 3 m/s",
-    "shortens": "way it alone takes in 5 s / 20 m",
+    "shortens": "how much less far the ego gets behind it alone / 20 m",
 }
 """By hypothesis."""
 
@@ -147,6 +147,6 @@ def _alone(v: View, viewer: Viewer, rows: Ints) -> dict[str, Floats]:
         found["holds"][r] = held >= HELD_MPS2
         found["brake"][r] = -min(float(roll.a_mps2.min()), 0.0) / 3
         found["loses"][r] = (v.free.v_mps[WINDOW_STEPS - 1] - roll.v_mps[WINDOW_STEPS - 1]) / 3
-        found["shortens"][r] = (v.free.ahead_m[-1] - roll.ahead_m[-1]) / 20
+        found["shortens"][r] = (v.prospect_m - prospect_m(roll)) / 20
     found["blocks"] = blocks.astype(np.float64)
     return found

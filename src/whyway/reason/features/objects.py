@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from whyway.maps.swerve import shift_length_m
+from whyway.reason.facts import OUTLOOK_S
 from whyway.reason.features.meetings import MEETING, MODES, meetings
 from whyway.reason.features.table import filled, one_hot, one_hot_names
-from whyway.reason.features.view import View, Viewer
+from whyway.reason.features.view import ROLL_S, View, Viewer
 from whyway.reason.rules import STANDS_MPS
 from whyway.reason.spec import Float32s
 from whyway.types import (
@@ -75,6 +77,8 @@ _OWN: dict[str, str] = {
             ("spare", "what is left behind there after headway and braking / 10 m"),
             ("offset", "the ego's from the path to pass it on that side / 2 m"),
             ("over", "how far its flank would be over the border then / 2 m"),
+            ("way", "what is left of the way to it after moving over so far / 20 m"),
+            ("loses", "how much less far the ego gets in that lane behind it / 20 m"),
         )
     },
     "wait_line": "from its far end to the next line / 20 m",
@@ -83,6 +87,11 @@ _OWN: dict[str, str] = {
     "wait_junction": "from its far end to the next junction / 20 m",
     "hides": "speed not to exceed because of who may hide behind it, less v / 5 m/s",
     "hides_holds": "whether that is below what the road allows",
+    "first_there": "whether it has the way, or gets there first: the ego would wait for it",
+    "wait_at": "where the ego would, from base_link / 30 m",
+    "wait_needs": "braking that takes / 3 m/s2",
+    "wait_can": "whether that can still be done",
+    "ego_goes": "whether the ego gets through before it",
 }
 """Of the road user itself."""
 OBJECT: dict[str, str] = {
@@ -113,6 +122,7 @@ def object_rows(
         **_passing(v, viewer, objects, first),
         **_waiting(v, first),
         **_hiding(v, objects),
+        **_rights(v, viewer, objects),
     }
     return np.hstack([filled(own, _OWN, len(objects)), meetings(v, viewer, objects)])
 
@@ -187,7 +197,8 @@ def _neighbours(
     """How each object stands to a change into either neighbour lane: MOBIL's gaps."""
     seen, vehicle, speed = v.seen, viewer.config.vehicle, v.scene.ego.v_mps
     along = np.maximum(seen.along_mps[first, 0], 0.0)
-    brake = viewer.config.reason.safe_brake_mps2
+    brake, idm = viewer.config.reason.safe_brake_mps2, viewer.config.driving.idm
+    prospect_s = float(ROLL_S[-1]) + OUTLOOK_S
     found: dict[str, Any] = {}
     for side, lane_id in zip(
         ("left", "right"), viewer.road.neighbours(v.place.lane_id), strict=True
@@ -198,10 +209,13 @@ def _neighbours(
         gap, behind = s - half - vehicle.front_m, -vehicle.rear_m - (s + half)
         closing = np.maximum(along - speed, 0.0)
         spare = behind - 1.5 - 0.6 * along - closing**2 / (2 * brake)
+        follows = s - half - vehicle.front_m + along * prospect_s - idm.s0_m - along * idm.headway_s
+        loses = np.maximum(v.prospect_m - follows, 0.0)
         found[f"{side}_lane"] = inside
         found[f"{side}_gap"] = np.where(inside, gap / 20, 0.0)
         found[f"{side}_behind"] = np.where(inside, behind / 20, 0.0)
         found[f"{side}_spare"] = np.where(inside, spare / 10, 0.0)
+        found[f"{side}_loses"] = np.where(inside & (gap > 0.0), loses / 20, 0.0)
     return found
 
 
@@ -229,13 +243,20 @@ def _passing(
         [2.0 if o.object_class in _VRU else 1.0 for o in objects]
     )
     within = m.path.half_width_at(m.s_m + np.maximum(x, 0.0)) - half
-    left, right = d + wide + half + gap, -(d - wide) + half + gap
-    return {
-        "left_offset": left / 2,
-        "left_over": (left - within) / 2,
-        "right_offset": right / 2,
-        "right_over": (right - within) / 2,
-    }
+    to_go = x - seen.half_length_m[first, 0] - config.vehicle.front_m
+    found: dict[str, Any] = {}
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        offset = sign * d + wide + half + gap
+        moves_over = _moving_over_m(offset - sign * m.d_m, v.scene.ego.v_mps)
+        found[f"{side}_offset"] = offset / 2
+        found[f"{side}_over"] = (offset - within) / 2
+        found[f"{side}_way"] = (to_go - moves_over) / 20
+    return found
+
+
+def _moving_over_m(by_m: Floats, v_mps: float) -> Floats:
+    """`maps.swerve.shift_length_m` for many at once."""
+    return np.array([shift_length_m(by, v_mps) for by in by_m.tolist()])
 
 
 def _waiting(v: View, first: Ints) -> dict[str, Any]:
@@ -261,3 +282,23 @@ def _waiting(v: View, first: Ints) -> dict[str, Any]:
 def _hiding(v: View, objects: Sequence[TrackedObject]) -> dict[str, Any]:
     cap = np.array([v.caps.get(o.id, math.inf) for o in objects])
     return {"hides": (cap - v.scene.ego.v_mps) / 5, "hides_holds": cap < v.cap_mps}
+
+
+def _rights(v: View, viewer: Viewer, objects: Sequence[TrackedObject]) -> dict[str, Any]:
+    """Who goes first where ways meet: each against the ego as lines hold it, as if there were nobody else."""
+    waits, goes = viewer.halts.conflicts(v.facts, v.keep, v.held, v.corridor)
+    at: dict[int, float] = {}
+    for stand, i in waits:
+        at[i] = min(stand, at.get(i, math.inf))
+    stand_m = np.array([at.get(o.id, math.inf) for o in objects])
+    speed, first = v.scene.ego.v_mps, np.isfinite(stand_m)
+    needs = speed**2 / (2 * np.maximum(stand_m, 0.5)) / 3
+    return {
+        "first_there": first,
+        "wait_at": np.where(first, stand_m, 0.0) / 30,
+        "wait_needs": needs,
+        "wait_can": [
+            i in at and viewer.halts.can_stop(speed, at[i]) for i in (o.id for o in objects)
+        ],
+        "ego_goes": [o.id in goes for o in objects],
+    }

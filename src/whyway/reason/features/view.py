@@ -20,7 +20,7 @@ from whyway.maps.narrows import Narrows
 from whyway.maps.road import LanePath, Road
 from whyway.motion import Obstacles, Rollout, SpeedProfile, hypotheses, roll_out
 from whyway.reason.caution import Caution
-from whyway.reason.facts import Facts, Halt
+from whyway.reason.facts import OUTLOOK_S, Facts, Halt
 from whyway.reason.features.margins import Margins
 from whyway.reason.halts import Halts
 from whyway.reason.lane_change import LaneChanges
@@ -99,6 +99,8 @@ class View:
     """By object: its hypotheses."""
     seen: Survey
     corridor: Corridor
+    prospect_m: float
+    """How far a free ego gets, as the rules compare ways: to the end of the roll, and on at the speed it has there."""
     caps: dict[int, float]
     """By object: speed not to exceed because somebody may hide behind it."""
     visible_mps: float
@@ -172,6 +174,7 @@ class Viewer:
             modes={o.id: hypotheses(o) for o in objects},
             seen=seen,
             corridor=look(keep, ego, scene.objects, config.vehicle, config.driving, ROLL_S, seen),
+            prospect_m=prospect_m(free),
             caps=_least(caps),
             visible_mps=min((v for v, k in caps if k[0] == CauseKind.VISIBILITY), default=math.inf),
         )
@@ -210,6 +213,11 @@ class Viewer:
             )  # fmt: skip
         end = halts.get((CauseKind.ROUTE, 0))
         return tuple(found.values()), end.ahead_m if end else math.inf
+
+
+def prospect_m(roll: Rollout) -> float:
+    """How far a roll gets, and then on for `OUTLOOK_S`."""
+    return float(roll.ahead_m[-1] + OUTLOOK_S * roll.v_mps[-1])
 
 
 def _least(caps: list[tuple[float, Key]]) -> dict[int, float]:
