@@ -9,14 +9,18 @@ from made_traces import LANE, citation, plan, scene, trace, tracked
 
 from whyway.trace.integrity import complete, objection
 from whyway.trace.news import AGAIN_NS, News
-from whyway.types import Agreement, Fault, Longitudinal
+from whyway.types import Agreement, Direction, Fault, Lateral, Longitudinal
 
 CYCLE = 100_000_000
 
 
-def whole(said=Longitudinal.KEEP_DISTANCE, a=0.0, shift_m=0.0, cites=(), objects=()):
-    """A trace with the action of a plan."""
-    return complete(trace(said, cites=cites), scene(*objects), plan(a=a, shift_m=shift_m), LANE)
+def whole(
+    said=Longitudinal.KEEP_DISTANCE, a=0.0, shift_m=0.0, cites=(), objects=(), lateral=Lateral.KEEP_LANE
+):  # fmt: skip
+    """A trace with the action of a plan; what is to a side is to the left."""
+    side = Direction.NONE if lateral == Lateral.KEEP_LANE else Direction.LEFT
+    draft = trace(said, lateral, side, cites=cites)
+    return complete(draft, scene(*objects), plan(a=a, shift_m=shift_m), LANE)
 
 
 def test_nothing_speaks_against_doing_what_is_said():
@@ -33,6 +37,10 @@ def test_nothing_speaks_against_doing_what_is_said():
             "says RESUME_SPEED and would GENTLE_DECELERATION",
         ),
         (whole(shift_m=3.5), "says KEEP_LANE and would LEFT_LANE_CHANGE"),
+        (
+            whole(lateral=Lateral.NUDGE, shift_m=-0.8),
+            "says NUDGE LEFT and would SLIGHTLY_SHIFT_RIGHT",
+        ),
         (whole(cites=[citation()]), "cites what is not there"),
     ],
 )

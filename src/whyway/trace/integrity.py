@@ -221,14 +221,15 @@ def objection(trace: Trace) -> str:
     merely does not show yet what was decided (`UNSUPPORTED`) is driven.
     """
     said, done, integrity = trace.planning, trace.action, trace.integrity
+    side = "" if said.direction == Direction.NONE else f" {said.direction.name}"
     axes = (
-        (integrity.longitudinal, said.longitudinal, done.meta_longitudinal),
-        (integrity.lateral, said.lateral, done.meta_lateral),
-        (integrity.lane, said.lateral, done.meta_lane),
+        (integrity.longitudinal, said.longitudinal.name, done.meta_longitudinal),
+        (integrity.lateral, said.lateral.name + side, done.meta_lateral),
+        (integrity.lane, said.lateral.name + side, done.meta_lane),
     )
     for agrees, decision, action in axes:
         if agrees == Agreement.CONTRADICTORY:
-            return f"says {decision.name} and would {action.name}"
+            return f"says {decision} and would {action.name}"
     if not integrity.grounding_ok:
         return "cites what is not there"
     return "" if integrity.grammar_ok else "breaks the grammar"
