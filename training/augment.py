@@ -69,17 +69,21 @@ class Keyframes:
 def augmented(table: Table, how: Augment, rng: np.random.Generator) -> Keyframes:
     """A batch of keyframes, changed."""
     order, count = _who_stays(table, how, rng)
-    features = {kind: x.astype(np.float32) for kind, x in table.features.items()}
-    features["object"] = np.take_along_axis(features["object"], order[:, :, None], axis=1)
-    there = np.arange(MAX_OBJECTS) < count[:, None]
-    features["object"] *= there[:, :, None]
     valid = table.valid.copy()
-    valid[:, _OBJECTS] = there
-    if how.noise > 0.0:
-        for x in features.values():
-            _blur(x, how.noise, rng)
+    valid[:, _OBJECTS] = np.arange(MAX_OBJECTS) < count[:, None]
+    b, k = np.nonzero(valid[:, _OBJECTS])
+    features = {
+        kind: x.astype(np.float32) for kind, x in table.features.items() if kind != "object"
+    }
+    # most object rows are not in use, and are left alone
+    objects = table.features["object"][b, order[b, k]].astype(np.float32)
+    for x in (*features.values(), objects) if how.noise > 0.0 else ():
+        _blur(x, how.noise, rng)
+    features["object"] = np.zeros(table.features["object"].shape, dtype=np.float32)
+    features["object"][b, k] = objects
     if how.forget > 0.0:
-        features["ego"][np.ix_(np.flatnonzero(rng.random(len(table)) < how.forget), [0], _SAID)] = 0.0  # fmt: skip
+        forgets = np.flatnonzero(rng.random(len(table)) < how.forget)
+        features["ego"][np.ix_(forgets, [0], _SAID)] = 0.0
     return Keyframes(features, valid, *_renumbered(table, order, count), order)
 
 

@@ -46,10 +46,10 @@ def test_a_split_does_not_depend_on_where_files_lie(seed, name):
     assert split_of(f"family:/mine/{name}.yaml", seed) == split_of(f"family:{name}.yaml", seed)
 
 
-def test_about_one_drive_in_twenty_is_kept_to_check_with():
+def test_about_one_drive_in_twelve_is_kept_to_check_with():
     worlds = ("town", "family:cut_in", "family:jaywalker", "family:cut_in@town")
     found = [split_of(world, seed) for world in worlds for seed in range(1000, 2000)]
-    assert 0.04 < found.count(VAL) / len(found) < 0.06
+    assert 0.07 < found.count(VAL) / len(found) < 0.09
     seeds = [{s for s in range(1000, 2000) if split_of(w, s) == VAL} for w in worlds]
     assert all(a != b for i, a in enumerate(seeds) for b in seeds[:i]), "worlds differ in theirs"
     assert split_of("town", 1000) == TRAIN, "as it was when this was written"

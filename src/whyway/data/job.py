@@ -60,7 +60,7 @@ class DataJob:
         return make_shard(self)
 
 
-def make_job(item: Item, recipe: Recipe, config: Config, out: Path) -> DataJob:
+def make_job(item: Item, recipe: Recipe, config: Config, out: Path, model: str = "") -> DataJob:
     """The job of an item; its key tells the world's files, seed, length, configuration, recipe and versions.
 
     Args:
@@ -68,10 +68,11 @@ def make_job(item: Item, recipe: Recipe, config: Config, out: Path) -> DataJob:
       recipe: who drives, and what is kept.
       config: of the driver, with the item's dials.
       out: folder of the data set.
+      model: SHA-256 of the weights of a driver that has any.
     """
     parts = (
         Path(item.world).name, content_of(item.world), str(item.seed), str(item.duration_s), config_hash(config),
-        json.dumps(dataclasses.asdict(recipe)), json.dumps(Versions.ours().to_json()),
+        json.dumps(dataclasses.asdict(recipe)), json.dumps(Versions.ours().to_json()), model,
     )  # fmt: skip
     return DataJob(item, recipe, config, out, short_hash("|".join(parts)))
 
@@ -154,7 +155,8 @@ def gist(ride: Ride, seen: Seen) -> Gist:
     path = ego_path(ride.road, seen.scene.ego)
     done = None if path is None or len(w.t_s) < 2 else meta_actions(w, path)
     causes = frozenset((c.kind, c.id) for c in p.causes)
-    return Gist(p.decision, causes, done, not seen.disagrees)
+    cited = len(seen.label.perception.critical_objects)
+    return Gist(p.decision, causes, done, cited, not seen.disagrees)
 
 
 def world_name(world: str) -> str:

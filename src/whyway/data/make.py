@@ -30,7 +30,7 @@ from whyway.data.manifest import CARD, MANIFEST
 from whyway.data.recipe import EXPERT, SPLITS, DataError, Recipe, read_seeds
 from whyway.data.schema import Versions
 from whyway.data.shard import TABLES
-from whyway.driver import driver_config
+from whyway.driver import driver_config, driver_kind
 from whyway.evaluate.suites.drives_of import Item, drives_of, find_suite
 from whyway.evaluate.suites.pools import Outcome, Pool, processes
 from whyway.evaluate.suites.schema import Row, Suite
@@ -104,6 +104,7 @@ def jobs_of(order: Order) -> tuple[DataJob, ...]:
       DataError: two drives of one name, or none.
     """
     found: dict[str, DataJob] = {}
+    model = _model_sha256(order)
     for item in (i for world in order.worlds for i in _items(world, order.seeds)):
         config = order.config
         for dials in item.dials:
@@ -111,10 +112,21 @@ def jobs_of(order: Order) -> tuple[DataJob, ...]:
         config = driver_config(order.recipe.driver, override_texts(config, order.overrides))
         if item.name in found:
             raise DataError(f"--worlds: two drives are called {item.name!r}; name each world once")
-        found[item.name] = make_job(item, order.recipe, config, order.out)
+        found[item.name] = make_job(item, order.recipe, config, order.out, model)
     if not found:
         raise DataError("--worlds: names nothing to drive; give town, families or a folder of scenes")  # fmt: skip
     return tuple(found.values())
+
+
+def _model_sha256(order: Order) -> str:
+    """Of the weights that drive; empty for a driver without any."""
+    driver = order.recipe.driver
+    if not driver_kind(driver).learnt:
+        return ""
+    from whyway.reason.checkpoint import load_model
+
+    config = driver_config(driver, override_texts(order.config, order.overrides))
+    return load_model(config.reason.model).weights_sha256
 
 
 def _items(world: str, seeds: tuple[int, ...]) -> tuple[Item, ...]:

@@ -13,7 +13,7 @@ EVALUATION_SEEDS = range(1, 101)
 """Drivers are judged with these: what they have been trained on must not be among them."""
 TRAIN, VAL = "train", "val"
 SPLITS = (TRAIN, VAL)
-VAL_PERCENT = 5
+VAL_PERCENT = 8
 EXPERT = "rules"
 """Who labels."""
 

@@ -13,12 +13,11 @@ import numpy as np
 from whyway.config import Config
 from whyway.control import Control
 from whyway.data.recipe import EXPERT, Recipe
-from whyway.driver import make_planner, make_reasoner
+from whyway.driver import load_mind, make_planning, make_reasoner
 from whyway.geometry import boxes_overlap
 from whyway.maps.manoeuvre import Place, place_of
 from whyway.maps.road import Road
 from whyway.perception import Perception
-from whyway.plan import planner_view
 from whyway.reason import RuleReasoner
 from whyway.reason.memory import SceneMemory
 from whyway.trace.tokens import quantised
@@ -51,10 +50,11 @@ class Seen:
     memory: SceneMemory
     """... and when the decision was taken: what the reasoner's features are made of."""
     said: Trace
-    """By who drove; the plan follows it."""
+    """By who drove."""
     label: Trace
     """What the expert says to the scene with this memory; `said` itself where the expert drives."""
     plan: Plan
+    """What was driven: what was said, unless that contradicted itself."""
     disturbed: bool
     """Whether the ego was pushed a moment ago."""
 
@@ -82,9 +82,12 @@ class Ride:
         self.world, self.config = world, config
         self.road = Road(world.lane_map, world.route)
         self.expert = RuleReasoner(config, self.road)
-        self._actor = None if recipe.driver == EXPERT else make_reasoner(recipe.driver, config, self.road)  # fmt: skip
+        mind = load_mind(recipe.driver, config)
+        alone = recipe.driver == EXPERT
+        self._actor = None if alone else make_reasoner(recipe.driver, config, self.road, mind)
         self._perception = Perception(config, self.road)
-        self._planner = make_planner(recipe.driver, config, self.road)
+        self._planning = make_planning(recipe.driver, config, self.road, mind)
+        self._expert_planning = make_planning(EXPERT, config, self.road)
         self._control = Control(config, self.road)
         self._taken_over = Stretches(recipe.mix, STRETCH_S, rng)
         self._pushes = Stretches(recipe.disturb, PUSH_S, rng)
@@ -100,7 +103,9 @@ class Ride:
             place = place_of(self.road, scene.ego)
             label = self.labelled(scene, memory)
             said = self._said(scene, label)
-            plan = self._planner.step(planner_view(scene, said))
+            planning = self._expert_planning if said is label else self._planning
+            decided = planning.decide(scene, said)
+            plan = decided.given(decided.plan)
             command, _ = self._control.step(observation, scene, plan)
             if self._pushes.step():
                 command = self._pushed(command, scene)
