@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_models import FEATURES, PARITY, lesson, made_model, made_scene
 
 from whyway.reason.backends import Backend, make_backend
-from whyway.reason.engine import Budget, Decoded, Engine
+from whyway.reason.engine import LARGEST_PASS, Budget, Decoded, Engine
 from whyway.reason.masks import CACHE_ROWS
 from whyway.reason.pace import FADES, KEPT, Pace
 from whyway.reason.spec import SceneTokens
@@ -152,6 +152,15 @@ def test_backends_of_fixed_sizes_give_the_same_traces(sizes):
             engine(fixed).decode([scene], plain=True)[0], ENGINE.decode([scene], plain=True)[0]
         )
     assert set(fixed.passes) <= set(sizes)
+
+
+def test_no_pass_is_larger_than_the_largest_and_one_is_as_large():
+    backend = Around(make_backend("numpy", MODEL))
+    rng = np.random.default_rng(0)
+    for seed in range(8):
+        drawn = np.random.default_rng(seed)
+        engine(backend).decode([made_scene(rng, 32)], temperature=9.0, rngs=[drawn])
+    assert max(backend.passes) == LARGEST_PASS  # eight objects are cited of 32 at random
 
 
 # ----------------------------------------------------------------------------------------------------------- parity

@@ -18,13 +18,16 @@ from whyway.reason.backends import Backend, Bools, Ints
 from whyway.reason.masks import CACHE_ROWS, HIDDEN, prefix_blocks, step_mask
 from whyway.reason.pace import Pace
 from whyway.reason.spec import PREFIX_ROWS, Float32s, SceneTokens
-from whyway.trace.grammar import Grammar, Position, Positions
+from whyway.trace.grammar import PREDICTED, SEEN, Grammar, Position, Positions
 from whyway.trace.sequence import MASK, TokenSequence
-from whyway.trace.slots import Block
+from whyway.trace.slots import MAX_CITED, Block
 from whyway.trace.vocabulary import SILENT, allowed_mask
 
 Clock = Callable[[], float]
 """Seconds of any monotonic clock."""
+
+LARGEST_PASS = len(SEEN) + MAX_CITED + MAX_CITED * len(PREDICTED)
+"""No pass has more positions: the values of what is perceived, and the questions about the objects cited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Engine:
     """
 
     def __init__(self, backend: Backend, clock: Clock) -> None:
+        sizes = backend.step_sizes
+        assert not sizes or sizes[-1] >= LARGEST_PASS, f"passes have up to {LARGEST_PASS} positions"
         self._backend, self._clock = backend, clock
         self._pace = Pace()
 
@@ -126,10 +131,7 @@ class Engine:
     def _size(self, positions: int) -> int:
         """The size of a pass of at least so many positions that the backend can do."""
         sizes = self._backend.step_sizes
-        if not sizes:
-            return positions
-        assert sizes[-1] >= positions, f"a pass of {positions}, the backend does {sizes}"
-        return next(s for s in sizes if s >= positions)
+        return next(s for s in sizes if s >= positions) if sizes else positions
 
 
 @dataclass(slots=True)

@@ -58,7 +58,9 @@ class Backend(Protocol):
 
     @property
     def step_sizes(self) -> tuple[int, ...]:
-        """The numbers of positions S that `step` takes, rising; empty: any. The engine fills passes up to one of them."""
+        """The numbers of positions S that `step` takes, rising; empty: any. The engine fills passes up to one of them, so
+        the last must be at least `engine.LARGEST_PASS`.
+        """
         ...
 
     def prefill(self, batch: Sequence[SceneTokens]) -> None:
