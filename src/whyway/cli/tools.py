@@ -74,7 +74,7 @@ class Bench:
     worlds: int = 1024
     """sim: how many worlds at once."""
     agents: int | None = None
-    """Road users per world; 30 for decide, 32 for sim, 64 for metrics."""
+    """Road users per world; 30 for decide, 32 for sim, 64 for metrics; for reason at least 10 in a scene."""
     scenes: int = 50
     """metrics: how many drives of 8 s; reason: how many scenes."""
     backend: tuple[Literal["numpy", "compiled", "torch", "torch-compiled"], ...] = ()
@@ -149,7 +149,8 @@ class Bench:
         from whyway.reason.checkpoint import load_model
 
         model = load_model(self.model) if self.depth is None else RandomModel.of(self.depth)
-        golden = scenes_of_drives(load(None, overrides), self.scenes)
+        agents = 10 if self.agents is None else self.agents
+        golden = scenes_of_drives(load(None, overrides), self.scenes, least_objects=agents)
         return bench_reason(model, golden, progress=progress)
 
 
