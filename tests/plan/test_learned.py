@@ -27,6 +27,7 @@ from whyway.maps.road import Road
 from whyway.plan import PlannerView, WaypointPlanner, planner_view
 from whyway.plan.course import course_of, sample_times
 from whyway.plan.guard import CREEP_MPS, SHORT_M, guarded
+from whyway.plan.knots import at_knots
 from whyway.plan.learned import LearnedPlanner
 from whyway.reason import RuleReasoner
 from whyway.types import (
@@ -307,6 +308,13 @@ def test_planning_remembers_nothing_and_is_the_same_every_time():
     assert same(planner.step(view), first)
     planner.reset()
     assert same(planner.step(view), first)
+
+
+def test_a_plan_can_be_had_every_half_second():
+    w = planned(decided(ego()))
+    coarse = at_knots(w)
+    assert coarse.t_s == pytest.approx(0.5 * np.arange(17))
+    assert np.array_equal(coarse.x_m, w.x_m[::5]) and np.array_equal(coarse.v_mps, w.v_mps[::5])
 
 
 def test_another_horizon_is_refused_in_one_line():

@@ -135,7 +135,7 @@ def test_it_learns_and_the_same_seed_learns_the_same():
         steps = [step for step, _ in train(head, lessons(256), OPTIONS)]
         assert steps[-1] == OPTIONS.steps
         found.append(head)
-        assert errors(head, lessons(256))["speed_3s"] < 0.3 * before
+        assert errors(head, lessons(256))["speed_3s"] < 0.6 * before
     a, b = (h.weights() for h in found)
     assert all(np.array_equal(a[name], b[name]) for name in a)
 

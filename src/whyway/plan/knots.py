@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from whyway.types import CYCLE_S, Floats
+from whyway.types import CYCLE_S, Floats, Waypoints
 
 KNOTS = 16
 """So many values are planned ..."""
@@ -39,3 +41,9 @@ def smooth(values: Floats, slope: float) -> Floats:
     if values.min() >= 0.0:
         curve = np.maximum(curve, 0.0)
     return curve
+
+
+def at_knots(waypoints: Waypoints) -> Waypoints:
+    """The waypoints at 0 and the knots alone: a plan as benchmarks that sample it every half second take it."""
+    columns = (getattr(waypoints, f.name)[::PER_KNOT] for f in dataclasses.fields(Waypoints))
+    return Waypoints(*columns)
