@@ -7,7 +7,7 @@ In this order: the model's whole trace; its last one, carried forward (`carry.py
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,12 @@ from whyway.maps.road import Road
 from whyway.reason.backends import Backend, make_backend
 from whyway.reason.carry import carried
 from whyway.reason.checkpoint import Model, ModelError, load_model
-from whyway.reason.engine import Budget, Engine
+from whyway.reason.engine import Budget, Decoded, Engine
 from whyway.reason.memory import SceneMemory
 from whyway.reason.pace import KEPT
 from whyway.reason.rules import RuleReasoner
 from whyway.reason.scene_tokens import SceneEncoder
+from whyway.reason.spec import SceneTokens
 from whyway.reason.stand_in import RULES, answer_of, fallback
 from whyway.trace.grammar import Grammar
 from whyway.trace.integrity import scene_hash
@@ -151,13 +152,56 @@ class MicrogptReasoner:
         (decoded,) = self._engine.decode(
             [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
         )
+        late = decoded.sequence is None and decoded.why.endswith(" ms")  # of what was left of it
+        if late:
+            return None, f"{LATE} {self._budget_ms:g} ms"
+        return self._read(decoded, tokens, scene)
+
+    def _read(
+        self, decoded: Decoded, tokens: SceneTokens, scene: Scene
+    ) -> tuple[Trace | None, str]:
+        """What was decoded as a trace; or None, and why it is none."""
         if decoded.sequence is None:
-            late = decoded.why.endswith(" ms")  # of what was left of the budget
-            return None, f"{LATE} {self._budget_ms:g} ms" if late else decoded.why
+            return None, decoded.why
         fault = Grammar(tokens.slots).fault(decoded.sequence)
         if fault:
             return None, f"no valid trace: {fault}"
         return decode(decoded.sequence, tokens.slots, scene, self._integrity(scene)), ""
+
+    def decide(
+        self, scenes: Sequence[Scene], temperature: float = 0.0,
+        rngs: Sequence[np.random.Generator] | None = None,
+    ) -> list[Trace | None]:  # fmt: skip
+        """What the model would say to each of some scenes if that one came next: all at once, without a budget. Nothing is remembered.
+
+        Args:
+          scenes: none, one or many.
+          temperature: see `Engine.decode`.
+          rngs: one for each scene, to draw with.
+
+        Returns:
+          One for each scene; None where it has nothing whole to say, or the scene is off the map.
+        """
+        found: list[Trace | None] = [None] * len(scenes)
+        places = [place_of(self._road, scene.ego) for scene in scenes]
+        asked = {
+            i: self._encoder.tokens_at(scene, self._memory.after(scene, place), place)
+            for i, (scene, place) in enumerate(zip(scenes, places, strict=True))
+            if place is not None
+        }
+        if self._engine is None or not asked:
+            return found
+        own = None if rngs is None else [rngs[i] for i in asked]
+        answers = self._engine.decode(list(asked.values()), temperature=temperature, rngs=own)
+        for (i, tokens), decoded in zip(asked.items(), answers, strict=True):
+            found[i], _ = self._read(decoded, tokens, scenes[i])
+        return found
+
+    def tell(self, scene: Scene, said: Trace) -> None:
+        """Go on as after a step in which it said this: so the past of a drive is rebuilt from its log."""
+        place = place_of(self._road, scene.ego)
+        if place is not None:
+            self._memory = self._memory.after(scene, place).told(said.planning, place)
 
     def _said_otherwise(
         self, scene: Scene, before: SceneMemory, memory: SceneMemory, why: str

@@ -1,78 +1,66 @@
-"""How many of the true causes are named: the rule expert decides again in the logged scenes, and its causes are looked for in the trace.
+"""How many of the true causes are named: the rule expert decides in the logged scenes, and its causes are looked for in the trace.
 
 An omission counts: a trace that names one of two causes covers half of them. The expert's causes are exact by construction (`reason/`),
-so no judge is needed. Causes are the same if kind and id are.
+so no judge is needed. Causes are the same if kind and id are. The expert stands in the driver's place: it remembers what the driver said,
+so it speaks of the lane change that is under way, not of one that it would have begun.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from whyway.config import Config, override
+from whyway.config import Config
+from whyway.evaluate.traces.rerun import logged_config
 from whyway.log import Log
 from whyway.maps.road import Road
-from whyway.reason import RuleReasoner
-from whyway.types import Plan, Scene, Trace
+from whyway.reason.stand_in import RuleStandIn
+from whyway.types import Cause, CauseKind, PlanningTrace, Scene, Trace
 
 EVERY = 5
-"""The expert decides again in every fifth cycle: twice a second, its memory of who stands and waits goes on in between."""
+"""The expert decides in every fifth cycle: twice a second, its memory of who stands and waits goes on in between."""
+
+Key = tuple[CauseKind, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Again:
-    """One cycle of a log, and what the expert says to its scene; `before` is the expert as it was just then."""
+class Expert:
+    """The rule expert in the place of a log's driver."""
 
-    scene: Scene
-    trace: Trace
-    plan: Plan | None
-    before: RuleReasoner
-    expert: Trace
+    def __init__(self, config: Config, road: Road) -> None:
+        self._stand_in = RuleStandIn(config, road)
 
+    def decide(self, scene: Scene) -> Trace:
+        """What it says to the scene that comes next."""
+        return self._stand_in.answer(scene, "asked what is true")
 
-def logged_config(log: Log) -> Config:
-    """The configuration a log was driven with; the default where it says nothing.
-
-    Raises:
-      ConfigError: it was driven by a version with other dials.
-    """
-    return override(Config(), log.info.get("config", {}), f"{log.path}: config")
+    def go_on(self, scene: Scene, logged: Trace) -> None:
+        """The next scene has been decided, as the log has it."""
+        self._stand_in.heard(scene, logged)
 
 
-def decided_again(log: Log, road: Road, every: int = EVERY) -> Iterator[Again]:
-    """The expert's decisions in the logged scenes, in order.
+def key(cause: Cause) -> Key:
+    """What tells one cause from another."""
+    return cause.kind, cause.id
 
-    Args:
-      log: with scenes and traces.
-      road: its map and route.
-      every: how many cycles to go on by; only with 1 does the expert remember all that the driver did.
 
-    Raises:
-      ConfigError: see `logged_config`.
-    """
-    reasoner = RuleReasoner(logged_config(log), road)
-    traces = {t.stamp_ns: t for t in log.of(Trace)}
-    plans = {p.stamp_ns: p for p in log.of(Plan)}
-    for scene in log.of(Scene)[::every]:
-        before = copy.copy(reasoner)
-        expert = reasoner.step(scene)
-        trace = traces.get(scene.stamp_ns)
-        if trace is not None:
-            yield Again(scene, trace, plans.get(scene.stamp_ns), before, expert)
+def covered(said: PlanningTrace, expert: PlanningTrace) -> tuple[int, int]:
+    """How many of the expert's causes are named, and how many there are."""
+    true = set(map(key, expert.causes))
+    return len(true & set(map(key, said.causes))), len(true)
 
 
 def coverage(log: Log, road: Road, every: int = EVERY) -> float | None:
     """Share of the expert's causes that the log's traces cite; None without scenes or traces.
 
     Raises:
-      ConfigError: see `logged_config`.
+      ConfigError: the log was driven by a version with other dials.
     """
-    found = 0
-    total = 0
-    for again in decided_again(log, road, every):
-        cited = {(c.kind, c.id) for c in again.trace.planning.causes}
-        true = {(c.kind, c.id) for c in again.expert.planning.causes}
-        found += len(true & cited)
-        total += len(true)
+    expert = Expert(logged_config(log), road)
+    traces = {t.stamp_ns: t for t in log.of(Trace)}
+    found = total = 0
+    for k, scene in enumerate(log.of(Scene)):
+        trace = traces.get(scene.stamp_ns)
+        if trace is None:
+            continue
+        if k % every == 0:
+            named, true = covered(trace.planning, expert.decide(scene).planning)
+            found, total = found + named, total + true
+        expert.go_on(scene, trace)
     return found / total if total else None

@@ -15,21 +15,21 @@ Run on request: it decides hundreds of times.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from whyway.driver import driver_config, make_planner
+import numpy as np
+
 from whyway.evaluate.black_box.explain import ExplainError
 from whyway.evaluate.plain import plain
-from whyway.evaluate.traces.coverage import Again, decided_again, logged_config
-from whyway.evaluate.traces.trace_score import EXPERT
+from whyway.evaluate.traces.coverage import EVERY, Expert, covered
+from whyway.evaluate.traces.rerun import Here, again, logged_config, logged_driver, own_words
 from whyway.log import Log
 from whyway.maps.manoeuvre import ego_path, place_of
-from whyway.maps.road import Road
+from whyway.maps.road import LanePath, Road
 from whyway.plan import Planner, planner_view
 from whyway.trace.integrity import lane_agreement
 from whyway.trace.meta_actions import WINDOW_S, lane_action
@@ -50,8 +50,6 @@ from whyway.types import (
     same,
 )
 
-EVERY = 5
-"""Every fifth cycle is tested: twice a second."""
 _MOVING_MPS = 3.0
 """Slower, an edit would have nothing to move."""
 _COMFORT_MPS2 = 1.5
@@ -121,13 +119,11 @@ class Interventions:
 
 
 def intervene(log: Log, every: int = EVERY) -> Interventions:
-    """Run every test on a log.
-
-    The tests in the scene need the reasoner again: they are made for logs of the rule expert, where it reproduces its logged words.
+    """Run every test on a log; the tests in the scene where the reasoner, asked again, says its logged words again.
 
     Raises:
       ExplainError: the log has no map and route, or no traces.
-      InputError: no such driver, or a configuration of another version.
+      InputError: no such driver, another model than the one that drove, or a configuration of another version.
     """
     maps, routes = log.of(LaneMap), log.of(Route)
     if not maps or not routes or not log.of(Trace):
@@ -135,31 +131,31 @@ def intervene(log: Log, every: int = EVERY) -> Interventions:
             f"{log.path}: needs map, route and traces to run reasoner and planner again"
         )
     road = Road(maps[-1], routes[-1])
-    driver = str(log.info.get("driver"))
-    planner = make_planner(driver, driver_config(driver, logged_config(log)), road)
+    rerun, planner = logged_driver(log, road)
+    expert = Expert(logged_config(log), road)
     found: dict[str, list[bool]] = {what: [] for what in TESTS}
-    for k, cycle in enumerate(decided_again(log, road, every=1)):
+    for k, here in enumerate(again(log, rerun)):
         if k % every == 0:
-            for what, hit in _outcomes(cycle, planner, road, driver == EXPERT):
+            for what, hit in _outcomes(here, expert, planner, road):
                 found[what].append(hit)
+        expert.go_on(here.scene, here.trace)
     return Interventions(tuple(Row(what, sum(hits), len(hits)) for what, hits in found.items()))
 
 
-def _outcomes(cycle: Again, planner: Planner, road: Road, expert: bool) -> Outcomes:
-    named = {(c.kind, c.id) for c in cycle.trace.planning.causes}
-    for cause in cycle.expert.planning.causes:
-        yield COVERED, (cause.kind, cause.id) in named
-    if expert:
-        again = same(cycle.expert.planning, cycle.trace.planning)
-        yield REPRODUCED, again
-        if again:
+def _outcomes(here: Here, expert: Expert, planner: Planner, road: Road) -> Outcomes:
+    named, true = covered(here.trace.planning, expert.decide(here.scene).planning)
+    yield from ((COVERED, k < named) for k in range(true))
 
-            def decide(scene: Scene) -> Trace:
-                return copy.copy(cycle.before).step(scene)
+    def decide(scene: Scene) -> Trace:
+        return here.rerun.decide([scene])[0]
 
-            yield from counterfactuals(cycle.scene, cycle.trace, decide)
-            yield from removals(cycle.scene, cycle.trace, decide, planner)
-    yield from edits(cycle.scene, cycle.trace, planner, road)
+    if own_words(here.trace):
+        reproduced = same(decide(here.scene).planning, here.trace.planning)
+        yield REPRODUCED, reproduced
+        if reproduced:
+            yield from counterfactuals(here.scene, here.trace, decide)
+            yield from removals(here.scene, here.trace, decide, planner)
+    yield from edits(here.scene, here.trace, planner, road)
 
 
 # --------------------------------------------------------------------------------------------------- in the scene
@@ -188,28 +184,35 @@ def declared(cause: Cause) -> Decision:
     )  # fmt: skip
 
 
+def taken_away(scene: Scene, trace: Trace) -> list[tuple[Cause, Scene]]:
+    """Each cited cause that a scene can do without, and the scene without it."""
+    rests = ((c, without_cause(scene, c.kind, c.id)) for c in trace.planning.causes)
+    return [(cause, rest) for cause, rest in rests if rest is not None]
+
+
+def uncited(scene: Scene, trace: Trace) -> list[Scene]:
+    """The scene without each object that is not cited."""
+    cited = {c.id for c in trace.perception.critical_objects}
+    return [without(scene, o.id) for o in scene.objects if o.id not in cited]
+
+
 def counterfactuals(scene: Scene, trace: Trace, decide: Callable[[Scene], Trace]) -> Outcomes:
     """Take each cited cause away that a scene can do without: is what was declared decided?"""
-    for cause in trace.planning.causes:
-        rest = without_cause(scene, cause.kind, cause.id)
-        if rest is not None:
-            yield DECLARED, decide(rest).planning.decision == declared(cause)
+    for cause, rest in taken_away(scene, trace):
+        yield DECLARED, decide(rest).planning.decision == declared(cause)
 
 
 def removals(
     scene: Scene, trace: Trace, decide: Callable[[Scene], Trace], planner: Planner
 ) -> Outcomes:
     """Take each object away that is not cited: are decision and plan the same?"""
-    cited = {c.id for c in trace.perception.critical_objects}
     plan = planner.step(planner_view(scene, trace))
-    for o in scene.objects:
-        if o.id not in cited:
-            rest = without(scene, o.id)
-            other = decide(rest)
-            unmoved = other.planning.decision == trace.planning.decision and same(
-                planner.step(planner_view(rest, other)), plan, ignore_volatile=True
-            )
-            yield UNCITED, unmoved
+    for rest in uncited(scene, trace):
+        other = decide(rest)
+        unmoved = other.planning.decision == trace.planning.decision and same(
+            planner.step(planner_view(rest, other)), plan, ignore_volatile=True
+        )
+        yield UNCITED, unmoved
 
 
 # --------------------------------------------------------------------------------------------------- in the trace
@@ -217,6 +220,13 @@ def removals(
 
 def edits(scene: Scene, trace: Trace, planner: Planner, road: Road) -> Outcomes:
     """Say something else of the same scene: does the plan follow the words?"""
+    return ((what, hit) for what, hit, _ in sized_edits(scene, trace, planner, road))
+
+
+def sized_edits(
+    scene: Scene, trace: Trace, planner: Planner, road: Road
+) -> Iterator[tuple[str, bool, float]]:
+    """The same, and by how much [m] the plan is changed within the words' window, in the direction that is said."""
     place, path = place_of(road, scene.ego), ego_path(road, scene.ego)
     if place is None or path is None:
         return
@@ -225,18 +235,20 @@ def edits(scene: Scene, trace: Trace, planner: Planner, road: Road) -> Outcomes:
         return planner.step(planner_view(scene, dataclasses.replace(trace, planning=said)))
 
     p, v = trace.planning, scene.ego.v_mps
-    base = _travelled_m(plan(p))
+    base = travelled_m(plan(p))
     if v > _MOVING_MPS:
         if p.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
             stop_m = v * v / (2 * _COMFORT_MPS2) + 1.0
             stop = dataclasses.replace(p, longitudinal=Longitudinal.STOP, stop_distance_m=stop_m)
-            yield SAY_STOP, _travelled_m(plan(stop)) < base - _FARTHER_M
+            less = base - travelled_m(plan(stop))
+            yield SAY_STOP, less > _FARTHER_M, less
         target = _SLOWER * v
         slower = dataclasses.replace(
             p, longitudinal=Longitudinal.ADAPT_SPEED, target_speed_mps=target
         )
-        if _travelled_m(plan(p), end=True) > target + 1.0:  # else it slows down anyhow
-            yield SAY_SLOWER, _travelled_m(plan(slower)) < base - _FARTHER_M
+        if _speed_mps(plan(p)) > target + 1.0:  # else it slows down anyhow
+            less = base - travelled_m(plan(slower))
+            yield SAY_SLOWER, less > _FARTHER_M, less
         sides = zip((Direction.LEFT, Direction.RIGHT), road.neighbours(place.lane_id), strict=True)
         for side, lane in sides if p.lateral == Lateral.KEEP_LANE else ():
             if lane:
@@ -246,7 +258,9 @@ def edits(scene: Scene, trace: Trace, planner: Planner, road: Road) -> Outcomes:
                 w = plan(said).waypoints
                 done = lane_action(w.x_m[[0, -1]], w.y_m[[0, -1]], path)
                 agrees = lane_agreement(Lateral.LANE_CHANGE, side, done) == Agreement.OK
-                yield SAY_LEFT if side == Direction.LEFT else SAY_RIGHT, agrees
+                left = _left_m(plan(said), path) - _left_m(plan(p), path)
+                leftward = side == Direction.LEFT
+                yield SAY_LEFT if leftward else SAY_RIGHT, agrees, left if leftward else -left
     objects = [c for c in p.causes if c.kind == CauseKind.OBJECT]
     halts = p.longitudinal in (Longitudinal.STOP, Longitudinal.YIELD)
     if halts and not objects and math.isfinite(p.stop_distance_m):
@@ -257,23 +271,36 @@ def edits(scene: Scene, trace: Trace, planner: Planner, road: Road) -> Outcomes:
             stop_distance_m=math.inf,
             target_speed_mps=limit,
         )
-        yield SAY_GO, _travelled_m(plan(go)) > base + _FARTHER_M
+        more = travelled_m(plan(go)) - base
+        yield SAY_GO, more > _FARTHER_M, more
     if p.longitudinal == Longitudinal.KEEP_DISTANCE and objects:
-        yield UNSAID, _unsaid(trace, objects[0].id, plan) > base
+        more = _unsaid(trace, objects[0].id, plan) - base
+        yield UNSAID, more > 0.0, more
 
 
 def _unsaid(trace: Trace, object_id: int, plan: Callable[[PlanningTrace, Trace], Plan]) -> float:
     """How far the plan leads when an object is not cited."""
     rest = tuple(c for c in trace.perception.critical_objects if c.id != object_id)
     perception = dataclasses.replace(trace.perception, critical_objects=rest)
-    return _travelled_m(plan(trace.planning, dataclasses.replace(trace, perception=perception)))
+    return travelled_m(plan(trace.planning, dataclasses.replace(trace, perception=perception)))
 
 
-def _travelled_m(plan: Plan, *, end: bool = False) -> float:
-    """How far a plan leads within the words' window; or how fast it is at its end [m/s]."""
+def travelled_m(plan: Plan) -> float:
+    """How far a plan leads within the words' window."""
     w = plan.waypoints
     now = w.t_s <= WINDOW_S + 1e-6
-    if end:
-        return float(w.v_mps[now][-1])
     x, y = w.x_m[now], w.y_m[now]
     return sum(map(math.hypot, (x[1:] - x[:-1]).tolist(), (y[1:] - y[:-1]).tolist()))
+
+
+def _speed_mps(plan: Plan) -> float:
+    """How fast it is at the window's end."""
+    w = plan.waypoints
+    return float(w.v_mps[w.t_s <= WINDOW_S + 1e-6][-1])
+
+
+def _left_m(plan: Plan, path: LanePath) -> float:
+    """How far left of a lane path it leads within the window."""
+    w = plan.waypoints
+    last = int(np.flatnonzero(w.t_s <= WINDOW_S + 1e-6)[-1])
+    return float(path.center.project(w.x_m[last], w.y_m[last])[1])
