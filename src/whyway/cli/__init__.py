@@ -23,6 +23,7 @@ from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
 from whyway.cli.model import Model
 from whyway.cli.override import Override
+from whyway.cli.prepare import Prepare
 from whyway.cli.realism import Realism
 from whyway.cli.replay import Replay
 from whyway.cli.score import Score
@@ -41,6 +42,7 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Explain, tyro.conf.subcommand("explain")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Model, tyro.conf.subcommand("model")]
