@@ -218,8 +218,14 @@ def test_what_cannot_be_driven_and_what_crashes_is_told_and_only_a_crash_fails(s
     assert [(f["crashed"], f["why"]) for f in manifest["failed"]] == [
         (False, "InputError: the map has no place for it"), (True, f"DeadError: {DIED}"),
     ]  # fmt: skip
+
+    def one_of_two(jobs):
+        yield from zip(jobs, [InputError("no"), write_nothing(jobs[1])], strict=True)
+
+    assert make_data(order, one_of_two)[1]
+    (tmp_path / "out/shards/family-jaywalker-seed1000.parquet").unlink()
     _, fine = make_data(order, lambda jobs: zip(jobs, [InputError("no")] * 2, strict=True))
-    assert fine
+    assert not fine, "nothing was made"
 
 
 def test_an_interrupted_run_leaves_a_manifest_of_what_there_is(suite, tmp_path):
@@ -249,6 +255,8 @@ def test_worlds_are_named_as_everywhere_else(tmp_path, suite):
         names("town=7")
     with pytest.raises(DataError, match="two drives are called"):
         names("town", "town")
+    with pytest.raises(InputError, match="did you mean 'cut_in'"):
+        names("family:cut_im")
     with pytest.raises(InputError, match="no such suite"):
         names("nowhere")
     with pytest.raises(InputError, match="no driver"):

@@ -36,6 +36,7 @@ from whyway.evaluate.suites.pools import Outcome, Pool, processes
 from whyway.evaluate.suites.schema import Row, Suite
 from whyway.files import write_atomically
 from whyway.types import InputError
+from whyway.worlds.scenes.family_read import find_family
 
 WRITTEN_EVERY_S = 30.0
 
@@ -77,7 +78,8 @@ def make_data(
       console: where progress is shown.
 
     Returns:
-      The manifest, and whether no drive crashed. A world that cannot be (a map without a place for a family) is no crash.
+      The manifest, and whether there are drives and none crashed. A world that cannot be (a map without a place for a family) is no
+      crash.
 
     Raises:
       DataError: nothing to drive, or the folder holds another data set.
@@ -94,7 +96,8 @@ def make_data(
         _run(state, left, processes(pool) if isinstance(pool, int) else pool, console)
     finally:
         manifest = state.write()
-    return manifest, not any(entry["crashed"] for entry in manifest["failed"])
+    crashed = any(entry["crashed"] for entry in manifest["failed"])
+    return manifest, bool(manifest["shards"]) and not crashed
 
 
 def jobs_of(order: Order) -> tuple[DataJob, ...]:
@@ -136,6 +139,8 @@ def _items(world: str, seeds: tuple[int, ...]) -> tuple[Item, ...]:
         world, seeds = name, read_seeds(own)
     path = Path(world)
     if world == "town" or world.startswith("family:"):
+        if world != "town":
+            find_family(world.removeprefix("family:").partition("@")[0])  # a wrong name is told now
         suite, path = Suite(rows=(Row(world=(world,)),)), Path("suite")
     else:
         suite = find_suite(path)
