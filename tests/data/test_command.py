@@ -32,7 +32,7 @@ def test_made_in_a_process_of_its_own_and_shown(tmp_path, capsys):
         (["make", "--driver", "nobody"], "no driver 'nobody'"),
         (["make", "--removed", "2"], "a share is from 0 to 1"),
         (["make", "--jobs", "0"], "at least 1"),
-        (["make", "--safety.nothing=1"], "safety.nothing"),
+        (["make", "--safety.nothing=1"], "unknown key 'nothing'"),
         (["show"], "no such file; make a data set"),
     ],
 )
