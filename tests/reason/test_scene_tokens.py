@@ -141,7 +141,7 @@ def test_without_somebody_the_others_rows_stay_what_they_are(town_moments):
             for i in less.slots.object_ids:
                 seen += 1
                 assert np.array_equal(row_of(less, i), row_of(whole, i))
-            for kind in ("ego", "path", "side", "line"):
+            for kind in ("ego", "path", "line"):
                 assert np.array_equal(less.features[kind], whole.features[kind])
     assert seen > 20
 

@@ -1,7 +1,8 @@
 """Scene -> what microgpt reads: one row of features for the ego, its path, the lanes beside it, lines, and each road user. No clock.
 
-Everything is measured along the ego's own lane, so where in the world the road lies and which way it leads changes nothing. No row
-depends on another road user's: without somebody, the others' rows stay what they are, but for their slot.
+Everything is measured along the ego's own lane, so where in the world the road lies and which way it leads changes nothing. No road
+user's row depends on another one: without somebody, the others' rows stay what they are, but for their slot. Only the rows of the two
+sides say who is next in the lane there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from whyway.config import Config
 from whyway.maps.manoeuvre import Place
 from whyway.maps.road import Road
+from whyway.reason.features.beside import beside_columns, next_columns
 from whyway.reason.features.ego import EGO, SAID, ego_columns
 from whyway.reason.features.lines import LINE, line_columns
 from whyway.reason.features.objects import OBJECT, object_rows
@@ -28,7 +30,7 @@ __all__ = [
     "FEATURES_VERSION", "FEATURE_COUNTS", "FEATURE_NAMES", "SAID", "SceneEncoder", "SceneMemory", "describe",
 ]  # fmt: skip
 
-FEATURES_VERSION = "3"
+FEATURES_VERSION = "4"
 """Changes whenever a number would: a model reads only what it was trained on."""
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "ego": EGO, "path": PATH, "side": SIDE, "line": LINE, "object": OBJECT,
@@ -69,12 +71,14 @@ class SceneEncoder:
         v = viewer.view(scene, memory, place)
         objects, lines = nearest(v), v.lines[:MAX_LINES]
         relations = self._relations(objects, place)
+        beside = beside_columns(v, viewer, objects)
+        sides = {**side_columns(v, viewer), **next_columns(v, objects, beside)}
         features = {
             "ego": filled(ego_columns(v, viewer), EGO, 1),
             "path": filled(path_columns(v), PATH, PATH_ROWS),
-            "side": filled(side_columns(v, viewer), SIDE, SIDE_ROWS),
+            "side": filled(sides, SIDE, SIDE_ROWS),
             "line": filled(line_columns(v, viewer, lines), LINE, len(lines)),
-            "object": object_rows(v, viewer, objects, relations),
+            "object": object_rows(v, viewer, objects, relations, beside),
         }
         slots = Slots(
             tuple(o.id for o in objects),

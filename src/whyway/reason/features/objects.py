@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from whyway.maps.swerve import shift_length_m
-from whyway.reason.facts import OUTLOOK_S
+from whyway.reason.features.beside import BESIDE
 from whyway.reason.features.meetings import MEETING, MODES, meetings
 from whyway.reason.features.table import filled, one_hot, one_hot_names
-from whyway.reason.features.view import ROLL_S, View, Viewer
+from whyway.reason.features.view import View, Viewer
 from whyway.reason.rules import STANDS_MPS
 from whyway.reason.spec import Float32s
 from whyway.types import (
@@ -25,8 +25,6 @@ from whyway.types import (
 )
 
 _VRU = (ObjectClass.PEDESTRIAN, ObjectClass.BICYCLE, ObjectClass.ANIMAL)
-BESIDE_M = 1.8
-"""Who is so near to the middle of a lane is in it."""
 
 _OWN: dict[str, str] = {
     **one_hot_names("", ObjectClass, "is of class"),
@@ -71,16 +69,12 @@ _OWN: dict[str, str] = {
         f"{side}_{name}": meaning
         for side in ("left", "right")
         for name, meaning in (
-            ("lane", "is in the lane on that side now"),
-            ("gap", "ahead there, from the front bumper / 20 m"),
-            ("behind", "behind there, from its front to our rear bumper / 20 m"),
-            ("spare", "what is left behind there after headway and braking / 10 m"),
             ("offset", "the ego's from the path to pass it on that side / 2 m"),
             ("over", "how far its flank would be over the border then / 2 m"),
             ("way", "what is left of the way to it after moving over so far / 20 m"),
-            ("loses", "how much less far the ego gets in that lane behind it / 20 m"),
         )
     },
+    **BESIDE,
     "wait_line": "from its far end to the next line / 20 m",
     "wait_light": "whether that is a light's",
     "wait_held": "whether it is red or amber",
@@ -102,8 +96,8 @@ OBJECT: dict[str, str] = {
 
 
 def object_rows(
-    v: View, viewer: Viewer, objects: Sequence[TrackedObject], relations: Sequence[LaneRelation]
-) -> Float32s:
+    v: View, viewer: Viewer, objects: Sequence[TrackedObject], relations: Sequence[LaneRelation], beside: Mapping[str, Any]
+) -> Float32s:  # fmt: skip
     """(objects, features)
 
     Args:
@@ -111,6 +105,7 @@ def object_rows(
       viewer: of the road.
       objects: in the order of their slots.
       relations: of each to the ego's lane.
+      beside: `beside_columns` of them.
     """
     first = np.array([v.rows[o.id] for o in objects], dtype=np.int64)
     own = {
@@ -118,7 +113,7 @@ def object_rows(
         **_motion(v, viewer, first),
         **one_hot("", relations, LaneRelation),
         **_lanes(v, viewer, objects),
-        **_neighbours(v, viewer, objects, first),
+        **beside,
         **_passing(v, viewer, objects, first),
         **_waiting(v, first),
         **_hiding(v, objects),
@@ -189,47 +184,6 @@ def _lanes(v: View, viewer: Viewer, objects: Sequence[TrackedObject]) -> dict[st
         "off_lanes": {0},
     }
     return {name: [o.lane_id in those for o in objects] for name, those in kinds.items()}
-
-
-def _neighbours(
-    v: View, viewer: Viewer, objects: Sequence[TrackedObject], first: Ints
-) -> dict[str, Any]:
-    """How each object stands to a change into either neighbour lane: MOBIL's gaps."""
-    seen, vehicle, speed = v.seen, viewer.config.vehicle, v.scene.ego.v_mps
-    along = np.maximum(seen.along_mps[first, 0], 0.0)
-    brake, idm = viewer.config.reason.safe_brake_mps2, viewer.config.driving.idm
-    prospect_s = float(ROLL_S[-1]) + OUTLOOK_S
-    found: dict[str, Any] = {}
-    for side, lane_id in zip(
-        ("left", "right"), viewer.road.neighbours(v.place.lane_id), strict=True
-    ):
-        s, d = _on_lane(v, viewer, objects, lane_id)
-        half = seen.half_length_m[first, 0]
-        inside = np.abs(d) < BESIDE_M
-        gap, behind = s - half - vehicle.front_m, -vehicle.rear_m - (s + half)
-        closing = np.maximum(along - speed, 0.0)
-        spare = behind - 1.5 - 0.6 * along - closing**2 / (2 * brake)
-        follows = s - half - vehicle.front_m + along * prospect_s - idm.s0_m - along * idm.headway_s
-        loses = np.maximum(v.prospect_m - follows, 0.0)
-        found[f"{side}_lane"] = inside
-        found[f"{side}_gap"] = np.where(inside, gap / 20, 0.0)
-        found[f"{side}_behind"] = np.where(inside, behind / 20, 0.0)
-        found[f"{side}_spare"] = np.where(inside, spare / 10, 0.0)
-        found[f"{side}_loses"] = np.where(inside & (gap > 0.0), loses / 20, 0.0)
-    return found
-
-
-def _on_lane(
-    v: View, viewer: Viewer, objects: Sequence[TrackedObject], lane_id: int
-) -> tuple[Floats, Floats]:
-    """Where objects are ahead of the ego and aside of the middle, along the way on a neighbour lane; far off without one."""
-    if lane_id not in viewer.road.lanes or not objects:
-        return np.zeros(len(objects)), np.full(len(objects), 99.0)
-    path = viewer.road.path_from(lane_id, viewer.road.lanes[lane_id].length_m + 100.0)
-    x = np.array([v.scene.ego.x_m, *(o.x_m for o in objects)])
-    y = np.array([v.scene.ego.y_m, *(o.y_m for o in objects)])
-    s, d = path.center.project(x, y)
-    return s[1:] - s[0], d[1:]
 
 
 def _passing(

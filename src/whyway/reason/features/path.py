@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from whyway.reason.features.beside import NEXT
 from whyway.reason.features.table import numbered, spread
 from whyway.reason.features.view import View, Viewer
 from whyway.reason.spec import PATH_ROWS
@@ -46,6 +47,7 @@ SIDE: dict[str, str] = {
     "leave_distance": "by when / 100 m",
     **{f"road_{m:.0f}m": "free road beyond the border, so far ahead / 3.5 m" for m in ROAD_M},
     "room": "of the ego's flank to the border of its lane / 1 m",
+    **NEXT,
 }
 
 
@@ -83,7 +85,7 @@ def _within(s_m: Floats, spans: list[tuple[float, float]], margin_m: float) -> F
 
 
 def side_columns(v: View, viewer: Viewer) -> dict[str, Any]:
-    """Columns `(2,)` by name: left, right."""
+    """Columns `(2,)` by name: left, right; those of `NEXT`, `beside.next_columns` makes."""
     rows = [_side(v, viewer, side) for side in (Direction.LEFT, Direction.RIGHT)]
     road = viewer.margins.along(v.keep.path, v.keep.s_m + ROAD_M) / 3.5
     return {
