@@ -49,7 +49,8 @@ class FakeDevice:
             raise DeviceError("cuCtxSetCurrent: the device is lost (999)")
 
     def allocate(self, size: int) -> int:
-        block = (ctypes.c_ubyte * size)(*b"\xff" * size)  # not-a-number in every float
+        block = (ctypes.c_ubyte * size)()
+        ctypes.memset(block, 0xFF, size)  # not-a-number in every float
         self.live[ctypes.addressof(block)] = block
         return ctypes.addressof(block)
 

@@ -120,8 +120,9 @@ def build_plan(
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
-        errors = [str(parser.get_error(k).desc()) for k in range(parser.num_errors)]
-        raise BuildError(_refused(trt, "does not read this graph", errors or said))
+        errors = (parser.get_error(k) for k in range(parser.num_errors))
+        why = [str(error.desc()) for error in errors]
+        raise BuildError(_refused(trt, "does not read this graph", why or said))
     config = builder.create_builder_config()
     _configure(trt, config, recipe.precision, building)
     for size in building.sizes:
@@ -136,7 +137,8 @@ def build_plan(
         raise BuildError(_refused(trt, "builds no engine", [str(wrong)])) from None
     if plan is None:
         raise BuildError(_refused(trt, "builds no engine", said))
-    return Built(bytes(plan), bytes(config.get_timing_cache().serialize()))
+    cache = config.get_timing_cache()
+    return Built(bytes(plan), bytes(cache.serialize()))
 
 
 def _refused(trt: Any, what: str, said: list[str]) -> str:

@@ -96,7 +96,10 @@ class EngineCache:
             if header.key != key:
                 raise DamagedError(f"{path.name}: the header is of another engine")
             plan = _read(path, MOST_HEADER + header.plan_bytes).partition(b"\n")[2]
-            if hashlib.sha256(plan).hexdigest() != header.plan_sha256:
+            if (len(plan), hashlib.sha256(plan).hexdigest()) != (
+                header.plan_bytes,
+                header.plan_sha256,
+            ):
                 raise DamagedError(f"{path.name}: the plan is not the one that was written")
         except DamagedError as wrong:
             self.discard(key)
@@ -196,11 +199,15 @@ def _read(path: Path, most: int, *, only_line: bool = False) -> bytes:
         raise CacheError(f"{path.name}: no such engine; whyway prepare builds it") from None
     except OSError as wrong:
         raise CacheError(f"{path}: {wrong.strerror}; remove it") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise CacheError(f"{path}: no file; remove it")
         _check_ours(status, path, "chmod 600")
+    except CacheError:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
         data = file.readline(most + 1) if only_line else file.read(most + 1)
     if len(data) > most:
         raise DamagedError(f"{path.name}: longer than its header says")

@@ -1,7 +1,8 @@
 """The operators that differ between the dialects: normalisation, writing to the cache, attention.
 
 A is what ONNX has for transformers since opset 24; B says the same in operators of opset 17, which every TensorRT since 8.6 and every
-onnxruntime in use reads. Norms and softmax are computed in float32 whatever the rest is in: squares overflow float16.
+onnxruntime in use reads. Norms and softmax are computed in float32 whatever the rest is in (squares overflow float16), but for the
+softmax of TensorRT's fused attention, whose kernels choose.
 
 Legend: B scenes, S positions of a pass, T cache rows, W width, H heads, D width of a head.
 """
@@ -103,15 +104,15 @@ class Fused(_Heads):
         return self.g("TensorScatter", past, new, self._start, axis=axis, name=present)
 
     def attend(self, q: str, keys: str, values: str) -> str:
-        """Attention; with three axes it parts the heads itself."""
-        single = self.g.tensor_type(np.float32)
+        """Attention; with three axes it parts the heads itself. TensorRT's kernels choose the type of the softmax, and its parser refuses
+        to be told one.
+        """
         if self.apart:
-            mixed = self.g(
-                "Attention", self.split(q), keys, values, self._mask, scale=SCALE, softmax_precision=single
-            )  # fmt: skip
-            return self.join(mixed)
+            return self.join(
+                self.g("Attention", self.split(q), keys, values, self._mask, scale=SCALE)
+            )
         return self.g(
-            "Attention", q, keys, values, self._mask, scale=SCALE, softmax_precision=single,
+            "Attention", q, keys, values, self._mask, scale=SCALE, softmax_precision=self.g.tensor_type(np.float32),
             q_num_heads=self.spec.heads, kv_num_heads=self.spec.heads,
         )  # fmt: skip
 
