@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,6 +115,25 @@ def test_what_is_no_graph_of_ours_is_refused_in_one_line(what):
     with pytest.raises(InputError) as refused:
         OnnxRuntime(data, "file.onnx")
     assert str(refused.value).startswith("file.onnx: ") and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"depth": 3}, {"depth": 1}, {"depth": 10**9}, {"vocabulary_size": 100}, {"depth": None}, {"slot_count": "many"}]
+)  # fmt: skip
+def test_a_graph_that_lies_about_its_size_is_refused(change):
+    import onnx
+
+    model = onnx.load_from_string(graph())
+    for entry in model.metadata_props:
+        if entry.key == "whyway.spec":
+            entry.value = json.dumps(json.loads(entry.value) | change)
+    with pytest.raises(InputError, match=r"^file.onnx: .*whyway export"):
+        OnnxRuntime(model.SerializeToString(), "file.onnx")
+
+
+def test_a_graph_for_passes_of_one_size_is_refused():
+    with pytest.raises(InputError, match="for passes of one size"):
+        backend(Recipe(positions=64))
 
 
 def test_somebody_elses_graph_is_refused():

@@ -12,8 +12,10 @@ Legend: B scenes, S positions of a pass, T cache rows bound, P prefix rows, V vo
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,6 +26,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ig
 from whyway.reason.backends import BackendInfo, Bools, Ints, Model, stacked
 from whyway.reason.export.recipe import (
     SHIPPED,
+    Dialect,
     Recipe,
     Stamp,
     cache_names,
@@ -39,12 +42,14 @@ from whyway.reason.spec import PREFIX_ROWS, ROWS, Float32s, ModelSpec, SceneToke
 from whyway.trace.slots import Slots
 from whyway.types import InputError
 
+DIALECT_A_SINCE = (1, 25)
+"""TensorScatter on CPUs: tried with 1.24.4, which lacks it, 1.25.0 and 1.31.1; dialect B with 1.22.1 to 1.31.1."""
 MOST_BYTES = 1 << 30
 """Of a graph; a model of 100 M parameters has 400 MB in float32."""
 GRAIN = 16
-"""Cache rows are bound in steps of this: fewer different shapes, whose bindings are kept."""
-MOST_BINDINGS = 2048
-"""Kept at once; there are about 40 sizes of passes by 11 of caches."""
+"""Cache rows are bound in steps of this: fewer different shapes."""
+MOST_BOUND = 2048
+"""Shapes whose bindings are kept at once; there are about 60 sizes of passes by 11 of caches."""
 _NOBODY = Slots((), (), (), ())
 ORT_ERRORS = tuple(
     kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
@@ -65,15 +70,60 @@ class _WithFiles(Protocol):
 def make(model: Model) -> OnnxRuntime:
     """The backend of a model: its 8-bit graph if one lies in its folder, else a graph in float32, built here.
 
+    An onnxruntime older than dialect A (Python 3.10 has no newer one) takes the 8-bit graph of dialect B instead.
+
     Raises:
       InputError: the graph is damaged or of other weights, or there is none and onnx is not installed to build one.
     """
     sha = weights_sha256(model.weights)
-    if isinstance(model, _WithFiles) and SHIPPED.file_name in model.files:
-        return OnnxRuntime(model.file(SHIPPED.file_name), SHIPPED.file_name, sha)
+    version = tuple(int(part) for part in ort.__version__.split(".")[:2])
+    dialect: Dialect = "A" if version >= DIALECT_A_SINCE else "B"
+    name = dataclasses.replace(SHIPPED, dialect=dialect).file_name
+    if isinstance(model, _WithFiles) and name in model.files:
+        return OnnxRuntime(model.file(name), name, sha)
     from whyway.reason.export.build import build
 
-    return OnnxRuntime(build(model.spec, model.weights, Recipe()), "graph in memory", sha)
+    graph = build(model.spec, model.weights, Recipe(dialect=dialect))
+    return OnnxRuntime(graph, "graph in memory", sha)
+
+
+class _Buffers:
+    """All memory that a graph reads and writes, for one number of scenes."""
+
+    def __init__(self, spec: ModelSpec, recipe: Recipe, batch: int) -> None:
+        half = np.dtype(np.float16 if recipe.precision == "fp16" else np.float32)
+        most, prefix = batch * CACHE_ROWS, (batch, PREFIX_ROWS)
+        self.batch = batch
+        self.ids = {n: np.zeros(most, np.int64) for n in ("tokens", "fields", "slots", "rows")}
+        self.mask = np.zeros(most * CACHE_ROWS, np.bool_)
+        self.logits = np.zeros(most * spec.vocabulary_size, np.float32)
+        self.features = {
+            kind: np.zeros((batch, ROWS[kind], count), np.float32) for kind, count in spec.feature_counts
+        }  # fmt: skip
+        self.valid = np.zeros(prefix, np.bool_)
+        self.scene = np.zeros((batch, PREFIX_ROWS + 1, spec.width), half)
+        self.fresh = {True: np.array(True), False: np.array(False)}
+        shape = cache_shape(spec, batch, CACHE_ROWS, recipe.heads_apart)
+        self.caches: NDArray[Any] = np.zeros((2 * spec.depth, *shape), half)
+        self.rows_of_caches = self.caches.swapaxes(2, 3) if recipe.heads_apart else self.caches
+        self.prefix_ids = (
+            np.full(prefix, prefix_token(spec)), np.full(prefix, prefix_field(spec)),
+            np.broadcast_to(prefix_slots(spec), prefix), np.broadcast_to(np.arange(PREFIX_ROWS), prefix),
+        )  # fmt: skip
+        self.prefix_mask = np.zeros((*prefix, CACHE_ROWS), np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bound:
+    """Passes of one shape: the binding, and views of the buffers it is bound to."""
+
+    binding: Any
+    ids: tuple[Ints, ...]
+    """(B, S) tokens, fields, slots, rows."""
+    mask: Bools
+    """(B, S, T)"""
+    logits: Float32s
+    """(B, S, V)"""
 
 
 class OnnxRuntime:
@@ -105,9 +155,19 @@ class OnnxRuntime:
                 "; run whyway export again"
             )
         self._graph_sha256 = hashlib.sha256(graph).hexdigest()
-        self._half = np.dtype(np.float16 if self._stamp.recipe.precision == "fp16" else np.float32)
-        self._batch, self._end = 0, 0
-        self._warm_up()
+        if self._stamp.recipe.positions is not None:
+            raise InputError(
+                f"{where}: a graph for passes of one size; this back end runs those for any"
+            )
+        self._bound: dict[tuple[int, int, bool], _Bound] = {}
+        self._end = PREFIX_ROWS
+        self._allocate(self._stamp.recipe.batch or 1)
+        try:
+            self._warm_up()
+        except (*ORT_ERRORS, RuntimeError, ValueError) as wrong:
+            raise InputError(
+                f"{where}: does not run ({_line(wrong)}); whyway export writes it anew"
+            ) from None
 
     @property
     def info(self) -> BackendInfo:
@@ -124,140 +184,111 @@ class OnnxRuntime:
 
     @property
     def step_sizes(self) -> tuple[int, ...]:
-        """The one size of a graph that fixes it; else any."""
-        fixed = self._stamp.recipe.positions
-        return () if fixed is None else (fixed,)
+        """Any."""
+        return ()
 
     def prefill(self, batch: Sequence[SceneTokens]) -> None:
         """Read scenes: a pass over the prefix rows, which read the rows in use."""
         features, valid = stacked(batch)
-        if len(batch) != self._batch:
+        if len(batch) != self._buffers.batch:
             self._allocate(len(batch))
+        mine = self._buffers
         # rows written by an earlier decode are masked, but nothing times not-a-number is not nothing
-        for cache in self._caches.values():
-            _rows(cache, self._stamp.recipe)[:, PREFIX_ROWS : self._end] = 0.0
+        mine.rows_of_caches[:, :, PREFIX_ROWS : self._end] = 0.0
         self._end = PREFIX_ROWS
-        for kind, buffer in self._features.items():
+        for kind, buffer in mine.features.items():
             buffer[...] = features[kind]
-        self._valid[...] = valid
-        spec, shape = self.spec, (len(batch), PREFIX_ROWS)
-        self._run(
-            np.full(shape, prefix_token(spec)), np.full(shape, prefix_field(spec)),
-            np.broadcast_to(prefix_slots(spec), shape), np.broadcast_to(np.arange(PREFIX_ROWS), shape),
-            np.broadcast_to(valid[:, None], (*shape, PREFIX_ROWS)), PREFIX_ROWS, True,
-        )  # fmt: skip
+        mine.valid[...] = valid
+        mine.prefix_mask[..., :PREFIX_ROWS] = valid[:, None]
+        self._run(mine.prefix_ids, mine.prefix_mask, PREFIX_ROWS, True)
 
     def step(self, tokens: Ints, fields: Ints, slots: Ints, rows: Ints, mask: Bools) -> Float32s:
-        """One pass; see `Backend.step`. Rows that nobody reads beyond those written are not looked at."""
+        """One pass; see `Backend.step`."""
         assert tokens.shape == fields.shape == slots.shape == rows.shape == mask.shape[:2]
-        seen = np.flatnonzero(mask.any(axis=(0, 1)))
-        end = max(int(rows.max()), int(seen[-1]) if seen.size else 0) + 1
+        end = int(rows[0, -1]) + 1
+        if end < self._end and mask[..., end : self._end].any():
+            end = self._end
         self._end = max(self._end, end)
-        logits: Float32s = self._run(tokens, fields, slots, rows, mask, end, False).copy()
+        logits: Float32s = self._run((tokens, fields, slots, rows), mask, end, False).copy()
         return logits
 
     def close(self) -> None:
         """Give the memory back."""
-        self._bindings.clear()
-        self._caches.clear()
-        del self.session
+        self._bound.clear()
+        del self._buffers, self.session
 
-    def _run(
-        self, tokens: Ints, fields: Ints, slots: Ints, rows: Ints, mask: Bools, end: int, fresh: bool
-    ) -> Float32s:  # fmt: skip
-        """Fill the buffers, run; the logits are a view of a buffer."""
-        (b, s), t = tokens.shape, self._bound_rows(end)
-        for name, ids in (("tokens", tokens), ("fields", fields), ("slots", slots), ("rows", rows)):
-            self._ids[name][: b * s].reshape(b, s)[...] = ids
-        known = min(t, mask.shape[2])
-        bound = self._mask[: b * s * t].reshape(b, s, t)
-        bound[..., :known] = mask[..., :known]
-        bound[..., known:] = False
-        self.session.run_with_iobinding(self._binding(s, t, fresh))
-        v = self.spec.vocabulary_size
-        logits: Float32s = self._logits[: b * s * v].reshape(b, s, v)
-        return logits
+    def _run(self, ids: Sequence[Ints], mask: Bools, end: int, fresh: bool) -> Float32s:
+        """Fill the buffers, run; the logits are a view of a buffer.
 
-    def _bound_rows(self, end: int) -> int:
-        """T for a pass that needs the cache's rows up to `end`."""
-        if self._batch > 1 or self._stamp.recipe.cache_rows is not None:
-            return CACHE_ROWS
-        return min(-(-end // GRAIN) * GRAIN, CACHE_ROWS)
+        Args:
+          ids: tokens, fields, slots and rows, (B, S) each.
+          mask: (B, S, `CACHE_ROWS`)
+          end: no row of the cache from here on is read or written.
+          fresh: whether there are new scenes to encode.
+        """
+        rows = CACHE_ROWS if self._whole else min(-(-end // GRAIN) * GRAIN, CACHE_ROWS)
+        key = (ids[0].shape[1], rows, fresh)
+        bound = self._bound.get(key)
+        if bound is None:
+            if len(self._bound) >= MOST_BOUND:
+                self._bound.clear()
+            bound = self._bound[key] = self._bind(*key)
+        for buffer, given in zip(bound.ids, ids, strict=True):
+            buffer[...] = given
+        bound.mask[...] = mask[..., :rows]
+        self.session.run_with_iobinding(bound.binding)
+        return bound.logits
 
     def _allocate(self, batch: int) -> None:
         """Buffers for a number of scenes; bindings to the old ones are forgotten."""
-        spec, recipe = self.spec, self._stamp.recipe
-        most = batch * CACHE_ROWS
-        self._batch = batch
-        self._ids = {n: np.zeros(most, np.int64) for n in ("tokens", "fields", "slots", "rows")}
-        self._mask = np.zeros(most * CACHE_ROWS, np.bool_)
-        self._logits = np.zeros(most * spec.vocabulary_size, np.float32)
-        self._features = {
-            kind: np.zeros((batch, ROWS[kind], count), np.float32) for kind, count in spec.feature_counts
-        }  # fmt: skip
-        self._valid = np.zeros((batch, PREFIX_ROWS), np.bool_)
-        self._scene = np.zeros((batch, PREFIX_ROWS + 1, spec.width), self._half)
-        self._fresh = {True: np.array(True), False: np.array(False)}
-        shape = cache_shape(spec, batch, CACHE_ROWS, recipe.heads_apart)
-        self._caches = {past: np.zeros(shape, self._half) for past, _ in cache_names(spec.depth)}
-        self._bindings: dict[tuple[int, int, bool], ort.IOBinding] = {}
+        recipe = self._stamp.recipe
+        self._buffers = _Buffers(self.spec, recipe, batch)
+        self._bound.clear()
+        self._end = PREFIX_ROWS
+        self._whole = batch > 1 or recipe.cache_rows is not None
 
-    def _binding(self, s: int, t: int, fresh: bool) -> ort.IOBinding:
+    def _bind(self, s: int, t: int, fresh: bool) -> _Bound:
         """All inputs and outputs of passes of one shape, bound to the buffers' memory."""
-        key = (s, t, fresh)
-        if key not in self._bindings:
-            if len(self._bindings) >= MOST_BINDINGS:
-                self._bindings.clear()
-            self._bindings[key] = self._bind(s, t, fresh)
-        return self._bindings[key]
+        mine, spec, recipe = self._buffers, self.spec, self._stamp.recipe
+        binding, b, v = self.session.io_binding(), mine.batch, spec.vocabulary_size
 
-    def _bind(self, s: int, t: int, fresh: bool) -> ort.IOBinding:
-        binding, spec, recipe, b = (
-            self.session.io_binding(),
-            self.spec,
-            self._stamp.recipe,
-            self._batch,
-        )
-
-        def give(name: str, buffer: NDArray[Any], shape: tuple[int, ...]) -> None:
+        def give(name: str, buffer: NDArray[Any], *shape: int) -> None:
             binding.bind_input(name, "cpu", 0, buffer.dtype.type, shape, buffer.ctypes.data)
 
-        def take(name: str, buffer: NDArray[Any], shape: tuple[int, ...]) -> None:
+        def take(name: str, buffer: NDArray[Any], *shape: int) -> None:
             binding.bind_output(name, "cpu", 0, buffer.dtype.type, shape, buffer.ctypes.data)
 
-        for name, ids in self._ids.items():
-            give(name, ids, (b, s))
-        give("mask", self._mask, (b, s, t))
-        for kind, features in self._features.items():
-            give(f"features.{kind}", features, features.shape)
-        give("valid", self._valid, self._valid.shape)
+        for name, ids in mine.ids.items():
+            give(name, ids, b, s)
+        give("mask", mine.mask, b, s, t)
+        for kind, features in mine.features.items():
+            give(f"features.{kind}", features, *features.shape)
+        give("valid", mine.valid, *mine.valid.shape)
         if recipe.conditional:
-            give("fresh", self._fresh[fresh], ())
-            give("scene", self._scene, self._scene.shape)
-            take("next_scene", self._scene, self._scene.shape)
-        for past, present in cache_names(spec.depth):
-            shape = cache_shape(spec, b, t, recipe.heads_apart)
-            give(past, self._caches[past], shape)
-            take(present, self._caches[past], shape)
-        take("logits", self._logits, (b, s, spec.vocabulary_size))
-        return binding
+            give("fresh", mine.fresh[fresh])
+            give("scene", mine.scene, *mine.scene.shape)
+            take("next_scene", mine.scene, *mine.scene.shape)
+        shape = cache_shape(spec, b, t, recipe.heads_apart)
+        for i, (past, present) in enumerate(cache_names(spec.depth)):
+            give(past, mine.caches[i], *shape)
+            take(present, mine.caches[i], *shape)
+        take("logits", mine.logits, b, s, v)
+        return _Bound(
+            binding,
+            tuple(ids[: b * s].reshape(b, s) for ids in mine.ids.values()),
+            mine.mask[: b * s * t].reshape(b, s, t),
+            mine.logits[: b * s * v].reshape(b, s, v),
+        )
 
     def _warm_up(self) -> None:
         """An empty scene and a pass, so that the first real one is as fast as the others and a graph that cannot run is refused here."""
-        spec, s = self.spec, self._stamp.recipe.positions or 1
-        b = self._stamp.recipe.batch or 1
-        features = {kind: np.zeros((ROWS[kind], n), np.float32) for kind, n in spec.feature_counts}
+        counts, b = self.spec.feature_counts, self._buffers.batch
+        features = {kind: np.zeros((ROWS[kind], n), np.float32) for kind, n in counts}
         scene = SceneTokens(features, np.arange(PREFIX_ROWS) < 1, _NOBODY)
-        ids = np.zeros((b, s), np.int64)
-        mask = np.zeros((b, s, CACHE_ROWS), np.bool_)
+        ids, mask = np.zeros((b, 1), np.int64), np.zeros((b, 1, CACHE_ROWS), np.bool_)
         mask[..., 0] = True
         self.prefill([scene] * b)
-        self.step(ids, ids, ids, ids + PREFIX_ROWS + np.arange(s), mask)
-
-
-def _rows(cache: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
-    """A view of a cache with the rows on the second axis."""
-    return cache.swapaxes(1, 2) if recipe.heads_apart else cache
+        self.step(ids, ids, ids, ids + PREFIX_ROWS, mask)
 
 
 def _session(graph: bytes, where: str, threads: int) -> ort.InferenceSession:
@@ -270,8 +301,12 @@ def _session(graph: bytes, where: str, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as wrong:
-        why = " ".join(str(wrong).split())[:200]
         raise InputError(
-            f"{where}: onnxruntime {ort.__version__} does not take this graph ({why}); dialect A needs onnxruntime >= 1.25"
+            f"{where}: onnxruntime {ort.__version__} does not take this graph ({_line(wrong)}); dialect A needs onnxruntime >= 1.25"
             " (pip install -U onnxruntime), dialect B any: whyway export --dialect B"
         ) from None
+
+
+def _line(wrong: Exception) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(wrong).split())[:200]

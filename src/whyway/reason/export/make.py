@@ -100,12 +100,12 @@ class _Watched(OnnxRuntime):
         self.largest.clear()  # of the empty scene it warmed up on
 
     def _bind(self, s: int, t: int, fresh: bool) -> Any:
-        binding = super()._bind(s, t, fresh)
+        bound = super()._bind(s, t, fresh)
         for output in self.session.get_outputs():
             if output.name.startswith("largest."):
                 value = self._outputs.setdefault(output.name, np.zeros((), np.float32))
-                binding.bind_output(output.name, "cpu", 0, np.float32, (), value.ctypes.data)
-        return binding
+                bound.binding.bind_output(output.name, "cpu", 0, np.float32, (), value.ctypes.data)
+        return bound
 
     def _run(self, *args: Any) -> Any:
         logits = super()._run(*args)

@@ -29,7 +29,7 @@ STEPS = 127
 ZERO = 128
 """What zero is as uint8: onnxruntime multiplies uint8 by int8 on every CPU."""
 TINY = 1e-12
-"""A row of zeros has this for its largest number."""
+"""A range of inputs that were all zero."""
 
 
 class Matrix(Protocol):
@@ -122,14 +122,18 @@ class RowsInt8:
         self._g = g
 
     def __call__(self, x: str, weight: Float32s, name: str) -> str:
-        """Scale each row to its largest number, round, multiply, scale back."""
+        """Scale each row to its largest number, round, multiply, scale back.
+
+        A row of zeros is divided by zero: what that rounds to is some whole number, which is scaled back by zero.
+        """
         g, (q, scale) = self._g, rounded(weight)
-        step = np.array(1.0 / STEPS, dtype=np.float32)
+        step = g.constant(np.array(1.0 / STEPS, dtype=np.float32))
         zero = g.constant(np.array(ZERO, dtype=np.uint8))
-        largest = g("Max", self._largest(g("Abs", x)), g.constant(np.array(TINY, np.float32)))
-        whole = g("QuantizeLinear", g("Div", x, largest), g.constant(step), zero)
+        squares = name.endswith(".down.weight")
+        largest = self._largest(x if squares else g("Abs", x))
+        whole = g("QuantizeLinear", g("Div", x, largest), step, zero)
         y = g(
-            "MatMulIntegerToFloat", whole, g.constant(q.T), g.constant(step), g.constant(scale), zero, domain=MICROSOFT
+            "MatMulIntegerToFloat", whole, g.constant(q.T), step, g.constant(scale), zero, domain=MICROSOFT
         )  # fmt: skip
         return g("Mul", y, largest)
 

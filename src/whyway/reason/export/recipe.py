@@ -38,6 +38,8 @@ FORMAT = 1
 """Of the table above; runtimes refuse graphs of another one."""
 OPSET = {"A": 24, "B": 17}
 """A: TensorScatter and Attention as operators (onnxruntime >= 1.25, TensorRT >= 10.15). B: what TensorRT 8.6 and older runtimes read."""
+MOST = 4096
+"""Layers, features, tokens; nothing is made for more."""
 PREFIX = "whyway."
 """Of the keys in a graph's metadata."""
 
@@ -62,8 +64,8 @@ class Recipe:
                 )
         for name in ("batch", "positions"):
             size = getattr(self, name)
-            if size is not None and not 1 <= size <= CACHE_ROWS:
-                raise InputError(f"{name} {size}: take 1 to {CACHE_ROWS}, or leave it out")
+            if size is not None and not (type(size) is int and 1 <= size <= CACHE_ROWS):
+                raise InputError(f"{name} {size!r}: take 1 to {CACHE_ROWS}, or leave it out")
 
     @property
     def heads_apart(self) -> bool:
@@ -163,7 +165,13 @@ def stamp_from_metadata(metadata: Mapping[str, str], where: str) -> Stamp:
                 f"{where}: a graph of format {found}, this code reads {FORMAT}; whyway export writes it anew"
             )
         spec = json.loads(metadata[f"{PREFIX}spec"])
-        counts = tuple((kind, int(spec["feature_counts"][kind])) for kind in ROWS)
+        counts = tuple((kind, spec["feature_counts"][kind]) for kind in ROWS)
+        sizes = [
+            *(n for _, n in counts),
+            *(n for name, n in spec.items() if name != "feature_counts"),
+        ]
+        if not all(type(n) is int and 1 <= n <= MOST for n in sizes):
+            raise ValueError(f"sizes {sizes}")
         recipe = Recipe(**json.loads(metadata[f"{PREFIX}recipe"]))
         return Stamp(
             recipe,
@@ -171,7 +179,7 @@ def stamp_from_metadata(metadata: Mapping[str, str], where: str) -> Stamp:
             metadata[f"{PREFIX}weights_sha256"],
             metadata[f"{PREFIX}git"],
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as wrong:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as wrong:
         if isinstance(wrong, InputError):
             raise
         raise InputError(
