@@ -19,7 +19,7 @@ DISAGREES = 6.0
 FADES_S = 0.5
 """A decision that has stood so long is half as telling."""
 RARE_LONGITUDINAL = {
-    Longitudinal.GAP_SEARCH: 6.0, Longitudinal.PASS: 6.0, Longitudinal.YIELD: 2.0, Longitudinal.ADAPT_SPEED: 2.0,
+    Longitudinal.GAP_SEARCH: 8.0, Longitudinal.PASS: 12.0, Longitudinal.YIELD: 2.0, Longitudinal.ADAPT_SPEED: 2.0,
 }  # fmt: skip
 RARE_LATERAL = {
     Lateral.LANE_CHANGE: 4.0, Lateral.NUDGE: 3.0, Lateral.MERGE: 4.0, Lateral.SPLIT: 4.0, Lateral.TURN: 1.5,
