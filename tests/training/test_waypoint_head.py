@@ -83,7 +83,9 @@ def test_numpy_and_torch_give_the_same(seed, n, delta):
         for mine, theirs in zip(
             out.delta or (), head.delta(HeadTensors.of(x)) if delta else (), strict=True
         ):
-            assert mine == pytest.approx(theirs.numpy(), abs=1e-5 * max(1.0, float(np.abs(mine).max())))
+            assert mine == pytest.approx(
+                theirs.numpy(), abs=1e-5 * max(1.0, float(np.abs(mine).max()))
+            )
 
 
 def test_weights_go_out_and_in_again():
