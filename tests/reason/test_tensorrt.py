@@ -103,6 +103,10 @@ def test_what_was_decoded_before_leaves_nothing_behind(here):
     sick = scenes()[1].scene
     broken = {kind: np.full_like(rows, np.nan) for kind, rows in sick.features.items()}
     backend.prefill([SceneTokens(broken, sick.valid, sick.slots)])
+    p = asked[0].passes[0].filled(72)
+    for _ in range(2):  # rows of no numbers on both sides of the cache
+        assert np.isnan(backend.step(p.tokens, p.fields, p.slots, p.rows, p.mask)).any()
+    assert np.array_equal(replay(backend, asked[:1]).logits, first)
     replay(backend, asked)
     assert np.array_equal(replay(backend, asked[:1]).logits, first)
 
@@ -174,6 +178,22 @@ def test_a_backend_that_cannot_be_made_gives_everything_back(here):
     with pytest.raises(PlanError):
         here.make()
     assert all(d.closed for d in here.devices)
+
+
+def test_a_device_that_does_not_answer_is_a_reason_to_fall_back(here, monkeypatch):
+    monkeypatch.setattr(backend_module, "runtime_here", lambda: here.runtime)
+    here.prepare()
+
+    def lost(*_):
+        raise DeviceError("cuDeviceGetName: the device is lost (999)")
+
+    for what in ("gpu", "allocate", "begin_capture"):
+        with monkeypatch.context() as m:
+            m.setattr(FakeDevice, what, lost)
+            with pytest.raises(InputError, match="the GPU does not"):
+                here.make()
+            assert make_backend("auto", made()).info.name == "onnxruntime"
+    assert here.make().info.name == "tensorrt"  # the engine was not to blame, and is still there
 
 
 def test_a_lost_device_says_so(here):

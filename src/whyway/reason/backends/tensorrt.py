@@ -207,6 +207,8 @@ def _machine(here: Runtime) -> Machine:
     device = here.open_device()
     try:
         return machine(here.trt.__version__, device.gpu())
+    except DeviceError as wrong:
+        raise InputError(f"the GPU does not answer: {wrong}; see nvidia-smi") from None
     finally:
         device.close()
 

@@ -116,7 +116,10 @@ def build_plan(
     check_recipe(recipe, version_of(trt))
     said: list[str] = []
     logger = logger_of(trt, said)
-    builder = trt.Builder(logger)
+    try:
+        builder = trt.Builder(logger)
+    except (RuntimeError, TypeError) as wrong:  # TypeError: the library gave no builder
+        raise BuildError(_refused(trt, "gives no builder", said or [str(wrong)])) from None
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):

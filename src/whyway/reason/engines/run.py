@@ -198,11 +198,11 @@ class Runner:
     # -------------------------------------------------------------------------------------------------- parts
 
     def _deserialised(self, plan: bytes) -> tuple[Any, Any]:
-        runtime = self._trt.Runtime(logger_of(self._trt, self._said))
-        runtime.engine_host_code_allowed = False
         try:
+            runtime = self._trt.Runtime(logger_of(self._trt, self._said))
+            runtime.engine_host_code_allowed = False
             engine = runtime.deserialize_cuda_engine(plan)
-        except RuntimeError as wrong:
+        except (RuntimeError, TypeError) as wrong:  # TypeError: the library gave no runtime
             raise PlanError(f"TensorRT does not take the engine ({wrong})") from None
         if engine is None:
             raise PlanError(f"TensorRT does not take the engine ({self._why()})")
