@@ -19,6 +19,7 @@ from whyway.cli.drive import Drive
 from whyway.cli.evaluate import Evaluate
 from whyway.cli.explain import Explain
 from whyway.cli.export import Export
+from whyway.cli.faith import Faith
 from whyway.cli.faults import Faults
 from whyway.cli.gate import Gate
 from whyway.cli.model import Model
@@ -37,6 +38,7 @@ Command = (
     Annotated[Drive, tyro.conf.subcommand("drive")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Faith, tyro.conf.subcommand("faith")]
     | Annotated[Faults, tyro.conf.subcommand("faults")]
     | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Score, tyro.conf.subcommand("score")]
