@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from whyway.config import Config, override
+from whyway.files import read_bytes
 from whyway.types import (
     CYCLE_NS,
     Command,
@@ -67,16 +68,19 @@ class DriverKind:
     Attributes:
       reasoner: makes its reasoner; the clock is for who has a budget.
       planner: makes its planner.
-      supervised: whether the safety supervisor and the check of action against words have the last word. Benchmarks' baselines go without, as
-        they were published.
+      supervised: whether the safety supervisor has the last word. Benchmarks' baselines go without, as they were published.
+      checked: whether plans that contradict their words are kept back, and another answers: not for who is to show what wrong words do.
       learnt: whether it needs a model, which is loaded once, before anything drives.
+      shuffled: who drives alike in all but the words, which are of other scenes.
       dials: what it sets of the configuration.
     """
 
     reasoner: Callable[[Config, Road, Mind | None, Clock], Reasoner]
     planner: Callable[[Config, Road, Mind | None], Planner]
     supervised: bool = True
+    checked: bool = True
     learnt: bool = False
+    shuffled: str = ""
     dials: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -104,6 +108,18 @@ def _idm(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reaso
     return IdmReasoner(config, road)
 
 
+def _blank(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:
+    from whyway.reason.baselines import BlankReasoner
+
+    return BlankReasoner(config, road)
+
+
+def _others_words(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:
+    from whyway.reason.shuffled import ShuffledReasoner
+
+    return ShuffledReasoner(config, road)
+
+
 def _waypoints(config: Config, road: Road, _mind: Mind | None) -> Planner:
     from whyway.plan import WaypointPlanner
 
@@ -126,13 +142,36 @@ def _constant_velocity(config: Config, road: Road, _mind: Mind | None) -> Planne
     return ConstantVelocityPlanner(config, road)
 
 
+def _ego_mlp(config: Config, road: Road, _mind: Mind | None) -> Planner:
+    from whyway.plan.ego_mlp import FILE, EgoMlpPlanner
+    from whyway.reason.checkpoint import MODELS
+    from whyway.reason.tensors import read_tensors
+
+    path = MODELS / FILE
+    data = read_bytes(
+        path, "the ego-only baseline: python -m training.ego_mlp", InputError, 1 << 20
+    )
+    return EgoMlpPlanner(config, road, read_tensors(data, path))
+
+
 DRIVERS: Mapping[str, DriverKind] = MappingProxyType(
     {
-        "rules": DriverKind(_rules, _waypoints),
-        "microgpt": DriverKind(_microgpt, _learnt_waypoints, learnt=True),
-        "constant_velocity": DriverKind(_silent, _constant_velocity, supervised=False),
+        "rules": DriverKind(_rules, _waypoints, shuffled="shuffled_rules"),
+        "microgpt": DriverKind(
+            _microgpt, _learnt_waypoints, learnt=True, shuffled="shuffled_trace"
+        ),
+        "constant_velocity": DriverKind(
+            _silent, _constant_velocity, supervised=False, checked=False
+        ),
+        "ego_mlp": DriverKind(_silent, _ego_mlp, supervised=False, checked=False),
         # as it was published, without the calming of the ACC model
-        "idm": DriverKind(_idm, _waypoints, supervised=False, dials={"driving.idm.coolness": 0.0}),
+        "idm": DriverKind(
+            _idm, _waypoints, supervised=False, checked=False, dials={"driving.idm.coolness": 0.0}
+        ),
+        # the planners of microgpt and of the rules, given no words and wrong ones
+        "no_trace": DriverKind(_blank, _learnt_waypoints, checked=False, learnt=True),
+        "shuffled_trace": DriverKind(_others_words, _learnt_waypoints, checked=False, learnt=True),
+        "shuffled_rules": DriverKind(_others_words, _waypoints, checked=False),
     }
 )
 """Who can drive."""
@@ -208,15 +247,14 @@ def make_planning(name: str, config: Config, road: Road, mind: Mind | None = Non
 
     kind = driver_kind(name)
     planner = make_planner(name, config, road, mind)
-    if not kind.learnt:
-        return Planning(planner, road, checked=kind.supervised)
+    if not (kind.learnt and kind.checked):
+        return Planning(planner, road, checked=kind.checked)
     from whyway.plan import WaypointPlanner
     from whyway.reason.stand_in import RuleStandIn
 
     return Planning(
         planner,
         road,
-        checked=kind.supervised,
         stand_in=RuleStandIn(config, road),
         stand_in_planner=WaypointPlanner(config, road),
     )

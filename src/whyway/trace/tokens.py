@@ -63,7 +63,7 @@ from whyway.types import (
     TrackedObject,
 )
 
-__all__ = ["NotSayable", "decode", "encode", "planning_tokens", "quantised"]
+__all__ = ["NotSayable", "decode", "encode", "planning_of", "planning_tokens", "quantised"]
 
 _SEEN = {
     Field.ROAD_TYPE: "road_type",
@@ -234,6 +234,11 @@ def quantised(p: PlanningTrace) -> PlanningTrace:
         for r in p.rejected
     )
     return _planning(said, tuple(sorted(causes, key=_by_weight)), tuple(rejected))
+
+
+def planning_of(tokens: Mapping[Field, int]) -> PlanningTrace:
+    """The inverse of `planning_tokens`: the decision and its numbers, without causes and what was rejected."""
+    return _planning({(int(field), SCENE_SLOT): t for field, t in tokens.items()}, (), ())
 
 
 # ----------------------------------------------------------------------------------------------------------- decode
