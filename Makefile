@@ -72,7 +72,7 @@ $(DONE)/project: pyproject.toml $(DONE)/packages
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DONE)/messages: $(wildcard $(MSGS)/msg/*.msg $(MSGS)/wheel/*.py $(MSGS)/wheel/*/msg/*.msg) $(MSGS)/pyproject.toml $(DONE)/packages
+$(DONE)/messages: $(wildcard $(MSGS)/msg/*.msg $(MSGS)/srv/*.srv $(MSGS)/wheel/*.py $(MSGS)/wheel/*/msg/*.msg) $(MSGS)/pyproject.toml $(DONE)/packages
 	./requirements/messages $(BIN) $(MSGS) build/wheels
 	@touch $@
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from whyway.data.recipe import DataError
 from whyway.plan.head_features import HEAD_INPUT_SIZE, HEAD_VERSION
