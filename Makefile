@@ -13,7 +13,7 @@ NODES  := ros2_ws/src/whyway_nodes
 INSTALL := ./requirements/install $(BIN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drive test lint gates oracles compare soak bench lock clean
+.PHONY: help setup drive test lint gates oracles compare soak model bench lock clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ compare: .venv-compare/done  ## other simulators beside ours, in an environment 
 
 soak: setup  ## ten minutes of traffic alone in many worlds: does anybody touch anybody
 	$(BIN)/python tools/soak_traffic.py $(ARGS)
+
+model: setup $(DONE)/dev $(DONE)/torch  ## make models/microgpt-s from nothing: data, training, export; about an hour on two cores
+	$(BIN)/python -m training.recipes.microgpt_s $(ARGS)
 
 bench: setup  ## measure decisions and simulation
 	$(BIN)/whyway bench decide
