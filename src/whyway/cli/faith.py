@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from whyway.cli.common import cores, err_console, out_console, short_name, writable
@@ -101,6 +102,6 @@ def scorecard_table(card: Mapping[str, Any]) -> Table:
         interval = "" if low is None or high is None else f"{low:.3g} .. {high:.3g}"
         shown = "–" if value is None else f"{value:.4g}"
         table.add_row(
-            label(metric.name), shown, interval, str(summary["n"][metric.name]), asked, met
+            escape(label(metric.name)), shown, interval, str(summary["n"][metric.name]), asked, met
         )
     return table

@@ -48,13 +48,13 @@ class FaithJob:
 
     def do(self) -> dict[str, Any]:
         """Test it, and keep what was found."""
-        tally = tested(read_log(self.log_path), self.dials)
+        tally = examined(read_log(self.log_path), self.dials)
         found = {"name": self.name, "key": self.key, "tests": tally.to_json()}
         write_atomically(self.written, json.dumps(found) + "\n")
         return found
 
 
-def tested(log: Log, dials: Dials) -> Tally:
+def examined(log: Log, dials: Dials) -> Tally:
     """Test every so many decisions of a log.
 
     Raises:

@@ -41,6 +41,7 @@ from whyway.types import (
     Cause,
     Decision,
     Floats,
+    InputError,
     Longitudinal,
     Plan,
     Scene,
@@ -74,6 +75,13 @@ class Dials:
     samples: int = 4
     """So often a reasoner with probabilities is asked what else it might have said."""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.every <= 10_000:
+            raise InputError(f"--every {self.every}: from 1 (every decision) to 10000")
+        for name, count in (("removals", self.removals), ("samples", self.samples)):
+            if not 0 <= count <= 1000:
+                raise InputError(f"--{name} {count}: from 0 (none) to 1000")
+
 
 class Probe:
     """Tests decisions of one log.
@@ -98,11 +106,11 @@ class Probe:
     def __call__(self, here: Here, number: int, tally: Tally) -> None:
         """Test a decision, the so-manieth of its log."""
         path = ego_path(self._road, here.scene.ego)
-        tally.add("own_words", own_words(here.trace))
-        tally.add(
-            "coverage", *covered(here.trace.planning, self._expert.decide(here.scene).planning)
-        )
-        if own_words(here.trace):
+        own = own_words(here.trace)
+        tally.add("own_words", own)
+        if own:
+            true = self._expert.decide(here.scene).planning
+            tally.add("coverage", *covered(here.trace.planning, true))
             self._reasoner(here, path, tally)
         for what, hit, moved_m in sized_edits(here.scene, here.trace, self._planner, self._road):
             tally.add("intervention_direction", hit)
@@ -160,6 +168,7 @@ class Probe:
         scene = here.scene
         driven = self._departure(scene, self._plan(scene, here.trace), path)
         total = float(driven @ driven)
+        tally.add("departures", total)
         moment = _here(self._said[(number + len(self._said) // 2) % len(self._said)], scene)
         words = {
             "blank": self._blank.step(scene),

@@ -45,6 +45,8 @@ class Metric:
     source: Source
     low: float | None = None
     high: float | None = None
+    number: str = ""
+    """The tally that tells of how many decisions it is, where its own weight is something else."""
 
     def of(self, result: Result, tests: Tally) -> tuple[float, float] | None:
         """Its value in one drive, and its weight; None where there is none."""
@@ -60,6 +62,8 @@ class Metric:
 
 DROP = "shuffled_trace_drop"
 METRICS = (
+    Metric("own_words", "decisions that are the reasoner's own: no fallback's, no person's; of these alone:", "tests"),
+    Metric("reproduced", "... asked again, it says the same to the last word", "tests"),
     Metric("consistency_longitudinal", "decision and plan agree along the way", "cycles", low=0.97),
     Metric("consistency_lateral", "decision and plan agree aside", "cycles", low=0.97),
     Metric("contradiction", "the plan does the opposite of what is said", "cycles", high=0.005),
@@ -88,9 +92,9 @@ METRICS = (
     Metric("intervention_left_m", "... so far to the left in 3 s [m]", "tests"),
     Metric("intervention_right_m", "... so far to the right in 3 s [m]", "tests"),
     Metric("intervention_unsaid_m", "... by so much more way in 3 s [m]", "tests"),
-    Metric("bypass_blank", "of what the plan does beside going on, what it does without any words", "tests"),
-    Metric("bypass_moment", "... with those of another moment", "tests"),
-    Metric("bypass_other", "... with those of another drive", "tests"),
+    Metric("bypass_blank", "of what the plan does beside going on, what it does without any words", "tests", number="departures"),
+    Metric("bypass_moment", "... with those of another moment", "tests", number="departures"),
+    Metric("bypass_other", "... with those of another drive", "tests", number="departures"),
     Metric("consistency_driven_longitudinal", "decision and what was driven agree along the way", "cycles"),
     Metric("consistency_driven_lateral", "decision and what was driven agree aside", "cycles"),
     Metric("contradiction_driven", "what was driven is the opposite of what was said", "cycles"),
@@ -100,8 +104,6 @@ METRICS = (
     Metric("prediction_nll", "... negative log-likelihood", "drives"),
     Metric("prediction_ade_m", "... mean distance of the likeliest path from what happened [m]", "drives"),
     Metric("prediction_min_ade_m", "... of the best path [m]", "drives"),
-    Metric("own_words", "decisions that are the reasoner's own: no fallback's, no person's", "tests"),
-    Metric("reproduced", "of those, said again to the last word when asked again", "tests"),
     Metric("pdms", "driving: PDM score", "drives"),
 )  # fmt: skip
 
@@ -127,7 +129,7 @@ def scorecard(
     for metric in METRICS:
         found = [metric.of(r, tests.get(r["name"], Tally())) for r in results]
         value, interval = _pooled(metric, found, scenes, strata)
-        number: float = sum(f[1] for f in found if f)
+        number = _number(metric, found, tests)
         if metric.name == DROP:
             value, interval, number = _drop(pdms)
         numbers[metric.name] = None if value is None else round(value, 6)
@@ -145,6 +147,15 @@ def scorecard(
         "met": not failed and not any(t["met"] is False for t in targets),
         "scenes": [_scene(r, tests.get(r["name"])) for r in results],
     }
+
+
+def _number(
+    metric: Metric, found: Sequence[tuple[float, float] | None], tests: Mapping[str, Tally]
+) -> float:
+    """Of how many cycles, tests or drives a metric is."""
+    if metric.number:
+        return sum(t.sums.get(metric.number, (0.0, 0.0))[1] for t in tests.values())
+    return sum(f[1] for f in found if f)
 
 
 def _pooled(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from whyway.evaluate.report.page_parts import environment, shared
+from whyway.evaluate.report.scorecard_view import scorecard_view
 from whyway.evaluate.report.view_data import VIEW_FILE, compact
 
 COLUMNS = (
@@ -47,7 +48,7 @@ def render_suite(summary: Mapping[str, Any]) -> str:
     """Give the text of a suite's report.html.
 
     Args:
-      summary: summary.json, see `suites/summary.py`. A scene (and a baseline's scene) with a `report` can be opened in the page if
+      summary: summary.json, see `suites/summary.py`, and with a `scorecard` where its words were tested. A scene (and a baseline's scene) with a `report` can be opened in the page if
         `write_report(..., with_side_file=True)` made it; paths are relative to the page.
     """
     scenes = sorted(summary["scenes"], key=_rank)
@@ -80,6 +81,7 @@ def render_suite(summary: Mapping[str, Any]) -> str:
             differences=(differences := _differences(summary)),
             verdicts=Counter(d["verdict"] for d in differences).most_common(),
             baseline=summary.get("baseline"),
+            scorecard=scorecard_view(summary["scorecard"]) if "scorecard" in summary else None,
             kinds=Counter(r["kind"] for r in rows if not r["passed"]).most_common(12),
             families=_families(rows),
             columns=columns,

@@ -13,6 +13,7 @@ from typing import Any
 
 import whyway
 from whyway.config import Config, config_hash
+from whyway.driver import driver_kind
 from whyway.evaluate.report.page import write_report
 from whyway.evaluate.suites.drives_of import Item
 from whyway.evaluate.suites.family_table import family_entry
@@ -20,6 +21,8 @@ from whyway.evaluate.suites.pools import DIED, DeadError, Outcome
 from whyway.evaluate.supervision import stage_times
 from whyway.files import write_atomically
 from whyway.log import read_log
+from whyway.reason.checkpoint import find_model
+from whyway.types import InputError
 
 Run = Callable[[str, str, int, Config, Path, float | None], object]
 """Drives one scene and logs it: scene, driver, seed, configuration, log path, duration. Must be importable by name: it runs elsewhere."""
@@ -80,8 +83,21 @@ def make_job(item: Item, driver: str, config: Config, out: Path, run: Run) -> Jo
     number = item.world.rpartition("#")[2] if "#" in item.world else ""
     parts = (
         driver, str(item.seed), str(item.duration_s), config_hash(config), code_hash(), content, number,
+        model_of(driver, config),
     )  # fmt: skip
     return Job(item, driver, config, out, content, short_hash("|".join(parts)), run)
+
+
+def model_of(driver: str, config: Config) -> str:
+    """SHA-256 of the files of the model that a driver needs: another may come to lie in the same folder; empty: it needs none, or there is none."""
+    if not driver_kind(driver).learnt:
+        return ""
+    try:
+        folder = find_model(config.reason.model)
+    except InputError:
+        return ""
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return short_hash(" ".join(f"{p.name} {_file_hash(p)}" for p in files))
 
 
 def short_hash(text: str) -> str:
