@@ -51,10 +51,12 @@ GRAIN = 16
 MOST_BOUND = 2048
 """Shapes whose bindings are kept at once; there are about 60 sizes of passes by 11 of caches."""
 _NOBODY = Slots((), (), (), ())
-ORT_ERRORS = tuple(
+ORT_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )  # fmt: skip
 """onnxruntime raises these; their only common base is Exception."""
+RUN_ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError, ValueError)
+"""And these, when shapes or names are not what a graph wants."""
 
 
 @runtime_checkable
@@ -164,7 +166,7 @@ class OnnxRuntime:
         self._allocate(self._stamp.recipe.batch or 1)
         try:
             self._warm_up()
-        except (*ORT_ERRORS, RuntimeError, ValueError) as wrong:
+        except RUN_ERRORS as wrong:
             raise InputError(
                 f"{where}: does not run ({_line(wrong)}); whyway export writes it anew"
             ) from None
