@@ -6,7 +6,7 @@ Speeds r(t) of the net are tracked from the ego's state (s = 0, v, a) in steps o
       (target - v) / 0.3 s                                 to the said target speed; from above at most
       max((target - v) / 1.4 s, -1.25 m/s2)                half as firmly as the rule planner would
       (possible(s + 0.7 s v) - v) / 0.3 s                  where the bend ahead could not be taken
-      -b, b = u^2 / (2 (stop - 0.1 m - s))                 to the said stop, once b is B = 2 m/s2 or more, where
+      -b, b = u^2 / (2 (stop - 0.1 m - s))                 to the said stop, once b is B = 2.5 m/s2 or more, where
       u = v + max(a + B, 0)^2 / (2 jerk)                   counts what it still gains while braking builds up
   then within [a_min, a_max] of driving.limits, rising by jerk_mps3 at most (braking may ease off by its own size a second), falling
   by emergency_jerk_mps3 at most; braking never goes through standstill, and ends with no more than the emergency jerk.
@@ -26,7 +26,7 @@ from whyway.motion import CURVE_TIME_S, SPEED_BRAKE_MPS2, SPEED_TIME_S, SpeedPro
 from whyway.plan.course import Motion
 from whyway.types import CYCLE_S, EgoState, Floats, PlanningTrace
 
-HALT_MPS2 = 2.0
+HALT_MPS2 = 2.5
 """Braking for a said stop that the guard takes into its own hands ..."""
 SHORT_M = 0.1
 """... and so much before it the car stands."""
