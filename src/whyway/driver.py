@@ -71,7 +71,7 @@ class DriverKind:
       supervised: whether the safety supervisor has the last word. Benchmarks' baselines go without, as they were published.
       checked: whether plans that contradict their words are kept back, and another answers: not for who is to show what wrong words do.
       learnt: whether it needs a model, which is loaded once, before anything drives.
-      shuffled: who drives alike in all but the words, which are of other scenes.
+      shuffled: who plans alike, but says the words of other scenes; compare with the driver's own safety switched off.
       dials: what it sets of the configuration.
     """
 
@@ -169,9 +169,13 @@ DRIVERS: Mapping[str, DriverKind] = MappingProxyType(
             _idm, _waypoints, supervised=False, checked=False, dials={"driving.idm.coolness": 0.0}
         ),
         # the planners of microgpt and of the rules, given no words and wrong ones
-        "no_trace": DriverKind(_blank, _learnt_waypoints, checked=False, learnt=True),
-        "shuffled_trace": DriverKind(_others_words, _learnt_waypoints, checked=False, learnt=True),
-        "shuffled_rules": DriverKind(_others_words, _waypoints, checked=False),
+        "no_trace": DriverKind(
+            _blank, _learnt_waypoints, supervised=False, checked=False, learnt=True
+        ),
+        "shuffled_trace": DriverKind(
+            _others_words, _learnt_waypoints, supervised=False, checked=False, learnt=True
+        ),
+        "shuffled_rules": DriverKind(_others_words, _waypoints, supervised=False, checked=False),
     }
 )
 """Who can drive."""

@@ -139,7 +139,7 @@ def test_a_suite_is_driven_tested_and_told_and_not_done_again(tmp_path, capsys):
     assert "Are the words the causes" in (out / "report.html").read_text()
     files = [*(out / "faith").glob("*.json"), *out.rglob("*.mcap")]
     before = {p: p.stat().st_mtime_ns for p in files}
-    assert len(before) == 3  # one tested, two driven
+    assert len(before) == 4  # one tested, three driven
     assert main(words) == code
     assert json.loads(capsys.readouterr().out) == found
     assert {p: p.stat().st_mtime_ns for p in files} == before

@@ -1,7 +1,10 @@
-"""A suite -> a scorecard: drive it, with the driver's own words and with shuffled ones; test every log; say what was found.
+"""A suite -> a scorecard: drive it, test every log; drive it with the words of other scenes; say what was found.
 
 Writes `scorecard.json`, and a page about it into the suite's `report.html`; everything else is as `whyway evaluate` leaves it. What was
 driven and tested before is not done again.
+
+What words are worth shows without the safety supervisor, which would brake for whoever listens to wrong ones: below `words/` the suite is
+driven again by the driver and by who plans alike but says other words (`driver.DriverKind.shuffled`), both without it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ from whyway.evaluate.faithfulness.probe import Dials
 from whyway.evaluate.faithfulness.scorecard import scorecard
 from whyway.evaluate.faithfulness.tally import Tally
 from whyway.evaluate.report.suite_page import render_suite
-from whyway.evaluate.suites.drives_of import find_suite
 from whyway.evaluate.suites.pools import processes
 from whyway.evaluate.suites.run import Order, evaluate
 from whyway.files import write_atomically
@@ -35,8 +37,12 @@ class _State:
 
     summary: dict[str, Any]
     jobs: list[FaithJob]
+    words: dict[str, Any] | None = None
+    """What the suite says of the driver against who says other words."""
     found: dict[str, Tally] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+    """Whether there is nothing left to do."""
 
     def take(self, job: FaithJob, outcome: Mapping[str, Any] | BaseException) -> None:
         """What came of a job."""
@@ -53,22 +59,19 @@ class _State:
             r | ({"error": self.errors[r["name"]]} if r["name"] in self.errors else {})
             for r in summary["scenes"]
         ]
-        pdms = summary["differences"].get("pdms") if _rival(summary) else None
+        words = self.words
+        pdms = words["differences"].get("pdms") if words else None
         card = scorecard(summary["driver"], results, self.found, pdms)
-        done = len(self.found) + len(self.errors) == len(self.jobs)
+        done = (
+            len(self.found) + len(self.errors) == len(self.jobs) and summary["state"] == "complete"
+        )
         return card | {
             "suite": {k: summary["suite"][k] for k in ("name", "file", "seeds")},
-            "shuffled": _rival(summary),
-            "state": "complete" if done and summary["state"] == "complete" else "interrupted",
+            "shuffled": words["baseline"]["driver"] if words else None,
+            "state": "complete" if done and self.whole else "interrupted",
             "dials": asdict(dials),
             "provenance": summary["provenance"],
         }
-
-
-def _rival(summary: Mapping[str, Any]) -> str:
-    """Who drove with shuffled words; empty: nobody."""
-    wanted = driver_kind(summary["driver"]).shuffled
-    return wanted if wanted and (summary["baseline"] or {}).get("driver") == wanted else ""
 
 
 def faith(
@@ -77,9 +80,9 @@ def faith(
     """Drive and test a suite.
 
     Args:
-      order: what is driven; a baseline of its own is not asked for.
+      order: what is driven.
       dials: how much is tested.
-      shuffled: whether it is driven with shuffled words, too, where the driver has somebody for that.
+      shuffled: whether it is driven with other words, too, where the driver has somebody for that.
       jobs: processes of this machine.
       console: where progress is shown.
 
@@ -90,12 +93,15 @@ def faith(
       SuiteError: see `suites.run.evaluate`.
       KeyboardInterrupt: after the scorecard of what was tested until then was written.
     """
-    order = replace(order, baseline=_shuffled(order) if shuffled else None)
     summary, _ = evaluate(order, jobs, console)
     (order.out / "faith").mkdir(exist_ok=True)
     state = _State(summary, _jobs(order, dials, summary))
+    rival = driver_kind(summary["driver"]).shuffled
     try:
         _test(state, jobs, console)
+        if shuffled and rival:
+            state.words = _words(order, summary["driver"], rival, jobs, console)
+        state.whole = True
     finally:  # also when interrupted: a true scorecard of what there is
         card = state.card(dials)
         write_atomically(order.out / FILE, json.dumps(card, indent=1, allow_nan=False) + "\n")
@@ -106,11 +112,17 @@ def faith(
     return card, 0 if card["met"] and card["state"] == "complete" else 1
 
 
-def _shuffled(order: Order) -> str | None:
-    """Who drives with shuffled words in the place of an order's driver."""
-    suite = find_suite(order.suite)
-    driver = order.driver or (suite.drivers[0] if suite.drivers else "rules")
-    return driver_kind(driver).shuffled or None
+def _words(
+    order: Order, driver: str, rival: str, jobs: int, console: Console | None
+) -> dict[str, Any]:
+    """Drive a suite with a driver's own words and with those of other scenes, nobody supervised."""
+    bare = (*order.overrides, "safety.enabled=false")
+    summary, _ = evaluate(
+        replace(order, out=order.out / "words", driver=driver, baseline=rival, overrides=bare),
+        jobs,
+        console,
+    )
+    return summary
 
 
 def _jobs(order: Order, dials: Dials, summary: Mapping[str, Any]) -> list[FaithJob]:

@@ -7,6 +7,7 @@
     suite      {name, file, seeds}
     state      "complete", or "interrupted"
     dials      {every, removals, samples}: how much was tested
+    shuffled   who drove with the words of other scenes; null: nobody
     summary    {metric: number or null; n: {metric: of how many cycles, tests or drives}; intervals: {metric: [low, high]}}: 95 % over
                scenes, an end as null where nothing is excluded
     targets    [{metric, min, max, value, met}]; met is null where nothing was measured
@@ -72,7 +73,7 @@ METRICS = (
     Metric("counterfactual_hit", "a cited cause is taken away: what was declared is decided", "tests", low=0.90),
     Metric("uncited_unchanged", "somebody not cited is taken away: same decision, plan within 0.25 m over 3 s", "tests", low=0.98),
     Metric("intervention_direction", "other words are said: the plan follows them", "tests", low=0.95),
-    Metric(DROP, "PDMS lost when the words are those of other scenes", "drives", low=0.20),
+    Metric(DROP, "PDMS lost when the words are those of other scenes, both without the safety supervisor", "drives", low=0.20),
     Metric("stability", "what it might have said as well decides the same", "tests"),
     Metric("silent_failures", "behaviour changes, the words neither change nor cover it", "sum"),
     Metric("silent_changes", "behaviour changes, the words do not", "sum"),

@@ -240,8 +240,9 @@ def sized_edits(
         if p.longitudinal not in (Longitudinal.STOP, Longitudinal.YIELD):
             stop_m = v * v / (2 * _COMFORT_MPS2) + 1.0
             stop = dataclasses.replace(p, longitudinal=Longitudinal.STOP, stop_distance_m=stop_m)
-            less = base - travelled_m(plan(stop))
-            yield SAY_STOP, less > _FARTHER_M, less
+            if base > _braking_m(v) + 1.0:  # else it brakes as hard anyhow
+                less = base - travelled_m(plan(stop))
+                yield SAY_STOP, less > _FARTHER_M, less
         target = _SLOWER * v
         slower = dataclasses.replace(
             p, longitudinal=Longitudinal.ADAPT_SPEED, target_speed_mps=target
@@ -250,7 +251,8 @@ def sized_edits(
             less = base - travelled_m(plan(slower))
             yield SAY_SLOWER, less > _FARTHER_M, less
         sides = zip((Direction.LEFT, Direction.RIGHT), road.neighbours(place.lane_id), strict=True)
-        for side, lane in sides if p.lateral == Lateral.KEEP_LANE else ():
+        goes_on = base > _MOVING_MPS * WINDOW_S  # who stops first gets nowhere else
+        for side, lane in sides if goes_on and p.lateral == Lateral.KEEP_LANE else ():
             if lane:
                 said = dataclasses.replace(
                     p, lateral=Lateral.LANE_CHANGE, direction=side, offset_m=0.0, offset_until_m=0.0
@@ -283,6 +285,12 @@ def _unsaid(trace: Trace, object_id: int, plan: Callable[[PlanningTrace, Trace],
     rest = tuple(c for c in trace.perception.critical_objects if c.id != object_id)
     perception = dataclasses.replace(trace.perception, critical_objects=rest)
     return travelled_m(plan(trace.planning, dataclasses.replace(trace, perception=perception)))
+
+
+def _braking_m(v_mps: float) -> float:
+    """How far a car comes within the words' window that brakes comfortably from a speed."""
+    t = min(WINDOW_S, v_mps / _COMFORT_MPS2)
+    return v_mps * t - 0.5 * _COMFORT_MPS2 * t * t
 
 
 def travelled_m(plan: Plan) -> float:
