@@ -23,7 +23,10 @@ from whyway.evaluate.faithfulness.tally import Tally
 from whyway.evaluate.traces.rerun import again, logged_driver
 from whyway.log import LogWriter, read_log
 from whyway.maps.road import Road
+from whyway.plan import planner_view
+from whyway.plan.learned import LearnedPlanner
 from whyway.reason.memory import SceneMemory
+from whyway.reason.shuffled import as_text, other_words
 from whyway.topics import LANE_MAP, PLAN, ROUTE, SCENE, TRACE
 from whyway.types import InputError, LaneMap, Route, Trace, same
 from whyway.worlds import make_world
@@ -179,3 +182,26 @@ def test_a_tally_comes_back_from_json():
 def test_senseless_dials_are_refused(wrong):
     with pytest.raises(InputError, match="--"):
         Dials(**wrong)
+
+
+# ------------------------------------------------------------------------------------------------- without its words
+
+
+@pytest.mark.parametrize("name", ["no_trace", "shuffled_trace"])
+def test_the_head_drives_whatever_words_it_is_given_and_nothing_is_kept_back(name, model):
+    config = config_of(model)
+    world = make_world("town", 1, config, SECONDS)
+    road = Road(world.lane_map, world.route)
+    driver, observation = Driver(name, config, road), world.reset()
+    said = {as_text(w, ()) for w, _ in other_words()}
+    while not world.done:
+        cycle = driver.step(observation)
+        observation = world.step(cycle.command)
+        assert not cycle.plan.withheld and not cycle.trace.integrity.fallback_used
+        view = planner_view(cycle.scene, cycle.trace)
+        assert same(driver._planning._planner.step(view).waypoints, cycle.plan.waypoints)
+        if name == "no_trace":
+            assert not view.objects and cycle.trace.planning.decision == (6, 0, 0)
+        else:
+            assert as_text(cycle.trace.planning, ()) in said
+    assert isinstance(driver._planning._planner, LearnedPlanner)
