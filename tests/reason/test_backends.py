@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_models import PARITY, MadeModel, lesson, made_model, made_scene, made_trace
+from made_lessons import PARITY, MadeModel, lesson, made_model, made_scene, made_trace
 
 from whyway.reason import backends
 from whyway.reason.backends import Backend, make_backend

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_models import FEATURES, PARITY, lesson, made_model, made_scene
+from made_lessons import FEATURES, PARITY, lesson, made_model, made_scene
 
 from whyway.reason.backends import Backend, make_backend
 from whyway.reason.engine import LARGEST_PASS, Budget, Decoded, Engine

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_models import FEATURES, PARITY, Lesson, lesson, made_model, made_scene, made_trace
+from made_lessons import FEATURES, PARITY, Lesson, lesson, made_model, made_scene, made_trace
 
 torch = pytest.importorskip("torch")
 
