@@ -23,19 +23,16 @@ from whyway.types import InputError, LaneMap, Route, Trace
 
 @dataclass(frozen=True, slots=True)
 class FaithJob:
-    """The log of one drive of a suite;"""
+    """The log of one drive of a suite.
+
+    `written` is where what was found goes; `key` is the same only for the same log, tested in the same way by the same code.
+    """
 
     name: str
     log_path: Path
     written: Path
-    """Where what was found goes."""
     dials: Dials
-
-    @property
-    def key(self) -> str:
-        """The same only for the same log, tested in the same way by the same code."""
-        log = hashlib.sha256(self.log_path.read_bytes()).hexdigest()
-        return short_hash("|".join([log, code_hash(), json.dumps(asdict(self.dials))]))
+    key: str
 
     def known(self) -> dict[str, Any] | None:
         """What an earlier run found."""
@@ -52,6 +49,13 @@ class FaithJob:
         found = {"name": self.name, "key": self.key, "tests": tally.to_json()}
         write_atomically(self.written, json.dumps(found) + "\n")
         return found
+
+
+def make_job(name: str, log_path: Path, written: Path, dials: Dials) -> FaithJob:
+    """The job of a log."""
+    log = hashlib.sha256(log_path.read_bytes()).hexdigest()
+    key = short_hash("|".join([log, code_hash(), json.dumps(asdict(dials))]))
+    return FaithJob(name, log_path, written, dials, key)
 
 
 def examined(log: Log, dials: Dials) -> Tally:

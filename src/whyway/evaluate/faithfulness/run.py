@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from whyway.driver import driver_kind
-from whyway.evaluate.faithfulness.job import FaithJob
+from whyway.evaluate.faithfulness.job import FaithJob, make_job
 from whyway.evaluate.faithfulness.probe import Dials
 from whyway.evaluate.faithfulness.scorecard import scorecard
 from whyway.evaluate.faithfulness.tally import Tally
@@ -128,7 +128,7 @@ def _words(
 def _jobs(order: Order, dials: Dials, summary: Mapping[str, Any]) -> list[FaithJob]:
     """A job for every drive that was driven."""
     return [
-        FaithJob(r["name"], order.out / r["log"], order.out / "faith" / f"{r['name']}.json", dials)
+        make_job(r["name"], order.out / r["log"], order.out / "faith" / f"{r['name']}.json", dials)
         for r in summary["scenes"]
         if "error" not in r
     ]
