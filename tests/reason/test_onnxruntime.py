@@ -42,6 +42,14 @@ def test_what_was_decoded_before_leaves_nothing_behind(precision):
     assert np.array_equal(replay(b, asked[:1]).logits, fresh)
 
 
+def test_numpy_computes_as_before_once_there_is_a_session():
+    denormal = np.array([1e-310])
+    b = backend()
+    assert denormal[0] * 1.0 > 0.0 and (denormal + denormal)[0] > 0.0, "after making it"
+    decoded(b, 1)
+    assert (denormal + denormal)[0] > 0.0, "after running it"
+
+
 def test_a_scene_of_no_numbers_does_not_spoil_the_next():
     b, (asked, truth) = backend(), tape()
     sick = scenes()[0].scene

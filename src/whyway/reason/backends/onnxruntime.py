@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ignore[import-untyped]
 
 from whyway.reason.backends import BackendInfo, Bools, Ints, Model, stacked
+from whyway.reason.backends.denormals import CAN_RESTORE, Environment, restored
 from whyway.reason.export.recipe import (
     SHIPPED,
     Dialect,
@@ -148,7 +149,8 @@ class OnnxRuntime:
         """
         if len(graph) > MOST_BYTES:
             raise InputError(f"{where}: larger than {MOST_BYTES >> 20} MiB; export a smaller model")
-        self.session = _session(graph, where, threads)
+        with restored():
+            self.session, self._flushing = _session(graph, where, threads)
         metadata = self.session.get_modelmeta().custom_metadata_map
         self._stamp: Stamp = stamp_from_metadata(metadata, where)
         if weights_sha is not None and self._stamp.weights_sha256 != weights_sha:
@@ -238,7 +240,9 @@ class OnnxRuntime:
         for buffer, given in zip(bound.ids, ids, strict=True):
             buffer[...] = given
         bound.mask[...] = mask[..., :rows]
-        self.session.run_with_iobinding(bound.binding)
+        with restored():
+            self._flushing.enter()
+            self.session.run_with_iobinding(bound.binding)
         return bound.logits
 
     def _allocate(self, batch: int) -> None:
@@ -293,20 +297,22 @@ class OnnxRuntime:
         self.step(ids, ids, ids, ids + PREFIX_ROWS, mask)
 
 
-def _session(graph: bytes, where: str, threads: int) -> ort.InferenceSession:
+def _session(graph: bytes, where: str, threads: int) -> tuple[ort.InferenceSession, Environment]:
+    """A session, and the floating-point environment it wants; the thread's own is changed on return."""
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3  # errors only: what can be mended is raised as InputError
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.add_session_config_entry("session.set_denormal_as_zero", str(int(CAN_RESTORE)))
     try:
-        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as wrong:
         raise InputError(
             f"{where}: onnxruntime {ort.__version__} does not take this graph ({_line(wrong)}); dialect A needs onnxruntime >= 1.25"
             " (pip install -U onnxruntime), dialect B any: whyway export --dialect B"
         ) from None
+    return session, Environment()
 
 
 def _line(wrong: Exception) -> str:
