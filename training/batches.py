@@ -6,7 +6,7 @@ examples every position is a block of its own, so that the same weights can also
 *pretrain*: behaviour cloning. The decision and its numbers are asked of the scene alone, with no word before them. These weights are
 also the *no-trace* baseline: the same model that may not reason.
 
-Legend: B batch, P prefix rows, N positions of the longest trace, V values read, Q positions asked, K = P + V + Q.
+Legend: B batch, P prefix rows (as far as any example uses them), N positions of the longest trace, V values read, Q positions asked, K = P + V + Q.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from whyway.reason.masks import HIDDEN, attention_mask
 from whyway.reason.microgpt import LossRules, MicroGPT
+from whyway.reason.spec import ROWS
 from whyway.trace.grammar import NUMBERS
 from whyway.trace.sequence import FIELD_COUNT, MASK
 from whyway.trace.vocabulary import SILENT, Field, allowed_mask, number_tokens
@@ -190,14 +191,14 @@ def batch_of(
 
     value_tokens, targets = picked(tokens, MASK, NOT_ASKED)
     value_blocks, query_blocks = picked(blocks, HIDDEN, HIDDEN)
-    valid = np.asarray(keyframes.valid, dtype=np.bool_)
+    features, valid = _rows_in_use(keyframes)
     asked = np.full_like(targets, MASK)
 
     def there_as(x: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(x)).to(device)
 
     return Batch(
-        {kind: there_as(np.asarray(x, dtype=np.float32)) for kind, x in keyframes.features.items()},
+        {kind: there_as(np.asarray(x, dtype=np.float32)) for kind, x in features.items()},
         there_as(valid),
         there_as(np.concatenate([value_tokens, asked], axis=1)),
         there_as(np.concatenate(picked(fields, Field.PAD, Field.PAD), axis=1)),
@@ -206,6 +207,18 @@ def batch_of(
         targets.shape[1],
         there_as(targets),
     )
+
+
+def _rows_in_use(
+    keyframes: Keyframes,
+) -> tuple[dict[str, NDArray[np.floating]], Bools]:
+    """Features and valid rows without the last object rows, where nobody in the batch has any: there are few, and they cost as much."""
+    valid = np.asarray(keyframes.valid, dtype=np.bool_)
+    unused = int(valid.any(axis=0)[::-1].argmax())
+    most = min(unused, ROWS["object"])
+    features = dict(keyframes.features)
+    features["object"] = features["object"][:, : ROWS["object"] - most]
+    return features, valid[:, : valid.shape[1] - most]
 
 
 @dataclass(frozen=True, slots=True)

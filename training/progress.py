@@ -65,7 +65,7 @@ class Watch:
 
     def validation(self, step: int, table: Mapping[str, float], shown: str) -> None:
         """A validation is done; one line of it stays on the screen."""
-        self._console.print(f"step {step}: {shown}", highlight=False)
+        self.say(f"step {step}: {shown}")
         self._write(step, "val", table)
 
     def say(self, text: str) -> None:

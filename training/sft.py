@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import sys
 import time
@@ -32,6 +33,7 @@ from training.progress import Watch
 from training.provenance import git_commit
 from training.state import Average, learnt, load_state, read_facts, save_state
 from training.validate import validate
+from whyway.cli.common import cores
 from whyway.reason.checkpoint import Model, load_model, save_model
 from whyway.reason.manifest import Made, Versions
 from whyway.reason.microgpt import (
@@ -53,16 +55,16 @@ PACE_STEPS = 20
 """How many steps are timed before `--minutes` becomes a number of steps."""
 STOPPED = 143
 """Exit code after SIGTERM, as shells have it."""
-NOT_OF_THE_RUN = ("out", "resume", "threads", "device", "log_every", "save_every", "minutes")
-"""Options that change nothing about what is learnt: a run may be resumed with others."""
+NOT_OF_THE_RUN = ("data", "out", "init_from", "resume", "threads", "device", "log_every", "save_every", "minutes")  # fmt: skip
+"""Options that change nothing about what is learnt, or whose contents are compared instead: a run may be resumed with others."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Supervised training of microgpt on keyframes."""
 
-    data: Path
-    """Folder that `whyway data make` wrote."""
+    data: tuple[Path, ...]
+    """Folders that `whyway data make` wrote."""
     out: Path
     """Folder of the run."""
     stage: Stage = "reasoning"
@@ -137,9 +139,9 @@ def main(options: Options) -> int:
     """Train; the exit code."""
     from training.data import open_data
 
-    torch.set_num_threads(options.threads or len(_cores()))
+    torch.set_num_threads(options.threads or cores())
     with this_rank(options.device) as rank, stop_signals() as stop:
-        run = Run(options, open_data(options.data), rank)
+        run = Run(options, open_data(*options.data), rank)
         finished = run.train(stop)
         if finished and rank.first:
             print(run.save())
@@ -170,9 +172,13 @@ class Run:
         self._best: dict[str, Tensor] = {}
         self._facts: dict[str, Any] = {
             "step": 0, "steps": None if options.minutes else options.steps, "best_loss": None, "scores": {},
-            "options": options.identity(), "data": data.sha256,
+            "options": options.identity(), "data": data.sha256, "parent": self._parent_sha256,
         }  # fmt: skip
         self._begin()
+
+    @property
+    def _parent_sha256(self) -> str:
+        return self.parent.weights_sha256 if self.parent else ""
 
     @property
     def step(self) -> int:
@@ -228,7 +234,7 @@ class Run:
             options.stage,
             self.data.sha256,
             git_commit(),
-            parent.weights_sha256 if parent else "",
+            self._parent_sha256,
             (options.seed,),
             self._facts["options"] | {"steps": self._facts["steps"], "processes": self.rank.world},
             {"val": self.scores},
@@ -239,9 +245,10 @@ class Run:
             from training.lora import save_adapter
 
             assert parent is not None and isinstance(self.model, PeftModel)
+            folder = options.out / ADAPTER
+            uri = os.path.relpath(parent.folder, folder)  # they may move together
             return save_adapter(
-                options.out / ADAPTER, self.model, made, base_uri=str(parent.folder.resolve()),
-                base_sha256=parent.weights_sha256, versions=self._versions,
+                folder, self.model, made, base_uri=uri, base_sha256=self._parent_sha256, versions=self._versions,
             )  # fmt: skip
         weights, head = weights_of(self.backbone), parent.head if parent else {}
         return save_model(
@@ -298,8 +305,8 @@ class Run:
         if not options.resume:
             raise InputError(f"{options.out}: holds a run; go on with --resume, or another --out")
         facts = read_facts(path)
-        for key, now in (("options", self._facts["options"]), ("data", self._facts["data"])):
-            _same(facts.get(key), now, key, path)
+        for key in ("options", "data", "parent"):
+            _same(facts.get(key), self._facts[key], key, path)
         self._best, self._facts = load_state(path, self.model, self._optimizer, self._average)
 
     def _save_state(self) -> None:
@@ -318,7 +325,7 @@ def _backbone(
     if parent is None:
         return MicroGPT(ModelSpec(options.depth or DEFAULT_DEPTH, data.feature_counts), draw)
     if parent.spec.feature_counts != data.feature_counts:
-        raise InputError(f"{options.init_from}: reads other features than {options.data} holds")
+        raise InputError(f"{options.init_from}: reads other features than the data holds")
     model = MicroGPT(parent.spec, draw)
     load_weights(model, parent.weights)
     return model
@@ -421,16 +428,6 @@ def _line(table: Mapping[str, float]) -> str:
         "cited/recall": "cited r", "causes/recall": "coverage", "error/stop_distance_m": "stop m",
     }  # fmt: skip
     return "  ".join(f"{short} {table[name]:.3f}" for name, short in names.items() if name in table)
-
-
-def _cores() -> set[int]:
-    import os
-
-    return (
-        os.sched_getaffinity(0)
-        if hasattr(os, "sched_getaffinity")
-        else set(range(os.cpu_count() or 1))
-    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ DATA = MadeData()
 def run(out: Path, **more: object) -> Run:
     given = {"depth": 1, "steps": 12, "batch_size": 8, "warmup": 3, "lr": 1e-2, "val_every": 4}
     given |= {"precision": "fp32", "average": 0.9, "log_every": 1, "val_batches": 2, "plain_share": 0.3}  # fmt: skip
-    return Run(Options(data=Path("made"), out=out, **{**given, **more}), DATA, ALONE, HERE)  # type: ignore[arg-type]
+    return Run(Options(data=(Path("made"),), out=out, **{**given, **more}), DATA, ALONE, HERE)  # type: ignore[arg-type]
 
 
 class After(Stop):
@@ -101,7 +101,7 @@ def test_a_run_is_not_overwritten_and_not_mixed_with_another(tmp_path: Path) -> 
         run(tmp_path)
     with pytest.raises(InputError, match="begun with --lr 0.01, not 0.1"):
         run(tmp_path, resume=True, lr=0.1)
-    other = Options(data=Path("made"), out=tmp_path, depth=1, resume=True)
+    other = Options(data=(Path("made"),), out=tmp_path, depth=1, resume=True)
     with pytest.raises(InputError, match="begun with --"):
         Run(other, MadeData(1), ALONE, HERE)
 

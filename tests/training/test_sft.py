@@ -36,7 +36,7 @@ def options(out: Path, **more: object) -> Options:
     """Of a run that takes a second."""
     given = {"depth": 1, "steps": 30, "batch_size": 16, "warmup": 5, "lr": 1e-2, "val_every": 10}
     given |= {"precision": "fp32", "average": 0.9, "log_every": 5, "val_batches": 3}
-    return Options(data=Path("made"), out=out, **{**given, **more})  # type: ignore[arg-type]
+    return Options(data=(Path("made"),), out=out, **{**given, **more})  # type: ignore[arg-type]
 
 
 def run(out: Path, **more: object) -> Run:
@@ -70,11 +70,25 @@ def test_pretraining_asks_the_decision_of_the_scene_alone() -> None:
     batch = batch_of(made, "pretrain", CPU)
     assert batch.tokens.shape[1] == batch.queries == len(STRAIGHT)
     assert set(batch.asked.flatten().tolist()) == {int(f) for f in STRAIGHT}
-    scene = batch.mask[:, PREFIX_ROWS:, :PREFIX_ROWS]
+    rows = batch.valid.shape[1]
+    scene = batch.mask[:, rows:, :rows]
     assert bool((scene == batch.valid[:, None]).all())
     words = batch_of(dataclasses.replace(made, tokens=made.tokens * 0 + 7), "pretrain", CPU)
     model = MicroGPT(ModelSpec(1, DATA.feature_counts))
     assert torch.equal(batch.logits(model), words.logits(model))  # no word is read
+
+
+def test_rows_that_nobody_uses_are_left_out_and_change_nothing() -> None:
+    made = keyframes()
+    model = MicroGPT(ModelSpec(1, DATA.feature_counts))
+    short = batch_of(made, "reasoning", CPU)
+    used = int(made.valid[0].sum())
+    assert short.valid.shape[1] == used < PREFIX_ROWS and made.valid[:, :used].all()
+    valid = made.valid.copy()
+    valid[0] = True  # somebody uses all of them
+    whole = batch_of(dataclasses.replace(made, valid=valid), "reasoning", CPU)
+    assert whole.valid.shape[1] == PREFIX_ROWS
+    torch.testing.assert_close(short.logits(model)[1:], whole.logits(model)[1:])
 
 
 @pytest.mark.parametrize("plain", [False, True])

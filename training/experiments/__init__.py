@@ -1,0 +1,1 @@
+"""Experiments: questions about training, each answered in minutes by `python -m training.experiments.<name>`."""
