@@ -13,7 +13,8 @@ from pathlib import Path
 import whyway
 
 PACKAGES = (
-    "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro", "apsw", "lz4",
+    "numpy", "scipy", "array-api-compat", "lxml", "mcap", "rosbags", "zstandard", "jinja2", "pyyaml", "rich", "tyro", "apsw", "lz4", "onnxruntime",
+    "safetensors",
 )  # fmt: skip
 """What pyproject.toml asks for; written out because an installation by colcon has no such metadata."""
 OPTIONAL = (

@@ -205,7 +205,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, how):
             assert child.poll() is None, "it ended before it could be killed"
             time.sleep(0.02)
         child.send_signal(how)
-        child.wait(timeout=20)
+        child.wait(timeout=80)
     finally:
         child.kill()
     time.sleep(0.5)  # its workers end with it
