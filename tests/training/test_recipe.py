@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,11 @@ def test_every_step_of_the_recipe_comes_after_those_it_builds_upon(
         seen.add(step.name)
     assert ("data" in seen) == (data is None) and ("dagger" in seen) == dagger
     assert steps[-1].name == "ship"
+
+
+def test_what_a_step_depends_on_is_the_same_text_in_every_process() -> None:
+    text = json.dumps([s.asks for s in steps_of(Recipe())], default=str)
+    assert " at 0x" not in text and "MISSING" not in text
 
 
 def test_another_seed_trains_again_and_drives_the_experts_data_no_second_time() -> None:

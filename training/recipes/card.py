@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,24 @@ import torch
 from training.data import open_data
 from training.waypoint_head import Head, Lessons, errors
 from whyway.data.manifest import read_manifest
+from whyway.log import read_log
 from whyway.reason import probe
 from whyway.reason.backends import make_backend
 from whyway.reason.checkpoint import Model, load_model
 from whyway.reason.manifest import versions_here
+from whyway.types import Integrity
 
 LEAST_KNOWN = 6
 MOST_LESSONS = 40_000
 DRIVEN: Mapping[str, str] = {
-    "scenes": "Drives", "pass_rate": "Drives passed", "pdms": "PDMS (NAVSIM v1)", "epdms": "EPDMS (NAVSIM v2)",
+    "scenes": "Drives", "pass_rate": "Drives within limits", "pdms": "PDMS (NAVSIM v1)", "epdms": "EPDMS (NAVSIM v2)",
     "at_fault_collisions": "At-fault collisions a drive", "red_lights_run": "Red lights run a drive",
     "route_completion": "Route completed", "consistency_longitudinal": "Plan follows the words, along",
     "consistency_lateral": "Plan follows the words, aside", "contradiction": "Plan contradicts the words", "grounding": "Grounded",
     "flips_per_minute": "Decisions changed a minute",
 }  # fmt: skip
 """Key of a suite's summary -> what it says."""
+UNITS = {"m": "m", "mps": "m/s", "mps2": "m/s²"}
 LIMITS = """* Made from and judged in this package's own worlds alone: how it drives on real roads nobody has measured. It is no driver's aid.
 * It knows what the rule expert knows and errs where that errs; what the vocabulary has no word for it cannot say.
 * Perception is taken as it is: whom the tracker loses, it cannot cite.
@@ -111,14 +115,12 @@ def _learnt(model: Model, sets: Sequence[Path], seconds: Mapping[str, float], wo
         "worlds and seeds",
         "data",
     )
-    recipe = "\n".join(f"* {k.replace('_', ' ')}: {v}" for k, v in sorted(model.made.recipe.items()))  # fmt: skip
+    recipe = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in sorted(model.made.recipe.items()) if v not in (None, []))  # fmt: skip
     return f"""## What it learnt from
 
 {_table(header, lines)}
 
-Drivers are judged with seeds 1 to 100, and none of these is among them. The last stage's arguments:
-
-{recipe}
+Drivers are judged with seeds 1 to 100, and none of these is among them. The last stage: {recipe}.
 
 {_table(("Step", "took"), took)}
 
@@ -128,7 +130,7 @@ On {_machine()}."""
 def _machine() -> str:
     """What the steps ran on, as this process sees it."""
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{torch.get_num_threads()} CPU threads, {cuda}, torch {torch.__version__}"
+    return f"{os.cpu_count()} CPU cores, {cuda}, torch {torch.__version__}"
 
 
 def _known(model: Model, sets: Sequence[Path]) -> str:
@@ -142,7 +144,7 @@ def _known(model: Model, sets: Sequence[Path]) -> str:
         ("Lateral decision", f"{by_field['lateral']:.1%}"),
         *((f"Who is cited, {k}", f"{table[f'cited/{k}']:.1%}") for k in ("precision", "recall") if f"cited/{k}" in table),
         *((f"True causes found ({k})", f"{table[f'causes/{k}']:.1%}") for k in ("recall",) if f"causes/{k}" in table),
-        *((f"Mean error of {k.partition('/')[2].rpartition('_')[0].replace('_', ' ')}", f"{v:.2f} {k.rpartition('_')[2]}") for k, v in table.items() if k.startswith("error/")),
+        *((f"Mean error of {k.partition('/')[2].rpartition('_')[0].replace('_', ' ')}", f"{v:.2f} {UNITS[k.rpartition('_')[2]]}") for k, v in table.items() if k.startswith("error/")),
     ]  # fmt: skip
     worst = ", ".join(f"{name.replace('_', ' ')} {by_field[name]:.1%}" for name in least)
     return f"""## What it knows
@@ -181,12 +183,25 @@ def _driven(judged: Path | None) -> list[str]:
         for key, what in DRIVEN.items()
         if ours.get(key) is not None
     ]
+    told, stood_in = answered(judged.parent)
+    rows.insert(1, ("Decisions", f"{told:,}", ""))
+    rows.insert(2, ("Of these, the rules answered", f"{stood_in / max(told, 1):.2%}", ""))
     header = ("", m["driver"], m["baseline"]["driver"])
     return [f"""## How it drives
 
 Closed loop, suite {m["suite"]["name"]}, seeds it has never seen. {m["overall"]}
 
 {_table(header, rows)}"""]  # fmt: skip
+
+
+def answered(folder: Path) -> tuple[int, int]:
+    """Decisions in the logs of a suite that microgpt drove, and those in which another answered instead: late, or contradicted."""
+    integrity = [
+        i
+        for path in sorted(folder.glob("microgpt/logs/*.mcap"))
+        for i in read_log(path).of(Integrity)
+    ]
+    return len(integrity), sum(i.fallback_used for i in integrity)
 
 
 def _number(value: Any) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
@@ -122,6 +122,8 @@ def _defaults() -> dict[str, str]:
     found = {}
     for program_options in (sft.Options, waypoint_head.Options):
         for f in fields(program_options):
+            if f.default is MISSING:
+                continue
             found[f"{program_options.__module__}.{f.name}"] = str(f.default)
     return found
 
