@@ -18,7 +18,7 @@ from whyway.reason import probe
 from whyway.reason.backends import make_backend
 from whyway.reason.checkpoint import Model, load_model
 from whyway.reason.manifest import versions_here
-from whyway.types import Integrity
+from whyway.types import Trace
 
 LEAST_KNOWN = 6
 MOST_LESSONS = 40_000
@@ -196,12 +196,12 @@ Closed loop, suite {m["suite"]["name"]}, seeds it has never seen. {m["overall"]}
 
 def answered(folder: Path) -> tuple[int, int]:
     """Decisions in the logs of a suite that microgpt drove, and those in which another answered instead: late, or contradicted."""
-    integrity = [
-        i
+    traces = [
+        trace
         for path in sorted(folder.glob("microgpt/logs/*.mcap"))
-        for i in read_log(path).of(Integrity)
+        for trace in read_log(path).of(Trace)
     ]
-    return len(integrity), sum(i.fallback_used for i in integrity)
+    return len(traces), sum(trace.integrity.fallback_used for trace in traces)
 
 
 def _number(value: Any) -> str:
