@@ -29,8 +29,8 @@ _SAID = [FEATURE_NAMES["ego"].index(name) for name in SAID]
 class Augment:
     """How far keyframes are changed; all zero: not at all."""
 
-    drop: float = 0.3
-    """Chance of each road user who is not cited to be left out."""
+    drop: float = 0.4
+    """Chance of each road user who is not cited to be left out, on average: each keyframe draws its own, so that some are nearly empty."""
     permute: bool = True
     """Whether road users are numbered anew."""
     noise: float = 0.003
@@ -92,7 +92,8 @@ def _who_stays(table: Table, how: Augment, rng: np.random.Generator) -> tuple[In
     shape = len(table), MAX_OBJECTS
     stays = table.valid[:, _OBJECTS].copy()
     if how.drop > 0.0:
-        stays &= cited(table) | (rng.random(shape) >= how.drop)
+        odds = rng.random((len(table), 1)) ** (1.0 / how.drop - 1.0)  # its mean is how.drop
+        stays &= cited(table) | (rng.random(shape) >= odds)
     rank = rng.random(shape) if how.permute else np.broadcast_to(np.arange(MAX_OBJECTS), shape)
     order = np.argsort(np.where(stays, rank, np.inf), axis=1, kind="stable")
     return order, stays.sum(axis=1)

@@ -27,8 +27,13 @@ from whyway.reason.microgpt import MicroGPT
 from whyway.reason.tensors import Weights, tensor_bytes
 from whyway.types import InputError
 
-TARGETS = r"blocks\.\d+\.(qkv|proj|up|down)"
-"""All matrices of the blocks: adapting attention alone is worse at equal size (LoRA Without Regret)."""
+MATRICES = ("qkv", "proj", "up", "down")
+"""All of the blocks: adapting attention alone is worse at equal size (LoRA Without Regret)."""
+
+
+def targets(matrices: Sequence[str] = MATRICES) -> str:
+    """The pattern of what is adapted."""
+    return rf"blocks\.\d+\.({'|'.join(matrices)})"
 
 
 def adapt(
@@ -37,6 +42,7 @@ def adapt(
     alpha: int,
     generator: torch.Generator,
     whole: Sequence[str] = (),
+    matrices: Sequence[str] = MATRICES,
 ) -> PeftModel:
     """The model with adapters on its blocks; everything else is frozen. At first it computes what it did before.
 
@@ -46,6 +52,7 @@ def adapt(
       alpha: they count alpha / rank times.
       generator: draws the matrices A.
       whole: modules trained whole beside the adapters, e.g. "lm_head".
+      matrices: of each block, those that are adapted.
 
     Raises:
       InputError: a module that is not there, or a target that shares its weights with another parameter.
@@ -54,13 +61,15 @@ def adapt(
     for name in whole:
         if name not in modules:
             raise InputError(f"--lora-whole {name}: the model has no such module; e.g. lm_head")
+    if not matrices or set(matrices) - set(MATRICES):
+        raise InputError(f"--lora-matrices: some of {', '.join(MATRICES)}")
     refuse_shared(model)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=0.0,
         bias="none",
-        target_modules=TARGETS,
+        target_modules=targets(matrices),
         modules_to_save=list(whole) or None,
     )
     wrapped = get_peft_model(model, config)
@@ -80,7 +89,7 @@ def refuse_shared(model: nn.Module) -> None:
     owners: dict[int, str] = {}
     for name, p in model.named_parameters(remove_duplicate=False):
         other = owners.setdefault(p.untyped_storage().data_ptr(), name)
-        target = any(re.fullmatch(TARGETS, n.removesuffix(".weight")) for n in (name, other))
+        target = any(re.fullmatch(targets(), n.removesuffix(".weight")) for n in (name, other))
         if other != name and target:
             raise InputError(f"LoRA cannot adapt {name}: it shares its weights with {other}")
 

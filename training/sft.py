@@ -101,6 +101,8 @@ class Options:
     """Adapters count alpha / rank times."""
     lora_whole: tuple[str, ...] = ()
     """Modules trained whole beside the adapters, e.g. lm_head."""
+    lora_matrices: tuple[str, ...] = ("qkv", "proj", "up", "down")
+    """Of each block, those that are adapted."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of matrix products; auto: bf16 on GPUs and on CPUs with matrix units for it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -336,7 +338,8 @@ def _what_is_trained(model: MicroGPT, options: Options, draw: torch.Generator) -
     if options.lora_rank:
         from training.lora import adapt
 
-        return adapt(model, options.lora_rank, options.lora_alpha, draw, options.lora_whole)
+        o = options
+        return adapt(model, o.lora_rank, o.lora_alpha, draw, o.lora_whole, o.lora_matrices)
     if options.freeze_backbone:
         for name, p in model.named_parameters():
             p.requires_grad_(name.startswith(("lm_head", "final_norm")))

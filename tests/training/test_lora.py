@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.lora import TARGETS, adapt, refuse_shared, save_adapter, trainable_share
+from training.lora import adapt, refuse_shared, save_adapter, targets, trainable_share
 from whyway.reason.checkpoint import load_model, save_model
 from whyway.reason.manifest import Made, ModelError, Versions
 from whyway.reason.masks import attention_mask
@@ -66,11 +66,19 @@ def test_only_the_matrices_of_blocks_are_adapted_and_only_adapters_are_trained()
     wrapped = adapt(model(), 8, 32, torch.Generator().manual_seed(3))
     learnt = [name for name, p in wrapped.named_parameters() if p.requires_grad]
     modules = {re.sub(r"^base_model\.model\.|\.lora_[AB].*$", "", name) for name in learnt}
-    assert len(modules) == 4 * SPEC.depth and all(re.fullmatch(TARGETS, m) for m in modules)
+    assert len(modules) == 4 * SPEC.depth and all(re.fullmatch(targets(), m) for m in modules)
     frozen = {n: p.detach().clone() for n, p in wrapped.named_parameters() if not p.requires_grad}
     trained(wrapped)
     now = dict(wrapped.named_parameters())
     assert all(torch.equal(now[name], p) for name, p in frozen.items())
+
+
+def test_some_of_the_matrices_can_be_left_out() -> None:
+    wrapped = adapt(model(), 8, 32, torch.Generator(), matrices=("qkv", "up"))
+    learnt = {n for n, p in wrapped.named_parameters() if p.requires_grad}
+    assert {n.split(".")[4] for n in learnt} == {"qkv", "up"}
+    with pytest.raises(InputError, match="--lora-matrices"):
+        adapt(model(), 8, 32, torch.Generator(), matrices=("lm_head",))
 
 
 def test_the_adapters_follow_from_the_generator_alone() -> None:
@@ -102,7 +110,7 @@ def test_merging_with_numpy_gives_what_peft_gives_and_what_it_computed_unmerged(
     for name, array in peft.items():
         np.testing.assert_allclose(ours.weights[name], array, atol=1e-5, rtol=0, err_msg=name)
     changed = {name for name in peft if not np.array_equal(peft[name], weights[name])}
-    assert changed == {n for n in weights if re.fullmatch(TARGETS, n[:-7]) or n[:-7] in whole}
+    assert changed == {n for n in weights if re.fullmatch(targets(), n[:-7]) or n[:-7] in whole}
 
     fresh = model(9)
     load_weights(fresh, ours.weights)

@@ -26,7 +26,7 @@ from rich.table import Table
 from training.batches import batch_of, loss_rules
 from training.data import Data, Shard, open_data
 from training.distributed import Rank
-from training.lora import trainable_share
+from training.lora import MATRICES, trainable_share
 from training.sft import MODEL, Options, Run
 from training.validate import validate
 from whyway.files import write_atomically
@@ -65,6 +65,8 @@ class Experiment:
     """Peak learning rate of adapters: ten times as much (LoRA Without Regret)."""
     rank: int = 8
     """Of the adapters."""
+    matrices: tuple[str, ...] = MATRICES
+    """Of each block, those that are adapted."""
     alpha: int = 32
     """They count alpha / rank times."""
     seeds: int = 3
@@ -88,7 +90,7 @@ def main(e: Experiment) -> int:
     for seed in range(e.seeds):
         for kind, more in (
             ("full", {"lr": e.lr}),
-            ("lora", {"lr": e.lora_lr, "freeze_backbone": True, "lora_rank": e.rank, "lora_alpha": e.alpha}),
+            ("lora", {"lr": e.lora_lr, "freeze_backbone": True, "lora_rank": e.rank, "lora_alpha": e.alpha, "lora_matrices": e.matrices}),
         ):  # fmt: skip
             options = Options(
                 out=e.out / f"{kind}-{seed}", init_from=base, steps=e.steps, seed=seed, val_every=50, warmup=20, **common, **more

@@ -49,20 +49,24 @@ class Recipe:
     """Of training; data have their own."""
     data: Path | None = None
     """A data set that is there already, instead of the step that makes one: to train with other seeds, on other machines."""
-    worlds: tuple[str, ...] = ("families=1000..1019", "town=1000..1099")
+    worlds: tuple[str, ...] = ("families=1000..1009", "town=1000..1079")
     """For the expert."""
-    disturb: float = 0.1
+    disturb: float = 0.06
     """Share of the time in which the expert's commands are disturbed: how to come back is learnt from it."""
+    removed: float = 0.6
+    """Share of the keyframes that are there again without something they cite: what a cause is, is learnt from it."""
     depth: int = 4
     """Size of the model."""
     batch_size: int = 64
     """Of all training."""
-    pretrain_steps: int = 400
+    pretrain_steps: int = 300
     """Batches."""
-    steps: int = 3600
+    steps: int = 2600
     """Batches of whole traces."""
+    draft_steps: int = 2500
+    """Batches of the waypoint head with which the model drives for its teacher."""
     head_steps: int = 8000
-    """Batches of the waypoint head, each time."""
+    """Batches of the waypoint head in the end."""
     dagger: bool = True
     """Whether there is a round in which the model drives."""
     dagger_worlds: tuple[str, ...] = ("families=2000..2004", "town=2000..2019")
@@ -84,7 +88,7 @@ def steps_of(r: Recipe) -> list[Step]:
     at = r.work
     data = r.data or at / "data"
     steps = [] if r.data else [
-        Step("data", partial(_drive, r, r.worlds, ("--disturb", r.disturb)), [r.worlds, r.disturb])
+        Step("data", partial(_drive, r, r.worlds, ("--disturb", r.disturb)), [r.worlds, r.disturb, r.removed])
     ]  # fmt: skip
     first = [] if r.data else ["data"]
     common = [str(r.data), r.seed, r.batch_size, r.threads, _defaults()]
@@ -105,8 +109,8 @@ def steps_of(r: Recipe) -> list[Step]:
         )
         init = ("--init-from", at / "reasoning/model", "--lr", 1e-3)
         steps += [
-            Step("drafts", partial(_head, r, data, at / "reasoning/model", "draft"), [common, r.head_steps], [*first, "reasoning"]),
-            Step("dagger", partial(_drive, r, r.dagger_worlds, more), [r.dagger_worlds, r.dagger_mix], ["drafts"]),
+            Step("drafts", partial(_head, r, data, at / "reasoning/model", "draft", r.draft_steps), [common, r.draft_steps], [*first, "reasoning"]),
+            Step("dagger", partial(_drive, r, r.dagger_worlds, more), [r.dagger_worlds, r.dagger_mix, r.removed], ["drafts"]),
             Step("finish", partial(_sft, r, sets, "reasoning", r.finish_steps, init), [common, r.finish_steps], [*first, "reasoning", "dagger"]),
         ]  # fmt: skip
     steps.append(Step("model", partial(_export, r, data, at / last / "model"), [common, r.head_steps], [last]))  # fmt: skip
@@ -132,7 +136,20 @@ def _defaults() -> dict[str, str]:
 
 
 def _drive(r: Recipe, worlds: tuple[str, ...], more: tuple[object, ...], out: Path) -> None:
-    program("whyway", "data", "make", "--out", out, "--worlds", *worlds, "--jobs", r.jobs, *more)
+    program(
+        "whyway",
+        "data",
+        "make",
+        "--out",
+        out,
+        "--worlds",
+        *worlds,
+        "--removed",
+        r.removed,
+        "--jobs",
+        r.jobs,
+        *more,
+    )
 
 
 def _sft(
@@ -144,19 +161,19 @@ def _sft(
     )  # fmt: skip
 
 
-def _head(r: Recipe, data: Path, model: Path, name: str, out: Path) -> None:
+def _head(r: Recipe, data: Path, model: Path, name: str, steps: int, out: Path) -> None:
     """A copy of a model, with a waypoint head."""
     shutil.rmtree(out / name, ignore_errors=True)
     shutil.copytree(model, out / name)
     program(
-        "training.waypoint_head", "--data", data, "--out", out / name, "--steps", r.head_steps, "--seed", r.seed,
+        "training.waypoint_head", "--data", data, "--out", out / name, "--steps", steps, "--seed", r.seed,
         "--threads", r.threads,
     )  # fmt: skip
 
 
 def _export(r: Recipe, data: Path, model: Path, out: Path) -> None:
     """The whole model, and its graph for the car."""
-    _head(r, data, model, r.name, out)
+    _head(r, data, model, r.name, r.head_steps, out)
     program("whyway", "export", "--model", out / r.name, "--precision", "int8")
 
 
