@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from whyway import topics
@@ -22,6 +21,7 @@ from whyway.black_box import BlackBox
 from whyway.log import LogWriter
 from whyway.topics import Topic
 from whyway_nodes import graph
+from whyway_nodes.process import ros_process, spin
 from whyway_nodes.wires import listen
 
 DEPTH = 2000
@@ -87,25 +87,21 @@ DEFAULTS = {"out": "drive.mcap", "black_box": "", "driver": "", "world": "", "se
 
 def run() -> int:
     """The recorder as a node: writes all to the parameter `out`, what goes wrong to `black_box`, until it is told to end."""
-    rclpy.init()
-    node = rclpy.create_node("whyway_recorder")
-    given = {name: node.declare_parameter(name, value).value for name, value in DEFAULTS.items()}
-    out, folder = given.pop("out"), given.pop("black_box")
-    box = BlackBox(Path(folder), given) if folder else None
-    try:
-        with contextlib.ExitStack() as stack:
-            writer = stack.enter_context(LogWriter(out, given)) if out else None
-            if box is None:
-                Recorder(node, writer)
-            else:
-                stack.callback(box.close)
-                Recorder(node, writer, partial(_keep, box))
-                _serve(node, box)
-            rclpy.spin(node)
-    except (ExternalShutdownException, KeyboardInterrupt):
-        return 0
-    finally:
-        rclpy.try_shutdown()
+    with ros_process() as told, contextlib.ExitStack() as stack:
+        node = rclpy.create_node("whyway_recorder")
+        given = {
+            name: node.declare_parameter(name, value).value for name, value in DEFAULTS.items()
+        }
+        out, folder = given.pop("out"), given.pop("black_box")
+        writer = stack.enter_context(LogWriter(out, given)) if out else None
+        if folder:
+            box = BlackBox(Path(folder), given)
+            stack.callback(box.close)
+            Recorder(node, writer, partial(_keep, box))
+            _serve(node, box)
+        else:
+            Recorder(node, writer)
+        spin(node, told)
     return 0
 
 

@@ -17,9 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
@@ -30,6 +28,7 @@ from whyway.topics import Topic
 from whyway.types import Event, Fault, InputError
 from whyway_nodes import graph
 from whyway_nodes.join import Join
+from whyway_nodes.process import ros_process, spin
 from whyway_nodes.wires import advertise, listen
 
 GC_EVERY = 100
@@ -293,21 +292,11 @@ def main(node_class: type[StageNode], argv: Sequence[str] | None = None) -> int:
     2: a parameter or file that cannot be used (one line on stderr). 0: ended by signal or by itself.
     """
     try:
-        rclpy.init(args=list(argv) if argv is not None else None)
-        node = node_class()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            executor.spin()
-        finally:
-            executor.shutdown(timeout_sec=0.1)
+        with ros_process(argv) as told:
+            spin(node_class(), told)
     except InputError as error:
         print(f"{node_class.NAME}: {error}", file=sys.stderr, flush=True)
         return 2
-    except (ExternalShutdownException, KeyboardInterrupt):
-        return 0
     except SystemExit as end:
         return int(end.code or 0)
-    finally:
-        rclpy.try_shutdown()
     return 0
