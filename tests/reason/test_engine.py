@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_lessons import FEATURES, PARITY, lesson, made_model, made_scene
 
-from whyway.reason.backends import Backend, make_backend
+from whyway.reason.backends import Backend, BackendError, make_backend
 from whyway.reason.engine import LARGEST_PASS, Budget, Decoded, Engine
 from whyway.reason.masks import CACHE_ROWS
 from whyway.reason.pace import FADES, KEPT, Pace
@@ -274,6 +274,29 @@ def test_a_model_whose_answer_is_no_number_says_nothing():
     (told,) = engine(Broken(make_backend("numpy", MODEL))).decode(scenes_of(0))
     assert told.sequence is None and not told.complete
     assert "not a number" in told.why
+
+
+@pytest.mark.parametrize("call", ["prefill", "step"])
+def test_a_backend_that_fails_says_nothing_and_is_asked_again(call):
+    class Failing(Around):
+        fails = True
+
+        def prefill(self, *args):
+            return self.maybe("prefill") or super().prefill(*args)
+
+        def step(self, *args):
+            return self.maybe("step") or super().step(*args)
+
+        def maybe(self, name):
+            if self.fails and name == call:
+                raise BackendError("cuMemcpyHtoDAsync: an illegal memory access was encountered")
+
+    backend = Failing(make_backend("numpy", MODEL))
+    again = engine(backend)
+    (told,) = again.decode(scenes_of(0))
+    assert told.sequence is None and told.why.startswith("the backend fails: cuMemcpy")
+    backend.fails = False
+    assert again.decode(scenes_of(0))[0].complete
 
 
 # ----------------------------------------------------------------------------------------------------------- budget

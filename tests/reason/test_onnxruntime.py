@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_graphs import graph, made, scenes, tape
 
-from whyway.reason.backends import make_backend
-from whyway.reason.backends.onnxruntime import OnnxRuntime
+from whyway.reason.backends import BackendError, make_backend
+from whyway.reason.backends.onnxruntime import ORT_ERRORS, OnnxRuntime
 from whyway.reason.checkpoint import Made as History
 from whyway.reason.checkpoint import add_file, load_model, save_model
 from whyway.reason.engine import Engine
@@ -80,6 +80,18 @@ def test_8_bits_of_a_position_do_not_depend_on_what_else_is_in_the_pass():
     size = np.abs(one).max()
     assert np.abs(many - one).max() < 1e-2 * size
     assert np.abs(together[:, :1] - one).max() > 1e-2 * size  # who is read does matter
+
+
+def test_a_session_that_fails_is_one_error_in_one_line(monkeypatch):
+    b, (asked, _) = backend(), tape()
+
+    class Session:
+        def run_with_iobinding(self, binding):
+            raise ORT_ERRORS[0]("[ONNXRuntimeError] : 6 : out of memory\n in the second line")
+
+    monkeypatch.setattr(b, "session", Session())
+    with pytest.raises(BackendError, match="out of memory"):
+        b.prefill(asked[0].scenes)
 
 
 @pytest.mark.parametrize("s", [1, 2, 7, 40, 160])

@@ -172,9 +172,12 @@ def _head(r: Recipe, data: Path, model: Path, name: str, steps: int, out: Path) 
 
 
 def _export(r: Recipe, data: Path, model: Path, out: Path) -> None:
-    """The whole model, and its graph for the car."""
+    """The whole model, and its graphs for the car."""
     _head(r, data, model, r.name, r.head_steps, out)
-    program("whyway", "export", "--model", out / r.name, "--precision", "int8")
+    for dialect in ("A", "B"):  # B for onnxruntime before 1.25, the newest for Python 3.10
+        program(
+            "whyway", "export", "--model", out / r.name, "--precision", "int8", "--dialect", dialect
+        )
 
 
 def _judge(r: Recipe, out: Path) -> None:

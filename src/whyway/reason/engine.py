@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from whyway.reason.backends import Backend, Bools, Ints
+from whyway.reason.backends import Backend, BackendError, Bools, Ints
 from whyway.reason.masks import CACHE_ROWS, HIDDEN, prefix_blocks, step_mask
 from whyway.reason.pace import Pace
 from whyway.reason.spec import PREFIX_ROWS, Float32s, SceneTokens
@@ -106,9 +106,12 @@ class Engine:
         sayings = [_Saying(scene, plain) for scene in scenes]
         why = watch.may_begin(PREFIX_ROWS)
         if not why:
-            self._backend.prefill(scenes)
-            watch.ended()
-            why = self._passes(sayings, picks, watch)
+            try:
+                self._backend.prefill(scenes)
+                watch.ended()
+                why = self._passes(sayings, picks, watch)
+            except BackendError as wrong:  # somebody else answers; the next scene asks again
+                why = f"the backend fails: {wrong}"
         return [said.told(pick, watch, why) for said, pick in zip(sayings, picks, strict=True)]
 
     def _passes(self, sayings: list[_Saying], picks: list[_Pick], watch: _Watch) -> str:

@@ -27,6 +27,10 @@ Ints = NDArray[np.int64]
 NAMES = ("numpy", "onnxruntime", "torch", "tensorrt")
 
 
+class BackendError(RuntimeError):
+    """It cannot compute any more: its device is gone, out of memory, or refuses. The text is one line."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
     """What really computes, for logs and diagnostics."""
@@ -44,7 +48,10 @@ class BackendInfo:
 
 
 class Backend(Protocol):
-    """Scenes in, logits out. Not thread-safe: the cache is state between calls, and it belongs to the last `prefill`."""
+    """Scenes in, logits out. Not thread-safe: the cache is state between calls, and it belongs to the last `prefill`.
+
+    Its calls raise `BackendError` when they cannot compute; what is in the cache then is nobody's.
+    """
 
     @property
     def info(self) -> BackendInfo:

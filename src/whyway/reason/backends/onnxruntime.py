@@ -23,7 +23,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state  # type: ignore[import-untyped]
 
-from whyway.reason.backends import BackendInfo, Bools, Ints, Model, stacked
+from whyway.reason.backends import BackendError, BackendInfo, Bools, Ints, Model, stacked
 from whyway.reason.backends.denormals import CAN_RESTORE, Environment, restored
 from whyway.reason.export.recipe import (
     SHIPPED,
@@ -242,7 +242,10 @@ class OnnxRuntime:
         bound.mask[...] = mask[..., :rows]
         with restored():
             self._flushing.enter()
-            self.session.run_with_iobinding(bound.binding)
+            try:
+                self.session.run_with_iobinding(bound.binding)
+            except RUN_ERRORS as wrong:
+                raise BackendError(_line(wrong)) from wrong
         return bound.logits
 
     def _allocate(self, batch: int) -> None:

@@ -12,12 +12,13 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_ubyte, c_uint, c
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from whyway.reason.backends import BackendError
 from whyway.types import InputError
 
 LIBRARY = "libcuda.so.1"
 
 
-class DeviceError(RuntimeError):
+class DeviceError(BackendError):
     """The GPU or its driver refused a call."""
 
 
