@@ -75,7 +75,7 @@ class Recipe:
     """Share of that time in which the expert drives, so that more is seen than where the model ends up."""
     finish_steps: int = 1200
     """Batches with both data sets."""
-    judge: str = "smoke"
+    judge: str = "held_out"
     """Suite that it and the expert drive for the card; empty: none."""
     jobs: int = field(default_factory=cores)
     """Processes that drive."""

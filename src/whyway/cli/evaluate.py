@@ -25,7 +25,7 @@ class Evaluate:
     """
 
     suite: Path
-    """A suite's file (.yaml), one that comes along (families, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
+    """A suite's file (.yaml), one that comes along (families, held_out, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
     driver: str | None = None
     """rules, constant_velocity or idm; the suite's first, or rules, otherwise."""
     baseline: str | None = None
