@@ -69,6 +69,8 @@ class Recipe:
     """Batches of the waypoint head in the end."""
     dagger: bool = True
     """Whether there is a round in which the model drives."""
+    dagger_data: Path | None = None
+    """Data of such a round that are there already, instead of one more."""
     dagger_worlds: tuple[str, ...] = ("families=2000..2004", "town=2000..2019")
     """For the model."""
     dagger_mix: float = 0.3
@@ -99,7 +101,7 @@ def steps_of(r: Recipe) -> list[Step]:
     last = "reasoning"
     sets = [data]
     if r.dagger:
-        last, sets = "finish", [data, at / "dagger"]
+        last, sets = "finish", [data, r.dagger_data or at / "dagger"]
         more = (
             "--driver",
             "microgpt",
@@ -108,10 +110,13 @@ def steps_of(r: Recipe) -> list[Step]:
             f"--reason.model={at / 'drafts/draft'}",
         )
         init = ("--init-from", at / "reasoning/model", "--lr", 1e-3)
-        steps += [
+        drives = [] if r.dagger_data else [
             Step("drafts", partial(_head, r, data, at / "reasoning/model", "draft", r.draft_steps), [common, r.draft_steps], [*first, "reasoning"]),
             Step("dagger", partial(_drive, r, r.dagger_worlds, more), [r.dagger_worlds, r.dagger_mix, r.removed], ["drafts"]),
-            Step("finish", partial(_sft, r, sets, "reasoning", r.finish_steps, init), [common, r.finish_steps], [*first, "reasoning", "dagger"]),
+        ]  # fmt: skip
+        steps += [
+            *drives,
+            Step("finish", partial(_sft, r, sets, "reasoning", r.finish_steps, init), [common, r.finish_steps, str(r.dagger_data)], [*first, "reasoning", *(step.name for step in drives)]),
         ]  # fmt: skip
     steps.append(Step("model", partial(_export, r, data, at / last / "model"), [common, r.head_steps], [last]))  # fmt: skip
     if r.judge:

@@ -208,7 +208,7 @@ class _State:
             "state": "complete" if done == len(self.jobs) else "interrupted",
             "versions": Versions.ours().to_json(),
             "worlds": list(order.worlds),
-            "seeds": list(order.seeds),
+            "seeds": sorted({j.item.seed for j in self.jobs}),
             "recipe": dataclasses.asdict(order.recipe) | {"label": EXPERT},
             "config_hash": config_hash(driver_config(order.recipe.driver, override_texts(order.config, order.overrides))),
             "overrides": list(order.overrides),
