@@ -49,8 +49,10 @@ soak: setup  ## ten minutes of traffic alone in many worlds: does anybody touch 
 model: setup $(DONE)/dev $(DONE)/torch  ## make models/microgpt-s from nothing: data, training, export; about an hour on two cores
 	$(BIN)/python -m training.recipes.microgpt_s $(ARGS)
 
-bench: setup  ## measure decisions and simulation
+bench: setup $(DONE)/dev $(DONE)/torch  ## measure decisions, decoding and simulation
 	$(BIN)/whyway bench decide
+	$(BIN)/whyway bench decide --driver rules
+	$(BIN)/whyway bench reason
 	$(BIN)/whyway bench sim
 
 lock: setup  ## resolve requirements/*.txt anew from pyproject.toml

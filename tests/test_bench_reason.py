@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from whyway.bench import bench_reason, scenes_of_drives
-from whyway.bench.reason import RandomModel, Uncached
+from whyway.bench.reason import RandomModel, Uncached, _Parrot, experts_words
 from whyway.cli import NO, OK, WRONG_INPUT, main
 from whyway.config import Config
 from whyway.reason.backends.numpy import NumpyBackend
@@ -66,6 +66,15 @@ def test_the_bench_times_every_backend_and_says_ratios():
     assert all(math.isfinite(v) and v > 0.0 for v in numbers)
     assert ratios["blocks over plain, int8"] > 1.0  # fewer passes over the same positions
     json.dumps([about, *rows, ratios])
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_who_says_what_the_expert_says_has_all_its_words(plain):
+    for group, g in zip(
+        record(NumpyBackend(model()), golden(), plain=plain), golden(), strict=True
+    ):
+        assert experts_words(_Parrot(group, NumpyBackend(model())), [g], plain) == 1.0
+    assert experts_words(NumpyBackend(model()), golden(), plain) < 0.5  # random weights
 
 
 def saved(folder):

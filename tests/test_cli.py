@@ -138,7 +138,7 @@ def test_a_short_drive_leaves_log_and_reports(capsys, tmp_path):
         f.name for f in (tmp_path / "run").iterdir()
     }
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["driver"] == "rules" and report["provenance"]["seed"] == 2
+    assert report["driver"] == "microgpt" and report["provenance"]["seed"] == 2
     assert (code == OK) == (report["scenes"][0]["verdict"] == "passed")
     assert "PDMS" in told.out and "Traceback" not in told.err
 
@@ -225,7 +225,7 @@ def test_a_dial_that_nothing_would_come_of_is_refused(capsys, argv):
 def test_a_bench_prints_json_and_nothing_else(what, capsys, monkeypatch):
     decide, sim = bench.bench_decide, sim_bench.bench_sim
     monkeypatch.setattr(
-        bench, "bench_decide", lambda c, n, progress: decide(c, n, 5.0, progress=progress)
+        bench, "bench_decide", lambda c, n, progress, driver: decide(c, n, 5.0, 1, progress, driver)
     )
     monkeypatch.setattr(
         sim_bench, "bench_sim", lambda w, n, backend, progress: sim(w, n, 5, 1, backend)

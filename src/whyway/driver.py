@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # stages are imported where they are made: a node that runs one of them does not wait for the others
 
-DEFAULT_DRIVER = "rules"
+DEFAULT_DRIVER = "microgpt"
 """Who drives if nobody is named."""
 
 Clock = Callable[[], float]

@@ -82,7 +82,7 @@ def test_a_suite_is_judged_resumed_and_told(suite, tmp_path):
     summary, code = run(suite, out, pool=2)
     assert code == 0
     assert summary == json.loads((out / "summary.json").read_text())
-    assert (summary["driver"], summary["state"], summary["schema"]) == ("rules", "complete", 2)
+    assert (summary["driver"], summary["state"], summary["schema"]) == ("microgpt", "complete", 2)
     assert summary["drives"] == {"wanted": 2, "done": 2}
     assert summary["provenance"]["git"] == "abc"
     s = summary["summary"]

@@ -12,6 +12,7 @@ import pytest
 
 from whyway import topics
 from whyway.config import Config
+from whyway.driver import DEFAULT_DRIVER
 from whyway.log import Log, read_log, same_log
 from whyway.types import Observation
 
@@ -36,7 +37,7 @@ def test_the_same_seed_gives_the_same_log_over_ros(town: Any, drive: Drive, tmp_
 def test_the_log_over_ros_is_that_of_one_process(town: Any, tmp_path: Path) -> None:
     from whyway.drives import drive as drive_in_process
 
-    drive_in_process("town", "rules", 3, Config(), tmp_path / "drive.mcap", 12.0)
+    drive_in_process("town", DEFAULT_DRIVER, 3, Config(), tmp_path / "drive.mcap", 12.0)
     assert same_log(town.log, tmp_path / "drive.mcap") == []
 
 

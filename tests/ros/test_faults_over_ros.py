@@ -106,7 +106,7 @@ def test_what_the_wire_does_is_what_it_does_in_one_process(
     )
     world = str(straight_road)
     injected = [text for name in faults for text in ("--inject", name)]
-    done = drive(tmp_path, "--world", world, "--duration", "12", *injected)
+    done = drive(tmp_path, "--world", world, "--duration", "12", "--driver", "rules", *injected)
     assert done.code == 0, done.output
     here = tmp_path / "here.mcap"
     drive_here(world, "rules", 1, Config(), here, 12.0, None, [parse(name) for name in faults])

@@ -31,7 +31,8 @@ def test_over_ros_a_recording_gives_the_log_of_one_process(
     (tmp_path / "table.yaml").write_text("odometry: /odom\nbase_link: {x_m: -0.5}\n")
     given = {"topics": str(tmp_path / "table.yaml"), **dials}
     texts = [f"replay.{key}={json.dumps(value)}" for key, value in given.items()]
-    done = drive(tmp_path / "ros", "--world", str(bag), *(p for t in texts for p in ("--set", t)))
+    words = ("--world", str(bag), "--driver", "rules")
+    done = drive(tmp_path / "ros", *words, *(p for t in texts for p in ("--set", t)))
     assert done.code == 0, done.output
     drive_in_process(str(bag), "rules", 1, load(None, texts), tmp_path / "here.mcap")
     assert same_log(done.log, tmp_path / "here.mcap") == []

@@ -37,7 +37,7 @@ def test_models_are_judged_beside_baselines_once(tmp_path: Path, monkeypatch: An
         model.mkdir()
         (model / "manifest.json").write_text("{}")
     e = Experiment(
-        Path("data"), models, seeds=(), baselines=("rules", "no_trace"), out=tmp_path / "out"
+        Path("data"), models=models, seeds=(), baselines=("rules", "no_trace"), out=tmp_path / "out"
     )
     assert main(e) == 0 and main(e) == 0
     drivers = [said[said.index("--driver") + 1] for said in asked]

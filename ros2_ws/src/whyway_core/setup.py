@@ -9,7 +9,8 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["whyway", "whyway.*"]),
     package_data={
-        "": ["py.typed", "*.jinja", "*.xml", "*.yaml", "*.js", "*.css", "*.md", "*.LICENSE"]
+        "": ["py.typed", "*.jinja", "*.xml", "*.yaml", "*.js", "*.css", "*.md", "*.LICENSE"],
+        "whyway": ["models/*/*"],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/whyway_core"]),

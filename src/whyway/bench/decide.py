@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from whyway.config import Config
-from whyway.driver import Cycle, Driver
+from whyway.driver import DEFAULT_DRIVER, Cycle, Driver, driver_config
 from whyway.maps.road import Road
 from whyway.types import CYCLE_S, Command, InputError
 from whyway.worlds import make_world
@@ -26,6 +26,7 @@ def bench_decide(
     duration_s: float = 60.0,
     seed: int = 1,
     progress: Callable[[float], None] = lambda _: None,
+    driver: str = DEFAULT_DRIVER,
 ) -> list[dict[str, Any]]:
     """Time decisions (observation to command, and scene to command) in a town where the car sees many road users.
 
@@ -35,9 +36,11 @@ def bench_decide(
       duration_s: how long to drive.
       seed: of the town.
       progress: called with the simulated time, for a bar.
+      driver: whose decisions.
 
     Returns:
-      One row: medians and 99th percentiles in ms of the whole decision and of its stages.
+      One row: medians and 99th percentiles in ms of the whole decision and of its stages; with a budget (`reason.budget_ms`) also how far
+      the reasoner went beyond it, and the share of decisions in which it had nothing to say in time.
 
     Raises:
       ValueError: more road users than a town holds, or than ever come into view.
@@ -50,11 +53,11 @@ def bench_decide(
         config, sim=dataclasses.replace(config.sim, traffic=traffic, sensor=sensor)
     )
     world = make_world("town", seed, config, duration_s)
-    driver = Driver("rules", config, Road(world.lane_map, world.route))
+    drives = Driver(driver, driver_config(driver, config), Road(world.lane_map, world.route))
     observation = world.reset()
     rows: list[dict[str, float]] = []
     while not world.done:
-        cycle = driver.step(observation)
+        cycle = drives.step(observation)
         rows.append(_latencies(cycle))
         progress(world.stamp_ns * 1e-9)
         observation = world.step(cycle.command)
@@ -64,26 +67,35 @@ def bench_decide(
         raise InputError(
             f"no cycle with {agents} road users in view (at most {most}); ask for fewer: --agents {most}"
         )
-    return [_row(counted, agents)]
+    return [{"driver": driver, **_row(counted, agents, config.reason.budget_ms)}]
 
 
 def _latencies(cycle: Cycle) -> dict[str, float]:
     stages = {entry.stage: entry.latency_ms for entry in cycle.trace.integrity.latency}
     stages["control"] = cycle.verdict.latency_ms
-    return {"objects": float(len(cycle.scene.objects)), **stages}
+    fallback = float(cycle.trace.integrity.fallback_used)
+    return {"objects": float(len(cycle.scene.objects)), "fallback": fallback, **stages}
 
 
-def _row(counted: list[dict[str, float]], agents: int) -> dict[str, Any]:
-    stages = [name for name in counted[0] if name != "objects"]
+def _row(counted: list[dict[str, float]], agents: int, budget_ms: float) -> dict[str, Any]:
+    stages = [name for name in counted[0] if name not in ("objects", "fallback")]
     table = np.array([[r[name] for name in stages] for r in counted])
     whole, from_scene = (
         table.sum(axis=1),
         table[:, [i for i, s in enumerate(stages) if s != "perception"]].sum(axis=1),
     )
+    over_ms = [r["reasoner"] - budget_ms for r in counted] if budget_ms > 0.0 else []
+    kept = {
+        "budget_ms": budget_ms,
+        "over_budget_p99_ms": float(np.percentile(over_ms, 99)),
+        "over_budget_most_ms": max(over_ms),
+        "fallbacks": float(np.mean([r["fallback"] for r in counted])),
+    } if over_ms else {}  # fmt: skip
     return {
         "backend": "numpy",
         "worlds": 1,
         "agents": agents,
+        **kept,
         "objects_median": float(np.median([r["objects"] for r in counted])),
         "cycles": len(counted),
         "decide_p50_ms": float(np.median(whole)),

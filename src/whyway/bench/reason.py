@@ -18,7 +18,15 @@ from whyway.reason.backends.numpy import NumpyBackend
 from whyway.reason.backends.onnxruntime import OnnxRuntime
 from whyway.reason.engine import Engine
 from whyway.reason.export.build import build
-from whyway.reason.export.golden import LOUD, UNKNOWN, Golden, Group, Pass, record
+from whyway.reason.export.golden import (
+    LOUD,
+    UNKNOWN,
+    Golden,
+    Group,
+    Pass,
+    by_position,
+    record,
+)  # fmt: skip
 from whyway.reason.export.recipe import SHIPPED, Recipe
 from whyway.reason.masks import CACHE_ROWS
 from whyway.reason.parameters import parameter_count, parameter_shapes
@@ -97,7 +105,10 @@ def bench_reason(
         progress(done)
     sizes = {name: _size_times(backend, tapes["blocks"][0]) for name, backend in backends.items()}
     engine = {way: _engine_ms(way, tape, backends[INT8]) for way, tape in tapes.items()}
-    rows = [_about(model, tapes, engine, backends[INT8].info)]
+    about = _about(model, tapes, engine, backends[INT8].info)
+    for way, plain in WAYS.items():
+        about[f"experts_words_{way}"] = experts_words(backends[INT8], golden, plain)
+    rows = [about]
     rows += [_row(name, b, times, sizes[name]) for name, b in backends.items()]
     overhead = [_overhead(_onnxruntime(backends[INT8]), tapes["blocks"]) for _ in range(rounds)]
     return [*rows, _ratios(times, sizes, engine, float(np.median(overhead)))]
@@ -264,6 +275,20 @@ def _overhead(backend: OnnxRuntime, tape: Sequence[Group]) -> float:
     whole_ms = _ms(lambda: _ask(backend, *tape))
     backend.session = watch.session
     return whole_ms / (watch.ns * 1e-6) - 1.0
+
+
+def experts_words(backend: Backend, golden: Sequence[Golden], plain: bool) -> float:
+    """Of the expert's words about some scenes, the share that the model says at the same place when it reads its own."""
+    engine, hits, count = Engine(backend, lambda: 0.0), 0, 0
+    for g in golden:
+        (told,) = engine.decode([g.scene], plain=plain)
+        if g.said is None or told.sequence is None:
+            continue
+        said = by_position(told.sequence)
+        true = by_position(g.said)
+        hits += sum(said.get(where) == token for where, token in true.items())
+        count += len(true)
+    return hits / max(count, 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ rows

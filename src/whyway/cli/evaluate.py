@@ -27,7 +27,7 @@ class Evaluate:
     suite: Path
     """A suite's file (.yaml), one that comes along (families, held_out, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
     driver: str | None = None
-    """rules, constant_velocity or idm; the suite's first, or rules, otherwise."""
+    """microgpt, rules, idm, ...; the suite's first, or microgpt, otherwise."""
     baseline: str | None = None
     """Another driver, who drives the same; or the folder of an earlier run."""
     seeds: int = 1

@@ -28,7 +28,7 @@ class Faith:
     suite: Path
     """As for whyway evaluate."""
     driver: str | None = None
-    """Whose words; the suite's first, or rules, otherwise."""
+    """Whose words; the suite's first, or microgpt, otherwise."""
     seeds: int = 1
     """Every scene is driven with seeds 1 to this, unless the suite says which."""
     every: int = 10

@@ -27,6 +27,7 @@ from whyway.cli.common import (
     writable,
 )
 from whyway.config import Config, load
+from whyway.driver import DEFAULT_DRIVER
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Bench:
     """sim: what steps the worlds; numpy, and compiled where numba is, if none is named."""
     place: tuple[str, ...] = ()
     """sim: maps to compare, town or files, with 64 and 4096 worlds on each."""
+    driver: str = DEFAULT_DRIVER
+    """decide: whose decisions."""
     model: str = ""
     """reason: a model's folder, or a name under models/; the shipped one otherwise."""
     depth: int | None = None
@@ -128,6 +131,7 @@ class Bench:
                     load(None, overrides),
                     agents,
                     progress=lambda s: bar.update(task, completed=s),
+                    driver=self.driver,
                 )
         if self.json:
             print(

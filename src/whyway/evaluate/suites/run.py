@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from whyway.config import Config, config_hash, override, override_texts
-from whyway.driver import DRIVERS, driver_config
+from whyway.driver import DEFAULT_DRIVER, DRIVERS, driver_config
 from whyway.evaluate.report.suite_page import render_suite
 from whyway.evaluate.suites.compare import Baseline, compared, earlier_run
 from whyway.evaluate.suites.drives_of import Item, drives_of, find_suite
@@ -174,7 +174,7 @@ def evaluate(
 def _state(order: Order) -> _State:
     """Who drives what, checked before anything starts."""
     suite = find_suite(order.suite)
-    driver = order.driver or (suite.drivers[0] if suite.drivers else "rules")
+    driver = order.driver or (suite.drivers[0] if suite.drivers else DEFAULT_DRIVER)
     driver_config(driver, order.config)  # is there such a one?
     rival = order.baseline
     if rival is None and len(suite.drivers) == 2 and suite.drivers[1] != driver:

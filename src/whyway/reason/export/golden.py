@@ -125,7 +125,7 @@ class _Recorder:
         return self._backend.step_sizes
 
     def begin(self, golden: Sequence[Golden]) -> None:
-        said = [{} if g.said is None else _by_position(g.said) for g in golden]
+        said = [{} if g.said is None else by_position(g.said) for g in golden]
         self.groups.append(Group(tuple(g.scene for g in golden), tuple(said)))
 
     def prefill(self, batch: Sequence[SceneTokens]) -> None:
@@ -145,7 +145,8 @@ class _Recorder:
         self._backend.close()
 
 
-def _by_position(said: TokenSequence) -> dict[tuple[int, int], int]:
+def by_position(said: TokenSequence) -> dict[tuple[int, int], int]:
+    """(field, slot) -> token."""
     pairs = zip(said.fields.tolist(), said.slots.tolist(), strict=True)
     return dict(zip(pairs, said.tokens.tolist(), strict=True))
 
