@@ -1,4 +1,4 @@
-"""The shipped model, from nothing: `make model`, or `python -m training.recipes.microgpt_s`. At most an hour on two cores, less on a GPU.
+"""The shipped model, from nothing: `make model`, or `python -m training.recipes.microgpt_s`. At most an hour on two cores.
 
     data       the expert drives, its keyframes are written
     pretrain   the decision from the scene alone (also the no-trace baseline)
