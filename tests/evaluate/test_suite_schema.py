@@ -156,7 +156,7 @@ def test_what_is_not_there_or_empty_names_what_could_be(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SuiteError, match="holds no CommonRoad file"):
         drives(tmp_path / "empty")
-    with pytest.raises(SuiteError, match="or one of: families, held_out, smoke"):
+    with pytest.raises(SuiteError, match="or one of: faith, families, held_out, smoke"):
         drives(tmp_path / "absent")
     (tmp_path / "large.yaml").write_text("#" * 1_000_001)
     with pytest.raises(SuiteError, match="larger than"):

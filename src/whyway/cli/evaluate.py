@@ -25,7 +25,7 @@ class Evaluate:
     """
 
     suite: Path
-    """A suite's file (.yaml), one that comes along (families, held_out, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
+    """A suite's file (.yaml), one that comes along (families, held_out, faith, smoke), a folder of scenes or bags, or leaderboard routes (.xml)."""
     driver: str | None = None
     """microgpt, rules, idm, ...; the suite's first, or microgpt, otherwise."""
     baseline: str | None = None

@@ -1,6 +1,6 @@
 """Suite -> the drives it asks for: which world with which seed, how long, under which dials and which name.
 
-A suite is a YAML file (`schema.py`), the name of one that comes along ("families", "held_out", "smoke"), a folder of scenes, a scene, a file
+A suite is a YAML file (`schema.py`), the name of one that comes along ("families", "held_out", "faith", "smoke"), a folder of scenes, a scene, a file
 of leaderboard routes or one of its routes ("longest6.xml#3"), or a recorded drive.
 """
 
