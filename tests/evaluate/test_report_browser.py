@@ -1,5 +1,6 @@
 """Reports in a browser: the slider moves, the filter filters, a scene opens when asked for, nothing is fetched, nothing goes wrong."""
 
+import dataclasses
 import json
 import time
 
@@ -14,6 +15,7 @@ from whyway.types import Fault, Longitudinal, SafetyState
 pytestmark = needs_chromium
 
 EGO = straight(20.0, 8.0)
+SLIDE = "document.querySelector('.controls input').value"
 HOSTILE = '</script><script>hacked=1</script><img src=x onerror="hacked=2">\'"&'
 
 
@@ -94,6 +96,26 @@ def shown(page):
 
 def picture(page, of=0):
     return page.get(f"document.querySelectorAll('canvas')[{of}].toDataURL()")
+
+
+def test_who_answered_is_told_and_only_a_fallback_is_a_fault(browser, tmp_path):
+    def say(t):
+        trace, late = a_trace(t, EGO), t >= 4.0
+        by = "rules: no whole trace within 50 ms" if late else "microgpt-s on onnxruntime"
+        mark = dataclasses.replace(trace.integrity, validator=by, fallback_used=late)
+        return dataclasses.replace(trace, integrity=mark)
+
+    made = Made(tmp_path).drive(
+        EGO, say=say, scene=lambda t: a_scene(t, EGO), plan=lambda t: a_plan(t, EGO)
+    )
+    write_report(made, tmp_path / "r")
+    page = browser.open(tmp_path / "r" / "report.html")
+    page.get(f"{SLIDE} = 2; {SLIDE.partition('.value')[0]}.dispatchEvent(new Event('input'))")
+    assert page.text(".panel .by") == "said by microgpt-s on onnxruntime"
+    assert not page.get("document.querySelectorAll('.panel .checks .bad').length")
+    page.get(f"{SLIDE} = 6; {SLIDE.partition('.value')[0]}.dispatchEvent(new Event('input'))")
+    assert page.text(".panel .checks .bad") == "a fallback answered: rules: no whole trace within 50 ms"  # fmt: skip
+    page.close()
 
 
 def test_the_slider_keys_plots_and_moments_move_the_time(browser, tmp_path):

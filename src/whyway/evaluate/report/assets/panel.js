@@ -103,6 +103,7 @@ Whyway.Panel = class {
         Whyway.h("small", {}, ` the plan: ${done}`),
       );
     const flag = (good, yes, no) => Whyway.h("li", { class: good ? "good" : "bad" }, good ? yes : no);
+    const by = validator === null ? "" : this.data.texts[validator];
     return this.block(
       "Does it do what it says",
       Whyway.h(
@@ -113,9 +114,9 @@ Whyway.Panel = class {
         axis("lane", lane, this.name("MetaLane", did[2])),
         flag(grounded, "what it cites is there", "cites what is not there"),
         grammar ? null : flag(false, "", "not a valid trace"),
-        fallback ? flag(false, "", "fallback in use") : null,
-        validator === null ? null : flag(false, "", `plan validator: ${this.data.texts[validator]}`),
+        fallback ? flag(false, "", `a fallback answered${by ? `: ${by}` : ""}`) : null,
       ),
+      by && !fallback ? Whyway.h("small", { class: "by" }, `said by ${by}`) : null,
     );
   }
 
