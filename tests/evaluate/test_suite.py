@@ -233,6 +233,35 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, how):
             assert name in strip or value == b["metrics"][name]
 
 
+INTERRUPTED = """
+from whyway.evaluate.suites import run
+seen, really = [], run.result_of
+def result_of(job, outcome):
+    seen.append(job)
+    if len(seen) == 3:
+        raise KeyboardInterrupt
+    return really(job, outcome)
+run.result_of = result_of
+"""
+
+
+def test_an_interruption_between_two_results_ends_the_drives_under_way(tmp_path):
+    folder, out = tmp_path / "scenes", tmp_path / "out"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"s{i}.xml").write_text("fine")
+    program = tmp_path / "program.py"
+    text = PROGRAM.format(paths=[str(Path(__file__).parent)], suite=str(folder), out=str(out))
+    head, main, rest = text.partition("if __name__")
+    indented = INTERRUPTED.replace("\n", "\n    ")
+    program.write_text(f'{head}if __name__ == "__main__":{indented}\n{main}{rest}')
+    endless = os.environ | {"MADE_DRIVE_NEVER_ENDS": "s2.xml"}
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=endless, timeout=60, check=False)  # fmt: skip
+    assert "KeyboardInterrupt" in done.stderr
+    assert json.loads((out / "summary.json").read_text())["state"] == "interrupted"
+
+
 def test_what_a_suite_asks_for_decides_the_exit_code(suite, tmp_path):
     listed = tmp_path / "suite.yaml"
     for ask, code in (("{max: 1}", 0), ("{max: 0}", 1)):

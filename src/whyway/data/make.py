@@ -15,7 +15,7 @@ import json
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -245,8 +245,8 @@ def _run(state: _State, jobs: Sequence[DataJob], pool: Pool, console: Console | 
     if not jobs:
         return
     written_s = time.monotonic()
-    with _shown(state, console) as show:
-        for job, outcome in pool(jobs):
+    with _shown(state, console) as show, closing(pool(jobs)) as outcomes:
+        for job, outcome in outcomes:
             show(f"{job.name}: {state.take(job, outcome)}")
             if time.monotonic() - written_s > WRITTEN_EVERY_S:
                 state.write()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -144,9 +144,12 @@ def _test(state: _State, jobs: int, console: Console | None) -> None:
             else:
                 state.take(job, known)
                 show(job)
-        for job, outcome in processes(jobs)(left) if left else ():
-            state.take(job, outcome)
-            show(job)
+        if not left:
+            return
+        with closing(processes(jobs)(left)) as outcomes:
+            for job, outcome in outcomes:
+                state.take(job, outcome)
+                show(job)
 
 
 @contextmanager

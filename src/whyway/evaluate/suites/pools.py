@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -40,8 +40,8 @@ W = TypeVar("W", bound=Work)
 class Pool(Protocol):
     """Runs jobs somewhere and gives each with its outcome, as they are done."""
 
-    def __call__(self, jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
-        """Every job exactly once."""
+    def __call__(self, jobs: Sequence[W]) -> Generator[tuple[W, Outcome], None, None]:
+        """Every job exactly once. Who asks closes it: a job under way ends with it, or nobody would ever wait for that job's end."""
 
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -51,23 +51,27 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def processes(count: int) -> Pool:
     """A pool of so many processes of this machine."""
 
-    def run(jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
+    def run(jobs: Sequence[W]) -> Generator[tuple[W, Outcome], None, None]:
         suspects = []
-        for job, future in _submitted(jobs, min(count, len(jobs))):
-            if isinstance(future.exception(), BrokenProcessPool):
-                suspects.append(job)
-            else:
-                yield job, future.exception() or future.result()
+        with closing(_submitted(jobs, min(count, len(jobs)))) as submitted:
+            for job, future in submitted:
+                if isinstance(future.exception(), BrokenProcessPool):
+                    suspects.append(job)
+                else:
+                    yield job, future.exception() or future.result()
         # a process that dies takes all of its pool along: find out which job it was, one at a time
         for suspect in suspects:
-            for job, future in _submitted([suspect], 1):
-                died = isinstance(future.exception(), BrokenProcessPool)
-                yield job, DeadError(DIED) if died else future.exception() or future.result()
+            with closing(_submitted([suspect], 1)) as submitted:
+                for job, future in submitted:
+                    died = isinstance(future.exception(), BrokenProcessPool)
+                    yield job, DeadError(DIED) if died else future.exception() or future.result()
 
     return run
 
 
-def _submitted(jobs: Sequence[W], count: int) -> Iterator[tuple[W, Future[dict[str, Any]]]]:
+def _submitted(
+    jobs: Sequence[W], count: int
+) -> Generator[tuple[W, Future[dict[str, Any]]], None, None]:
     """Every job with its future, as they are done."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_worker) as pool:

@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from whyway.evaluate.suites.job import code_hash
@@ -53,7 +53,7 @@ def ray_cluster(address: str, ray: Any = None) -> Pool:
             "set RAY_AUTH_MODE=token if it asks for one (ray get-auth-token), or give local"
         ) from None
 
-    def run(jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
+    def run(jobs: Sequence[W]) -> Generator[tuple[W, Outcome], None, None]:
         try:
             yield from _run(ray, jobs)
         finally:
@@ -80,7 +80,7 @@ def _ray() -> Any:
         raise SuiteError(NEEDS) from error
 
 
-def _run(ray: Any, jobs: Sequence[W]) -> Iterator[tuple[W, Outcome]]:
+def _run(ray: Any, jobs: Sequence[W]) -> Generator[tuple[W, Outcome], None, None]:
     # a job is not tried again: what takes its process along once does so twice
     remote = ray.remote(num_cpus=1, max_retries=0)(on_node)
     code = code_hash()

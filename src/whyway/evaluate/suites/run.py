@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -217,8 +217,8 @@ def _drive(state: _State, jobs: list[Job], pool: Pool, console: Console | None) 
     if not jobs:
         return
     written, cost = time.monotonic(), 0.0
-    with _shown(state, console) as show:
-        for job, outcome in pool(jobs):
+    with _shown(state, console) as show, closing(pool(jobs)) as outcomes:
+        for job, outcome in outcomes:
             result = result_of(job, outcome)
             state.results[job.driver, job.name] = result
             show(job, result)
