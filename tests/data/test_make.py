@@ -224,7 +224,7 @@ def test_what_cannot_be_driven_and_what_crashes_is_told_and_only_a_crash_fails(s
 
     assert make_data(order, one_of_two)[1]
     (tmp_path / "out/shards/family-jaywalker-seed1000.parquet").unlink()
-    _, fine = make_data(order, lambda jobs: zip(jobs, [InputError("no")] * 2, strict=True))
+    _, fine = make_data(order, lambda jobs: ((job, InputError("no")) for job in jobs))
     assert not fine, "nothing was made"
 
 
