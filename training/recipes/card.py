@@ -196,9 +196,10 @@ Closed loop, suite {m["suite"]["name"]}, seeds it has never seen. {m["overall"]}
 
 def answered(folder: Path) -> tuple[int, int]:
     """Decisions in the logs of a suite that microgpt drove, and those in which another answered instead: late, or contradicted."""
+    own = folder / "microgpt"  # where two drove
     traces = [
         trace
-        for path in sorted(folder.glob("microgpt/logs/*.mcap"))
+        for path in sorted((own if own.exists() else folder).glob("logs/*.mcap"))
         for trace in read_log(path).of(Trace)
     ]
     return len(traces), sum(trace.integrity.fallback_used for trace in traces)
