@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -198,7 +199,11 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, how):
     endless = os.environ | {
         "MADE_DRIVE_NEVER_ENDS": "s3.xml"
     }  # so it is under way when it is killed
-    child = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.DEVNULL, env=endless)
+    # a shell that starts us in the background has Ctrl-C ignored, and who inherits that never hears it
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen(
+        [sys.executable, str(program)], stderr=subprocess.DEVNULL, env=endless, preexec_fn=heard
+    )
     try:
         deadline = time.monotonic() + 60.0
         while len(list((out / "scores").glob("*.json"))) < 3 and time.monotonic() < deadline:
