@@ -136,12 +136,8 @@ def call(ros: Any, kind: Any, name: str, **request: Any) -> Any:
     rclpy, node, _ = ros
     client = node.create_client(kind, name)
     assert client.wait_for_service(timeout_sec=40.0)
-    # a server may answer before it knows who asks, and DDS then loses the answer; asked again it says the same
-    for _ in range(4):
-        future = client.call_async(kind.Request(**request))
-        rclpy.spin_until_future_complete(node, future, timeout_sec=10.0)
-        if future.done():
-            break
+    future = client.call_async(kind.Request(**request))
+    rclpy.spin_until_future_complete(node, future, timeout_sec=20.0)
     return future.result()
 
 

@@ -88,16 +88,28 @@ def test_only_what_nobody_holds_is_swept(tmp_path: Path, monkeypatch: pytest.Mon
         "sem.fastrtps_port7000_mutex",
         "fastrtps_77",
         "fastrtps_77_el",
+        "fastrtps_port7001",
+        "sem.fastrtps_port7001_mutex",
     ):
-        (tmp_path / name).touch()
-    hold = "import fcntl,sys,time; f=open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", hold, str(tmp_path / "fastrtps_77_el")], stdout=subprocess.PIPE
+        (tmp_path / name).write_bytes(b"\0" * 8)
+    hold = (
+        "import fcntl, mmap, sys, time; own = open(sys.argv[1]); fcntl.flock(own, fcntl.LOCK_EX); "
+        "files = [open(name, 'r+b') for name in sys.argv[2:]]; maps = [mmap.mmap(f.fileno(), 8) for f in files]; print('held', flush=True); time.sleep(60)"
     )
+    held = [
+        str(tmp_path / f"fastrtps_{name}") for name in ("77_el", "port7001", "0123abc")
+    ]  # its own segment, a port it writes to, a dead process' segment it reads
+    holder = subprocess.Popen([sys.executable, "-c", hold, *held], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None and holder.stdout.readline()
         assert dds.sweep(before) == 4
-        assert dds.shm_files() == {"fastrtps_0old", "fastrtps_77", "fastrtps_77_el"}
+        assert dds.shm_files() == {
+            "fastrtps_0old",
+            "fastrtps_77",
+            "fastrtps_77_el",
+            "fastrtps_port7001",
+            "sem.fastrtps_port7001_mutex",
+        }
     finally:
         holder.kill()
         holder.communicate()

@@ -1,7 +1,7 @@
 """The environment of a drive's processes: shared memory for Fast DDS, this machine only, a domain of our own. No ROS import.
 
 Two drives at the same time must not hear each other, so each holds a lock on the domain number it uses. What killed processes leave in
-/dev/shm is swept at the end: Fast DDS keeps a lock on what it uses, so what can be locked belongs to nobody.
+/dev/shm is swept at the end: segments whose owner and ports whose every reader and writer are gone.
 """
 
 from __future__ import annotations
@@ -74,16 +74,31 @@ def shm_files() -> set[str]:
 def sweep(before: set[str]) -> int:
     """Remove what dead processes have left since `before`; how many files went.
 
-    Who uses a segment `fastrtps_<id>` or a port `fastrtps_port<n>` holds a lock on a file of the same name with `_el` or `_sl`.
+    Who owns a segment `fastrtps_<id>` or reads a port `fastrtps_port<n>` holds a lock on a file of the same name with `_el` or `_sl`. Who
+    writes to a port only maps it: were it removed, a node that outlives the drive would write into the removed one for good, unheard by
+    whoever opens the port next.
     """
+    left = sorted(shm_files() - before)
+    written = {name for name in _mapped() if "port" in name} if left else set()
     removed = 0
-    for name in sorted(shm_files() - before):
+    for name in left:
         what = re.fullmatch(r"(?:sem\.)?(fastrtps_(?:port\d+|[0-9a-f]+))(?:_el|_sl|_mutex)?", name)
-        if what and all(_is_free(SHM / f"{what[1]}{end}") for end in ("_el", "_sl")):
+        if what is None or what[1] in written:
+            continue
+        if all(_is_free(SHM / f"{what[1]}{end}") for end in ("_el", "_sl")):
             with contextlib.suppress(OSError):
                 (SHM / name).unlink()
                 removed += 1
     return removed
+
+
+def _mapped() -> set[str]:
+    """Names in shared memory that a process has mapped, as far as we may look: those of other users and containers stay unseen."""
+    names: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to read
+            names |= set(re.findall(rf" {SHM}/(\S+)$", maps.read_text(errors="replace"), re.M))
+    return names
 
 
 def _is_free(lock_file: Path) -> bool:
