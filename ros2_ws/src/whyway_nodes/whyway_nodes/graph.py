@@ -28,6 +28,8 @@ CYCLE_TIME = Topic(
 )
 
 
+RECORDER = "recorder"
+"""Who says on `READY` that nothing will be missing from the log."""
 OVERRIDE_SERVICE = "/reasoning/override"
 """Of the reasoner (`whyway_msgs/srv/Override`): replace fields of its decision for a while."""
 SAVE_SERVICE = "/whyway/save_black_box"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import rclpy
 from rclpy.node import Node
+from std_msgs.msg import String
 
 from whyway import topics
 from whyway.black_box import BlackBox
@@ -22,10 +24,12 @@ from whyway.log import LogWriter
 from whyway.topics import Topic
 from whyway_nodes import graph
 from whyway_nodes.process import ros_process, spin
-from whyway_nodes.wires import listen
+from whyway_nodes.wires import advertise, listen
 
 DEPTH = 2000
 """Messages a reader may hold back: minutes of driving."""
+CHECK_EVERY_S, MATCHED_WITHIN_S = 0.05, 20.0
+"""How often it is looked whether all who write are known, and when that is given up."""
 EVERY_CYCLE = tuple(t for t in topics.logged() if t.rate_hz)
 """Topics that hold one message per cycle."""
 
@@ -45,11 +49,25 @@ class Recorder:
         writer: LogWriter | None,
         watch: Callable[[Topic, int, bytes], None] | None = None,
     ) -> None:
-        self._writer, self._watch = writer, watch
+        self._node, self._writer, self._watch = node, writer, watch
         self._counts = {topic.name: 0 for topic in EVERY_CYCLE}
         self.newest_ns: dict[str, int] = {}
-        for topic in topics.logged():
+        self._readers = [
             listen(node, topic, self._taker(topic), depth=DEPTH, raw=True)
+            for topic in topics.logged()
+        ]
+        self._ready = advertise(node, graph.READY)
+        self._since_s = time.monotonic()
+        self._timer = node.create_timer(CHECK_EVERY_S, self._check_ready)
+
+    def _check_ready(self) -> None:
+        """A writer may know its reader before the reader knows it, and what it then writes is lost: the reader has to say so itself."""
+        matched = all(reader.get_publisher_count() for reader in self._readers)
+        if (
+            matched or time.monotonic() - self._since_s > MATCHED_WITHIN_S
+        ):  # what is lost then is counted as missing
+            self._ready.publish(String(data=graph.RECORDER))
+            self._node.destroy_timer(self._timer)
 
     def _taker(self, topic: Topic) -> Callable[[Any], None]:
         return lambda data: self.take(topic, data)

@@ -257,6 +257,8 @@ class Supervisor:
                 self._world_says = {pair.key: pair.value for pair in status.values}
 
     def _on_ready(self, message: Any) -> None:
+        if message.data == graph.RECORDER:  # ourselves
+            return
         # from here on silence counts: a node may hang before it has said the first time how it is
         self._heard_s[message.data] = time.monotonic()
         if message.data in self._waking:

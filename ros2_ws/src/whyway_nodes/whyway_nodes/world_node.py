@@ -49,7 +49,7 @@ class WorldNode(StageNode):
         self._heard_ns: int | None = None
         self._lost = False
         self._interface_braking = False
-        self._awaited = set(graph.STAGES)
+        self._awaited = {*graph.STAGES, *([graph.RECORDER] if own["recorder"] else [])}
         self._running = False
         self._command: Command | None = None
         self._silent = False
