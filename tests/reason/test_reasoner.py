@@ -175,6 +175,15 @@ def test_without_any_time_the_rules_drive_just_as_they_would_alone(
         assert trace.integrity.validator == f"{RULES}: {LATE} 1 ms"
 
 
+def test_where_the_rules_alone_take_all_the_time_no_scene_is_prepared_for_the_model(
+    scenes: list[Scene], road: Road, folder: Path, mind: Mind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasoner = MicrogptReasoner(configured(folder, budget_ms=1.0), road, mind, Ticks(0.01))
+    assert reasoner.step(scenes[0]).integrity.validator == f"{RULES}: {LATE} 1 ms"
+    monkeypatch.setattr(reasoner, "_encoder", None)
+    assert reasoner.step(scenes[1]).integrity.validator == f"{RULES}: {LATE} 1 ms"
+
+
 def test_too_few_tokens_are_no_trace(
     scenes: list[Scene], road: Road, folder: Path, mind: Mind
 ) -> None:

@@ -111,6 +111,7 @@ class MicrogptReasoner:
         self._nothing = SceneMemory(config, road)
         in_real_time = REALTIME_BUDGET_MS if config.nodes.realtime else 0.0
         self._budget_ms = config.reason.budget_ms or in_real_time
+        self._late = f"{LATE} {self._budget_ms:g} ms"
         self.reset()
 
     def reset(self) -> None:
@@ -141,20 +142,22 @@ class MicrogptReasoner:
         if self._engine is None:
             return None, self.mind.trouble
         dials = self._dials
+        # what is left must do for the rules, too, should the model have nothing to say
+        for_model_ms = self._budget_ms - max(self._rules_took_ms, default=0.0)
+        if 0.0 < self._budget_ms and for_model_ms <= 0.0:
+            return None, self._late
         tokens = self._encoder.tokens_at(scene, memory, place)
         budget = None
         if self._budget_ms > 0.0:
             spent_ms = (self._clock() - begun_s) * 1e3
-            # what is left must do for the rules, too, should the model have nothing to say
-            reserve_ms = max(self._rules_took_ms, default=0.0)
-            budget = Budget(self._budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
+            budget = Budget(for_model_ms - spent_ms, dials.budget_tokens)
         rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
         (decoded,) = self._engine.decode(
             [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
         )
         late = decoded.sequence is None and decoded.why.endswith(" ms")  # of what was left of it
         if late:
-            return None, f"{LATE} {self._budget_ms:g} ms"
+            return None, self._late
         return self._read(decoded, tokens, scene)
 
     def _read(
