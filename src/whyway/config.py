@@ -170,6 +170,8 @@ class ReasonConfig:
     """0: it says what is most probable; 1: it says things as often as it holds them for probable."""
     seed: int = 1
     """Of what it says at a temperature."""
+    second_thoughts: bool = True
+    """The model looks at what would be driven before it speaks; words that the plan would not show are taken back for its next best ones."""
     rules_if_bad_model: bool = False
     """A model that is missing, damaged or of another vocabulary is refused at start-up; on: the rules drive in its place, and say so."""
 

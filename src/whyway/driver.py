@@ -91,9 +91,11 @@ def _rules(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Rea
 
 
 def _microgpt(config: Config, road: Road, mind: Mind | None, clock: Clock) -> Reasoner:
+    from whyway.plan import Planning
     from whyway.reason.reasoner import MicrogptReasoner
 
-    return MicrogptReasoner(config, road, mind, clock)
+    planning = Planning(_learnt_waypoints(config, road, mind), road)
+    return MicrogptReasoner(config, road, mind, clock, planning.foresee)
 
 
 def _silent(config: Config, road: Road, _mind: Mind | None, _clock: Clock) -> Reasoner:

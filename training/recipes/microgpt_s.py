@@ -108,6 +108,7 @@ def steps_of(r: Recipe) -> list[Step]:
             "--mix",
             r.dagger_mix,
             f"--reason.model={at / 'drafts/draft'}",
+            "--reason.second_thoughts=false",  # what it says first is to be put right
         )
         init = ("--init-from", at / "reasoning/model", "--lr", 1e-3)
         drives = [] if r.dagger_data else [

@@ -95,6 +95,11 @@ class Planning:
             self._stand_in.heard(scene, draft)
         return Decided(draft, plan, withheld, replaced)
 
+    def foresee(self, scene: Scene, draft: Trace) -> Trace | None:
+        """The draft with what would be driven if it were said; None off the lanes, where nothing can be measured. Nothing is remembered."""
+        path = ego_path(self._road, scene.ego)
+        return None if path is None else complete(draft, scene, self._plan(scene, draft), path)
+
     def complete(self, draft: Trace, scene: Scene, plan: Plan) -> Trace:
         """The draft with the action and the integrity of this plan."""
         return complete(draft, scene, plan, ego_path(self._road, scene.ego))

@@ -18,7 +18,7 @@ from whyway.reason.backends import Backend, BackendError, Bools, Ints
 from whyway.reason.masks import CACHE_ROWS, HIDDEN, prefix_blocks, step_mask
 from whyway.reason.pace import Pace
 from whyway.reason.spec import PREFIX_ROWS, Float32s, SceneTokens
-from whyway.trace.grammar import PREDICTED, SEEN, Grammar, Position, Positions
+from whyway.trace.grammar import PREDICTED, SEEN, Grammar, Limits, Position, Positions
 from whyway.trace.sequence import MASK, TokenSequence
 from whyway.trace.slots import MAX_CITED, Block
 from whyway.trace.vocabulary import SILENT, allowed_mask
@@ -83,6 +83,7 @@ class Engine:
         temperature: float = 0.0,
         rngs: Sequence[np.random.Generator] | None = None,
         budget: Budget | None = None,
+        limits: Sequence[Limits] | None = None,
     ) -> list[Decoded]:
         """Say a trace of every scene.
 
@@ -92,6 +93,7 @@ class Engine:
           temperature: 0 takes the most probable tokens; else they are drawn from softmax(logits / temperature).
           rngs: one for each scene, so that a scene's trace does not depend on who is decoded beside it; needed to draw.
           budget: no pass is begun that would not end within it, as far as earlier ones tell.
+          limits: for each scene, what is not to be said of it.
 
         Returns:
           One for each scene.
@@ -103,7 +105,8 @@ class Engine:
         picks = [
             _Pick(temperature, rngs[b] if rngs is not None else None) for b in range(len(scenes))
         ]
-        sayings = [_Saying(scene, plain) for scene in scenes]
+        each = limits if limits is not None else [Limits()] * len(scenes)
+        sayings = [_Saying(*both, plain) for both in zip(scenes, each, strict=True)]
         why = watch.may_begin(PREFIX_ROWS)
         if not why:
             try:
@@ -173,8 +176,8 @@ class _Pass:
 class _Saying:
     """One trace while it is said: what is known, what of it lies in the cache, what is asked next."""
 
-    def __init__(self, scene: SceneTokens, plain: bool) -> None:
-        self._grammar, self._plain = Grammar(scene.slots), plain
+    def __init__(self, scene: SceneTokens, limits: Limits, plain: bool) -> None:
+        self._grammar, self._plain = Grammar(scene.slots, limits), plain
         self._values: dict[Position, int] = {}
         self._log_p: list[Float32s] = []
         # the cache: block of every row that holds something to be read for good

@@ -7,7 +7,7 @@ In this order: the model's whole trace; its last one, carried forward (`carry.py
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,10 @@ from whyway.reason.memory import SceneMemory
 from whyway.reason.pace import KEPT
 from whyway.reason.rules import RuleReasoner
 from whyway.reason.scene_tokens import SceneEncoder
+from whyway.reason.second_thoughts import Foresee, SecondThoughts, Words
 from whyway.reason.spec import SceneTokens
 from whyway.reason.stand_in import RULES, answer_of, fallback
-from whyway.trace.grammar import Grammar
+from whyway.trace.grammar import Grammar, Limits
 from whyway.trace.integrity import scene_hash
 from whyway.trace.tokens import decode
 from whyway.trace.vocabulary import VOCABULARY_VERSION
@@ -34,6 +35,8 @@ from whyway.types import CYCLE_NS, CYCLE_S, Agreement, InputError, Integrity, Sc
 CARRIED = "carried"
 """How `validator` begins where an earlier trace was said again."""
 LATE = "no whole trace within"
+Asked = tuple[Scene, SceneTokens]
+"""A scene, and what the model reads of it."""
 REALTIME_BUDGET_MS = 0.5e3 * CYCLE_S
 """In real time nobody waits: the other half of the cycle is everybody else's."""
 
@@ -92,6 +95,7 @@ class MicrogptReasoner:
       road: map and route.
       mind: the model; None loads the one that the configuration names.
       clock: seconds of any monotonic clock, by which the budget is kept.
+      foresee: what would be driven; None: it speaks without looking.
     """
 
     def __init__(
@@ -100,12 +104,16 @@ class MicrogptReasoner:
         road: Road,
         mind: Mind | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        foresee: Foresee | None = None,
     ) -> None:
         self.mind = mind or load_mind(config.reason)
         self._dials, self._road, self._clock = config.reason, road, clock
+        self._believed_s = config.perception.coast_s
         self._encoder = SceneEncoder(config, road)
         backend = self.mind.backend
         self._engine = None if backend is None else Engine(backend, clock)
+        looks = config.reason.second_thoughts
+        self._second = SecondThoughts(foresee, clock) if foresee and looks else None
         self._sha = "" if backend is None else backend.info.weights_sha256
         self._expert = RuleReasoner(config, road)
         self._nothing = SceneMemory(config, road)
@@ -142,30 +150,54 @@ class MicrogptReasoner:
         if self._engine is None:
             return None, self.mind.trouble
         dials = self._dials
-        # what is left must do for the rules, too, should the model have nothing to say
-        for_model_ms = self._budget_ms - max(self._rules_took_ms, default=0.0)
-        if 0.0 < self._budget_ms and for_model_ms <= 0.0:
+
+        def budget() -> Budget | None:
+            if self._budget_ms <= 0.0:
+                return None
+            spent_ms = (self._clock() - begun_s) * 1e3
+            # what is left must do for the rules, too, should the model have nothing to say
+            reserve_ms = max(self._rules_took_ms, default=0.0)
+            return Budget(self._budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
+
+        left = budget()
+        if left is not None and left.ms <= 0.0:
             return None, self._late
         tokens = self._encoder.tokens_at(scene, memory, place)
-        budget = None
-        if self._budget_ms > 0.0:
-            spent_ms = (self._clock() - begun_s) * 1e3
-            budget = Budget(for_model_ms - spent_ms, dials.budget_tokens)
         rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
-        (decoded,) = self._engine.decode(
-            [tokens], temperature=dials.temperature, rngs=[rng], budget=budget
-        )
-        late = decoded.sequence is None and decoded.why.endswith(" ms")  # of what was left of it
-        if late:
-            return None, self._late
-        return self._read(decoded, tokens, scene)
+        (answer,) = self._answers(self._engine, [(scene, tokens)], dials.temperature, [rng], budget)
+        return answer
 
-    def _read(
-        self, decoded: Decoded, tokens: SceneTokens, scene: Scene
-    ) -> tuple[Trace | None, str]:
+    def _answers(
+        self, engine: Engine, asked: Sequence[Asked], temperature: float,
+        rngs: Sequence[np.random.Generator] | None, budget: Callable[[], Budget | None],
+    ) -> list[tuple[Trace | None, str]]:  # fmt: skip
+        """What the model says to each, at its second thought where it has one; or None, and why it has nothing to say."""
+        hidden = [self._hidden(*both) for both in asked]
+
+        def ask(without: Mapping[int, Words]) -> list[tuple[Trace | None, str]]:
+            decoded = engine.decode(
+                [asked[i][1] for i in without], temperature=temperature, rngs=rngs and [rngs[i] for i in without],
+                budget=budget(), limits=[Limits(words, hidden[i]) for i, words in without.items()],
+            )  # fmt: skip
+            return [self._read(d, asked[i]) for d, i in zip(decoded, without, strict=True)]
+
+        found = ask(dict.fromkeys(range(len(asked)), frozenset()))
+        if self._second is not None:
+            first = [(scene, said) for (scene, _), (said, _) in zip(asked, found, strict=True)]
+            for i, instead in self._second.thoughts(first, ask, budget).items():
+                found[i] = instead, ""
+        return found
+
+    def _hidden(self, scene: Scene, tokens: SceneTokens) -> frozenset[int]:
+        """Slots of road users that something has hidden for a while: they are believed in, but what is cited has been seen."""
+        gone = {o.id for o in scene.objects if o.unseen_s > self._believed_s}
+        return frozenset(k for k, i in enumerate(tokens.slots.object_ids) if i in gone)
+
+    def _read(self, decoded: Decoded, asked: Asked) -> tuple[Trace | None, str]:
         """What was decoded as a trace; or None, and why it is none."""
-        if decoded.sequence is None:
-            return None, decoded.why
+        scene, tokens = asked
+        if decoded.sequence is None:  # late is what does not fit into what was left
+            return None, self._late if decoded.why.endswith(" ms") else decoded.why
         fault = Grammar(tokens.slots).fault(decoded.sequence)
         if fault:
             return None, f"no valid trace: {fault}"
@@ -188,16 +220,16 @@ class MicrogptReasoner:
         found: list[Trace | None] = [None] * len(scenes)
         places = [place_of(self._road, scene.ego) for scene in scenes]
         asked = {
-            i: self._encoder.tokens_at(scene, self._memory.after(scene, place), place)
+            i: (scene, self._encoder.tokens_at(scene, self._memory.after(scene, place), place))
             for i, (scene, place) in enumerate(zip(scenes, places, strict=True))
             if place is not None
         }
         if self._engine is None or not asked:
             return found
         own = None if rngs is None else [rngs[i] for i in asked]
-        answers = self._engine.decode(list(asked.values()), temperature=temperature, rngs=own)
-        for (i, tokens), decoded in zip(asked.items(), answers, strict=True):
-            found[i], _ = self._read(decoded, tokens, scenes[i])
+        answers = self._answers(self._engine, list(asked.values()), temperature, own, lambda: None)
+        for i, (said, _) in zip(asked, answers, strict=True):
+            found[i] = said
         return found
 
     def tell(self, scene: Scene, said: Trace) -> None:

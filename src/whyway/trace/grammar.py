@@ -138,6 +138,16 @@ class Positions:
         return Positions(self.fields[keep], self.slots[keep])
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is not to be said this time, though the grammar has words for it."""
+
+    words: frozenset[tuple[int, int]] = frozenset()
+    """(field, token), of fields that are neither lists nor modes; some words are left in each."""
+    silent: frozenset[int] = frozenset()
+    """Slots of objects that are not to be cited."""
+
+
 @dataclass(slots=True)
 class _Tally:
     """What has been said and may still be said of the lists."""
@@ -165,10 +175,11 @@ class Grammar:
 
     Args:
       slots: who and what can be spoken of.
+      limits: what is not to be said besides.
     """
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+    def __init__(self, slots: Slots, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
+        self._slots, self._limits = slots, limits
         self._objects = range(OBJECT_0, OBJECT_0 + len(slots.object_ids))
         # one light may govern two lines ahead: as a cause it is one, that of the nearer line
         nearest = {line: LINE_0 + k for k, line in reversed(list(enumerate(slots.lines)))}
@@ -218,6 +229,8 @@ class Grammar:
           slot: of the position.
           values: of all earlier blocks, and of the positions of its own block that are decided already.
         """
+        if field == Field.ROLE and slot in self._limits.silent:
+            return _ONLY[field]
         tally = self._tally(field, values)
         if field == Field.WEIGHT and tally.causes == 0 and tally.undecided == 1:
             return _SOME[field]  # nothing happens for no reason
@@ -251,6 +264,10 @@ class Grammar:
             if values[Field.REJECTED_LONGITUDINAL, slot] == taken:
                 allowed = allowed.copy()
                 allowed[values[Field.LATERAL, SCENE_SLOT]] = False  # what is done is not rejected
+        for its_field, token in self._limits.words:
+            if its_field == field:
+                allowed = allowed.copy()
+                allowed[token] = False
         return allowed
 
     def settle(self, positions: Positions, scores: Scores, pick: Pick, values: Values) -> Int16s:
@@ -291,6 +308,8 @@ class Grammar:
         tokens = np.full(len(slots), none, dtype=np.int16)
         presence = np.logaddexp.reduce(scores[:, some.start : some.stop], axis=1)
         ranked = np.argsort(scores[:, none] - presence, kind="stable").tolist()
+        if field == Field.ROLE:
+            ranked = [i for i in ranked if slots[i] not in self._limits.silent]
         for i in ranked:
             allowed = self._listable(field, tally)
             gist = scores[i].copy()
