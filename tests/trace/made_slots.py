@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from whyway.motion import hypotheses
-from whyway.trace.grammar import Grammar
+from whyway.trace.grammar import Grammar, Limits
 from whyway.trace.integrity import lane_relation
 from whyway.trace.sequence import VOCABULARY_SIZE
 from whyway.trace.slots import MAX_LINES, MAX_MODES, MAX_OBJECTS, Block, Slots
@@ -73,9 +73,9 @@ def drawn_by(rng):
     return pick
 
 
-def said_at_random(slots, rng, scale=1.0, pick=likeliest, plain=False):
+def said_at_random(slots, rng, scale=1.0, pick=likeliest, plain=False, limits=Limits()):  # noqa: B008
     """Values by position, from random logits: a block at once, or one position at a time."""
-    grammar, values = Grammar(slots), {}
+    grammar, values = Grammar(slots, limits), {}
     for block in Block:
         positions = grammar.positions(block, values)
         scores = rng.normal(0.0, scale, (len(positions), VOCABULARY_SIZE)).astype(np.float32)

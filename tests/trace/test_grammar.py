@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_slots import all_slots, drawn_by, likeliest, said_at_random, some_slots
 
-from whyway.trace.grammar import BLOCK_OF, MAX_POSITIONS, Grammar, is_valid, values_of
+from whyway.trace.grammar import BLOCK_OF, MAX_POSITIONS, Grammar, Limits, is_valid, values_of
 from whyway.trace.sequence import VOCABULARY_SIZE
 from whyway.trace.slots import (
     KIND_0,
@@ -96,6 +96,31 @@ def test_any_logits_become_a_valid_trace_within_the_budget(slots, seed, scale, p
     assert sum(r is not None for r in at(said, Field.ROLE).values()) <= MAX_CITED
     weights = [w for w in at(said, Field.WEIGHT).values() if w is not None]
     assert 1 <= len(weights) <= MAX_CAUSES and sum(weights) <= 1.0 + 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(all_slots, seeds, scales, st.booleans(), st.booleans(), st.data())
+def test_what_is_not_to_be_said_is_not_and_the_rest_is_a_valid_trace(
+    slots, seed, scale, plain, draws, data
+):
+    taken = {
+        (int(field), data.draw(st.sampled_from(list(tokens_of(field)))))
+        for field in (Field.LONGITUDINAL, Field.LATERAL)
+    }
+    objects = range(OBJECT_0, OBJECT_0 + len(slots.object_ids))
+    silent = frozenset(data.draw(st.sets(st.sampled_from(objects)))) if len(objects) else frozenset()  # fmt: skip
+    limits = Limits(frozenset(taken), silent)
+    rng = np.random.default_rng(seed)
+    pick = drawn_by(rng) if draws else likeliest
+    values = said_at_random(slots, rng, scale, pick, plain, limits)
+    assert Grammar(slots).fault(Grammar(slots).sequence(values)) == ""
+    assert not any((field, token) in taken for (field, _), token in values.items())
+    assert all(values[Field.ROLE, slot] == NOT_CITED for slot in silent)
+    grammar = Grammar(slots, limits)
+    for field, token in taken:
+        assert not grammar.allowed_next(field, SCENE_SLOT, values)[token]
+    for slot in silent:
+        assert np.flatnonzero(grammar.allowed_next(Field.ROLE, slot, {})).tolist() == [NOT_CITED]
 
 
 @settings(max_examples=40, deadline=None)
