@@ -75,10 +75,12 @@ def remembered(memory: SceneMemory):
 
 @pytest.mark.parametrize("heard", ["its own words", "another's words"])
 def test_the_learnt_driver_stands_where_it_stood_whoever_was_heard(heard, model, tmp_path, request):
-    """With checks on, what a model of random weights says is not driven: another answers, and the log has his words."""
+    """With checks on, what a model of random weights says first is not driven: another answers, and the log has his words."""
+    config = config_of(model)
     if heard == "its own words":
         request.getfixturevalue("unchecked")
-    config = config_of(model)
+    else:
+        config = override(config, {"reason.second_thoughts": False})
     world = make_world("town", 1, config, SECONDS)
     road = Road(world.lane_map, world.route)
     driver, stood = Driver("microgpt", config, road), []
