@@ -137,6 +137,21 @@ def test_words_that_are_no_better_shown_are_not_said_instead(
     assert not found and len(asked.without) == 2  # there is nothing more to take back
 
 
+def test_careful_words_that_are_second_thoughts_are_taken_back_like_others(trace: Trace) -> None:
+    adapts, stops, resumes = (
+        deciding(trace, word, Lateral.KEEP_LANE, Direction.NONE, agrees, OK)
+        for word, agrees in (
+            (Longitudinal.ADAPT_SPEED, NOT_YET),
+            (Longitudinal.STOP, OPPOSITE),
+            (Longitudinal.RESUME_SPEED, OK),
+        )
+    )
+    found, asked = thoughts(adapts, stops, resumes)
+    assert [len(w[0]) for w in asked.without] == [1, 2]
+    assert found[0].planning.longitudinal == Longitudinal.RESUME_SPEED
+    assert not thoughts(stops)[1].without
+
+
 def test_it_thinks_only_so_often_and_says_the_best(trace: Trace) -> None:
     sides = [Lateral.LANE_CHANGE, Lateral.NUDGE, Lateral.TURN, Lateral.LANE_CHANGE, Lateral.NUDGE]
     along = [OPPOSITE, NOT_YET, NOT_YET, NOT_YET, OK]

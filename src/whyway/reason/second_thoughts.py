@@ -24,7 +24,7 @@ Ask = Callable[[Mapping[int, Words]], Sequence[tuple[Trace | None, str]]]
 MOST = 3
 """Thoughts after the first: then what was said best is said."""
 CAREFUL = frozenset({Longitudinal.STOP, Longitudinal.YIELD})
-"""Who has found a reason to wait is not talked out of it: that the plan does not show it yet only means that there is time."""
+"""Whose first thought is to wait is not talked out of it: that the plan does not show it yet only means that there is time."""
 INSTEAD_OF = "instead of"
 """How `validator` says that there was a second thought."""
 
@@ -74,19 +74,19 @@ class SecondThoughts:
                     continue
                 if shows_more(best[i], whole):
                     best[i], found[i] = whole, owned_up(draft, first[i])
-                if more := taken_back(whole) - words:
+                if more := taken_back(whole, careful=frozenset()) - words:
                     without[i] = words | more
         return found
 
 
-def taken_back(whole: Trace) -> Words:
-    """The words that the plan does not show; none if it shows all, or if they are careful ones."""
+def taken_back(whole: Trace, careful: frozenset[Longitudinal] = CAREFUL) -> Words:
+    """The words that the plan does not show, but for careful ones."""
     said, integrity = whole.planning, whole.integrity
     barred = set[tuple[int, int]]()
     if max(integrity.lateral, integrity.lane) != Agreement.OK:
         word = token_of(Field.LATERAL, (said.lateral, said.direction))
         barred.add((Field.LATERAL, word))
-    if integrity.longitudinal != Agreement.OK and said.longitudinal not in CAREFUL:
+    if integrity.longitudinal != Agreement.OK and said.longitudinal not in careful:
         barred.add((Field.LONGITUDINAL, token_of(Field.LONGITUDINAL, said.longitudinal)))
     return frozenset(barred)
 
