@@ -40,8 +40,8 @@ from whyway.types import InputError
 class Options:
     """Teach the waypoint head on the lessons of a data set."""
 
-    data: tuple[Path, ...]
-    """Folders that `whyway data make` wrote."""
+    data: Path
+    """Folder that `whyway data make` wrote."""
     out: Path
     """A model's folder, or one for the run."""
     steps: int = 20_000
@@ -268,7 +268,7 @@ def main(options: Options) -> None:
     from training.data import open_data
 
     torch.set_num_threads(options.threads)
-    data = open_data(*options.data)
+    data = open_data(options.data)
     train_set = Lessons(*data.lessons("train", options.lessons, options.seed))
     val_set = Lessons(*data.lessons("val", options.lessons // 10, options.seed))
     head = Head(torch.Generator().manual_seed(options.seed))

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training.recipes.microgpt_s import Recipe, main, steps_of
+from training.recipes.microgpt_s import Recipe, steps_of
 from training.recipes.steps import Step, StepError, do, program
-from whyway.types import InputError
 
 
 class Kitchen:
@@ -124,14 +123,3 @@ def test_another_seed_trains_again_and_drives_the_experts_data_no_second_time() 
 
     changed = {name for name in asks(0) if asks(0)[name] != asks(1)[name]}
     assert "data" not in changed and {"pretrain", "reasoning", "finish", "model"} <= changed
-
-
-def test_maps_that_are_missing_are_told_before_anything_is_done(
-    tmp_path: Path,
-) -> None:
-    suite = tmp_path / "roads.yaml"
-    suite.write_text("rows: [{family: [stop_sign], map: [town, gone/Town01.xodr.gz]}]\n")
-    recipe = Recipe(roads=(f"{suite}=2000",), work=tmp_path / "work")
-    with pytest.raises(InputError, match=r"gone/Town01.*1 of 1 maps.*--roads"):
-        main(recipe)
-    assert not (tmp_path / "work").exists()

@@ -1,6 +1,6 @@
 """How much of a score is the luck of a training seed: the shipped recipe with other seeds, and every driver on the same held-out suites.
 
-    python -m training.experiments.seeds --data out/model/data --dagger-data out/model/dagger out/model/roads --models models/microgpt-s --seeds 1 2
+    python -m training.experiments.seeds --data out/model/data --dagger-data out/model/dagger --models models/microgpt-s --seeds 1 2
 
 Models that are there already count as seeds, too. Interrupted, it goes on.
 """
@@ -40,8 +40,8 @@ class Experiment:
 
     data: Path
     """Data set that all seeds learn from."""
-    dagger_data: tuple[Path, ...] = ()
-    """And those of a model's drives; each seed drives for its own otherwise."""
+    dagger_data: Path | None = None
+    """And one of a model's drives; each seed drives for its own otherwise."""
     models: tuple[Path, ...] = ()
     """Models of this recipe that are there already."""
     seeds: tuple[int, ...] = (1, 2)

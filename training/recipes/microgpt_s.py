@@ -5,8 +5,7 @@
     reasoning  whole traces
     drafts     a waypoint head on top: this one can drive
     dagger     it drives, the expert labels what it comes to see (Ross et al. 2011, arXiv 1011.0686)
-    roads      the same on real roads, whose junctions are not those of our town
-    finish     on with all data sets
+    finish     on with both data sets
     model      waypoint head, 8-bit graph
     judged     it and the expert drive the same suite
     ship       checked, card written from what was measured, copied under models/
@@ -20,7 +19,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -31,12 +29,10 @@ from training import sft, waypoint_head
 from training.recipes.card import write_card
 from training.recipes.steps import Step, StepError, console, do, program
 from whyway.cli.common import cores
-from whyway.evaluate.suites.drives_of import find_suite
 from whyway.reason.checkpoint import DEFAULT_MODEL, MODELS, add_file
 from whyway.types import InputError
 
 CARD = "card.md"
-ROADS = "training/recipes/roads.yaml"
 
 
 @dataclass(frozen=True)
@@ -73,16 +69,14 @@ class Recipe:
     """Batches of the waypoint head in the end."""
     dagger: bool = True
     """Whether there is a round in which the model drives."""
-    dagger_data: tuple[Path, ...] = ()
+    dagger_data: Path | None = None
     """Data of such a round that are there already, instead of one more."""
     dagger_worlds: tuple[str, ...] = ("families=2000..2004", "town=2000..2019")
     """For the model."""
     dagger_mix: float = 0.3
     """Share of that time in which the expert drives, so that more is seen than where the model ends up."""
-    roads: tuple[str, ...] = (f"{ROADS}=2000..2001",)
-    """For the model, on real roads; nothing, where their maps are not at hand."""
-    finish_steps: int = 1500
-    """Batches with all data sets."""
+    finish_steps: int = 1200
+    """Batches with both data sets."""
     judge: str = "held_out"
     """Suite that it and the expert drive for the card; empty: none."""
     jobs: int = field(default_factory=cores)
@@ -104,34 +98,32 @@ def steps_of(r: Recipe) -> list[Step]:
         Step("pretrain", partial(_sft, r, (data,), "pretrain", r.pretrain_steps, ("--depth", r.depth)), [common, r.depth, r.pretrain_steps], first),
         Step("reasoning", partial(_sft, r, (data,), "reasoning", r.steps, ("--init-from", at / "pretrain/model")), [common, r.steps], [*first, "pretrain"]),
     ]  # fmt: skip
-    last, sets = "reasoning", [data]
+    last = "reasoning"
+    sets = [data]
     if r.dagger:
-        drives = [] if r.dagger_data else _dagger_steps(r, data, common, first)
-        sets += r.dagger_data or [at / step.name for step in drives[1:]]
-        last, init = "finish", ("--init-from", at / "reasoning/model", "--lr", 1e-3)
+        last, sets = "finish", [data, r.dagger_data or at / "dagger"]
+        more = (
+            "--driver",
+            "microgpt",
+            "--mix",
+            r.dagger_mix,
+            f"--reason.model={at / 'drafts/draft'}",
+            "--reason.second_thoughts=false",  # what it says first is to be put right
+        )
+        init = ("--init-from", at / "reasoning/model", "--lr", 1e-3)
+        drives = [] if r.dagger_data else [
+            Step("drafts", partial(_head, r, data, at / "reasoning/model", "draft", r.draft_steps), [common, r.draft_steps], [*first, "reasoning"]),
+            Step("dagger", partial(_drive, r, r.dagger_worlds, more), [r.dagger_worlds, r.dagger_mix, r.removed], ["drafts"]),
+        ]  # fmt: skip
         steps += [
             *drives,
-            Step("finish", partial(_sft, r, sets, "reasoning", r.finish_steps, init), [common, r.finish_steps, list(map(str, r.dagger_data))], [*first, "reasoning", *(step.name for step in drives)]),
+            Step("finish", partial(_sft, r, sets, "reasoning", r.finish_steps, init), [common, r.finish_steps, str(r.dagger_data)], [*first, "reasoning", *(step.name for step in drives)]),
         ]  # fmt: skip
-    steps.append(Step("model", partial(_export, r, sets, at / last / "model"), [common, r.head_steps], [last]))  # fmt: skip
+    steps.append(Step("model", partial(_export, r, data, at / last / "model"), [common, r.head_steps], [last]))  # fmt: skip
     if r.judge:
         steps.append(Step("judged", partial(_judge, r), [r.judge], ["model"]))
     ship = partial(_ship, r, sets, [s.name for s in steps])
     steps.append(Step("ship", ship, [r.name, str(r.models)], [steps[-1].name]))
-    return steps
-
-
-def _dagger_steps(r: Recipe, data: Path, common: list[object], first: list[str]) -> list[Step]:
-    """A head for the model, with which it drives as far as it can by now: everywhere, and on real roads."""
-    head = partial(_head, r, (data,), r.work / "reasoning/model", "draft", r.draft_steps)
-    steps = [Step("drafts", head, [common, r.draft_steps], [*first, "reasoning"])]
-    draft = f"--reason.model={r.work / 'drafts/draft'}"
-    # what it says first is to be put right
-    more = ("--driver", "microgpt", "--mix", r.dagger_mix, draft, "--reason.second_thoughts=false")
-    for name, worlds in (("dagger", r.dagger_worlds), ("roads", r.roads)):
-        if worlds:
-            asks = [worlds, r.dagger_mix, r.removed]
-            steps.append(Step(name, partial(_drive, r, worlds, more), asks, ["drafts"]))
     return steps
 
 
@@ -167,7 +159,7 @@ def _drive(r: Recipe, worlds: tuple[str, ...], more: tuple[object, ...], out: Pa
 
 
 def _sft(
-    r: Recipe, data: Sequence[Path], stage: str, steps: int, more: tuple[object, ...], out: Path
+    r: Recipe, data: tuple[Path, ...], stage: str, steps: int, more: tuple[object, ...], out: Path
 ) -> None:
     program(
         "training.sft", "--data", *data, "--out", out, "--stage", stage, "--steps", steps, "--batch-size", r.batch_size,
@@ -175,17 +167,17 @@ def _sft(
     )  # fmt: skip
 
 
-def _head(r: Recipe, data: Sequence[Path], model: Path, name: str, steps: int, out: Path) -> None:
+def _head(r: Recipe, data: Path, model: Path, name: str, steps: int, out: Path) -> None:
     """A copy of a model, with a waypoint head."""
     shutil.rmtree(out / name, ignore_errors=True)
     shutil.copytree(model, out / name)
     program(
-        "training.waypoint_head", "--data", *data, "--out", out / name, "--steps", steps, "--seed", r.seed,
+        "training.waypoint_head", "--data", data, "--out", out / name, "--steps", steps, "--seed", r.seed,
         "--threads", r.threads,
     )  # fmt: skip
 
 
-def _export(r: Recipe, data: Sequence[Path], model: Path, out: Path) -> None:
+def _export(r: Recipe, data: Path, model: Path, out: Path) -> None:
     """The whole model, and its graphs for the car."""
     _head(r, data, model, r.name, r.head_steps, out)
     for dialect in ("A", "B"):  # B for onnxruntime before 1.25, the newest for Python 3.10
@@ -221,27 +213,8 @@ def _ship(r: Recipe, sets: list[Path], names: list[str], out: Path) -> None:
     (out / "shipped").write_text(f"{r.models / r.name}\n")
 
 
-def _check_maps(worlds: tuple[str, ...]) -> None:
-    """Refuse to begin half an hour's work that will miss its maps.
-
-    Raises:
-      InputError: a suite's map is not there.
-    """
-    for suite in (Path(world.rpartition("=")[0]) for world in worlds):
-        rows = find_suite(suite).rows
-        places = {suite.parent / place for row in rows for place in row.map if place != "town"}
-        missing = sorted(str(place) for place in places if not place.is_file())
-        if missing:
-            raise InputError(
-                f"{suite}: no {missing[0]} ({len(missing)} of {len(places)} maps are missing); put CARLA's OpenDRIVE towns there, "
-                "or leave real roads out with --roads (and nothing after it)"
-            )
-
-
 def main(recipe: Recipe) -> int:
     """Do what is not done."""
-    if recipe.dagger and not recipe.dagger_data:
-        _check_maps(recipe.roads)
     ledger = do(steps_of(recipe), recipe.work)
     minutes = sum(step["s"] for step in ledger.values()) / 60
     console.print(f"{recipe.models / recipe.name}: made in {minutes:.1f} min")

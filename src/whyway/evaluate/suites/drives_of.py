@@ -6,7 +6,6 @@ of leaderboard routes or one of its routes ("longest6.xml#3"), or a recorded dri
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def _worlds(row: Row, folder: Path) -> Iterator[str]:
         family = str(folder / name) if name.endswith(YAML) else name
         find_family(family)
         for place in row.map or ("",):
-            where = place if place in ("", "town") else os.path.normpath(folder / place)
+            where = place if place in ("", "town") else str(folder / place)
             yield f"family:{family}@{where}" if where else f"family:{family}"
     for world in row.world:
         yield from _routes(world if _is_name(world) else str(folder / world))
