@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.functional import huber_loss, linear
 
 from training.data import Data, open_data
+from training.repeatable import repeatable
 from training.tables import read_shard
 from whyway.data.schema import COUNTS, FEATURES
 from whyway.plan.ego_mlp import FILE, SHAPES, SPEED_MPS, YAW_RAD, status
@@ -167,7 +168,7 @@ a number to be better than, not a driver. After NAVSIM's ego status baseline (ar
 
 def main(options: Options) -> None:
     """Train, and write weights and card."""
-    torch.set_num_threads(1)
+    repeatable(1)
     data = open_data(options.data)
     taught, held_back = lessons(data, "train"), lessons(data, "val")
     w = train(taught, options)

@@ -31,6 +31,7 @@ from training.batches import Batch, Data, Keyframes, Stage, batch_of, loss_rules
 from training.distributed import Rank, this_rank
 from training.progress import Watch
 from training.provenance import git_commit
+from training.repeatable import repeatable
 from training.state import Average, learnt, load_state, read_facts, save_state
 from training.validate import validate
 from whyway.cli.common import cores
@@ -141,7 +142,7 @@ def main(options: Options) -> int:
     """Train; the exit code."""
     from training.data import open_data
 
-    torch.set_num_threads(options.threads or cores())
+    repeatable(options.threads or cores())
     with this_rank(options.device) as rank, stop_signals() as stop:
         run = Run(options, open_data(*options.data), rank)
         finished = run.train(stop)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, linear, silu
 
 from training.progress import Watch
+from training.repeatable import repeatable
 from training.state import Average
 from whyway.plan.head_features import MAX_ROWS, SPEED_AT, SPEED_SCALE, Float32s, HeadInput
 from whyway.plan.knots import KNOT_S, KNOT_TIMES_S
@@ -267,7 +268,7 @@ def main(options: Options) -> None:
     """Train, and put the head where it is wanted."""
     from training.data import open_data
 
-    torch.set_num_threads(options.threads)
+    repeatable(options.threads)
     data = open_data(options.data)
     train_set = Lessons(*data.lessons("train", options.lessons, options.seed))
     val_set = Lessons(*data.lessons("val", options.lessons // 10, options.seed))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.repeatable import repeatable
 from training.waypoint_head import (
     Head,
     HeadTensors,
@@ -119,9 +120,9 @@ def test_what_is_near_counts_more_and_what_is_right_costs_nothing():
     assert float(loss(soon, taught, x)) > 2.0 * float(loss(late, taught, x))
 
 
-def lessons(n: int) -> Lessons:
+def lessons(n: int, rows: int = 2) -> Lessons:
     """A teacher that is easily understood: to the speed a word says, in four seconds."""
-    x = inputs(5, n, 2)
+    x = inputs(5, n, rows)
     aim = 8.0 + 2.0 * np.tanh(x.whole[:, :1])
     now = SPEED_SCALE * x.whole[:, SPEED_AT, None]
     share = np.minimum(KNOT_TIMES_S / 4.0, 1.0)
@@ -140,6 +141,27 @@ def test_it_learns_and_the_same_seed_learns_the_same():
         assert errors(head, lessons(256))["speed_3s"] < 0.6 * before
     a, b = (h.weights() for h in found)
     assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture
+def threads():
+    """Sets how training computes; afterwards it is as before."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield repeatable
+    torch.set_num_threads(before[0])
+    torch.use_deterministic_algorithms(before[1])
+
+
+def test_gradients_are_the_same_bits_whichever_thread_comes_first(threads):
+    threads(4)
+    head, some = Head(torch.Generator().manual_seed(0)), lessons(512, MAX_ROWS)
+    x, v = some.batch(np.arange(512))
+    found = set()
+    for _ in range(40):
+        head.zero_grad()
+        loss(head(x), v, x).backward()
+        found.add(b"".join(p.grad.numpy().tobytes() for p in head.parameters() if p.grad is not None))  # fmt: skip
+    assert len(found) == 1
 
 
 def test_lessons_are_read_as_they_are_stored():

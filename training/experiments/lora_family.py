@@ -27,6 +27,7 @@ from training.batches import batch_of, loss_rules
 from training.data import Data, Shard, open_data
 from training.distributed import Rank
 from training.lora import MATRICES, trainable_share
+from training.repeatable import repeatable
 from training.sft import MODEL, Options, Run
 from training.validate import validate
 from whyway.files import write_atomically
@@ -78,7 +79,7 @@ class Experiment:
 def main(e: Experiment) -> int:
     """Train all, judge all, tell."""
     if e.threads:
-        torch.set_num_threads(e.threads)
+        repeatable(e.threads)
     data = open_data(*e.data)
     others, family, judged = parts(data, e.family)
     common = {"data": e.data, "batch_size": e.batch_size, "resume": True}
