@@ -20,7 +20,7 @@ from whyway.reason.carry import carried
 from whyway.reason.checkpoint import Model, ModelError, load_model
 from whyway.reason.engine import Budget, Decoded, Engine
 from whyway.reason.memory import SceneMemory
-from whyway.reason.pace import KEPT
+from whyway.reason.pace import KEPT, Pace
 from whyway.reason.rules import RuleReasoner
 from whyway.reason.scene_tokens import SceneEncoder
 from whyway.reason.second_thoughts import Foresee, SecondThoughts, Words
@@ -109,7 +109,7 @@ class MicrogptReasoner:
         self.mind = mind or load_mind(config.reason)
         self._dials, self._road, self._clock = config.reason, road, clock
         self._believed_s = config.perception.coast_s
-        self._encoder = SceneEncoder(config, road)
+        self._encoder, self._reading = SceneEncoder(config, road), Pace()
         backend = self.mind.backend
         self._engine = None if backend is None else Engine(backend, clock)
         looks = config.reason.second_thoughts
@@ -160,9 +160,12 @@ class MicrogptReasoner:
             return Budget(self._budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
 
         left = budget()
-        if left is not None and left.ms <= 0.0:
+        if left is not None and left.ms <= self._reading.expect(1, 0):
+            self._reading.refused(1, 0)
             return None, self._late
+        read_s = self._clock()
         tokens = self._encoder.tokens_at(scene, memory, place)
+        self._reading.took(1, 0, (self._clock() - read_s) * 1e3)
         rng = np.random.default_rng([dials.seed, max(scene.stamp_ns, 0) // CYCLE_NS])
         (answer,) = self._answers(self._engine, [(scene, tokens)], dials.temperature, [rng], budget)
         return answer
