@@ -46,7 +46,7 @@ compare: .venv-compare/done  ## other simulators beside ours, in an environment 
 soak: setup  ## ten minutes of traffic alone in many worlds: does anybody touch anybody
 	$(BIN)/python tools/soak_traffic.py $(ARGS)
 
-model: setup $(DONE)/dev $(DONE)/torch  ## make models/microgpt-s from nothing: data, training, export; three quarters of an hour on two cores
+model: setup $(DONE)/dev $(DONE)/torch  ## make models/microgpt-s from nothing: data, training, export; within an hour on two cores
 	$(BIN)/python -m training.recipes.microgpt_s $(ARGS)
 
 bench: setup $(DONE)/dev $(DONE)/torch  ## measure decisions, decoding and simulation
