@@ -1,7 +1,8 @@
 """Scene -> trace by microgpt: scene tokens, engine, tokens -> trace; and who answers when it does not. Rate: 10 Hz. No ROS.
 
-In this order: the model's whole trace; its last one, carried forward (`carry.py`); the rule expert's answer. The last two say so
-(`fallback_used`, and `validator` says why), and none of them is ever late: the budget is what the engine may use of the cycle.
+In this order: the model's whole trace, that of its second thought where its plan would not show the first (`second_thoughts.py`); its last
+one, carried forward (`carry.py`); the rule expert's answer. The last two say so (`fallback_used`, and `validator` says why), and none of
+them is ever late: the budget is what the engine may use of the cycle.
 """
 
 from __future__ import annotations
