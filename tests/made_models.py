@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from whyway.config import Config, override
 from whyway.plan.waypoint_head import HEAD_SHAPES, VERSION
 from whyway.reason.checkpoint import Made, save_model
 from whyway.reason.parameters import parameter_shapes
@@ -25,6 +26,12 @@ def made_model(folder: Path, *, seed: int = 0, depth: int = 1, head: bool = True
     return save_model(
         folder, spec, weights, {**VERSION, **drawn} if head else {}, Made("random", seeds=(seed,))
     )
+
+
+def configured(folder: Path, **reason: object) -> Config:
+    """A configuration for a model, computed by numpy."""
+    dials = {f"reason.{name}": value for name, value in reason.items()}
+    return override(Config(), {"reason.backend": "numpy", "reason.model": str(folder), **dials})
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,10 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made_models import made_model
+from made_models import configured, made_model
 
 from whyway import driver as drivers
-from whyway.config import Config, override
+from whyway.config import Config
 from whyway.driver import Cycle, Driver, make_planner
 from whyway.drives import drive
 from whyway.evaluate.report.page import write_report
@@ -34,11 +34,6 @@ Watch = Callable[[Driver, Cycle], None]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # a seed whose random words can be driven: those of some have plans that safety refuses for themselves
     return made_model(tmp_path_factory.mktemp("models") / "tiny", seed=1)
-
-
-def configured(folder: Path, **reason: object) -> Config:
-    dials = {f"reason.{name}": value for name, value in reason.items()}
-    return override(Config(), {"reason.backend": "numpy", "reason.model": str(folder), **dials})
 
 
 def cycles(

@@ -15,9 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from made_models import made_model
+from made_models import configured, made_model
 
-from whyway.config import Config, override
+from whyway.config import Config
 from whyway.maps.manoeuvre import ego_path
 from whyway.maps.road import Road
 from whyway.reason import RuleReasoner
@@ -37,7 +37,6 @@ from whyway.types import (
 )
 
 CONFIG = Config()
-NUMPY = {"reason.backend": "numpy"}
 Moment = Any
 """One cycle of a drive (`conftest.Moment`)."""
 
@@ -65,12 +64,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mind(folder: Path) -> Mind:
     return load_mind(configured(folder).reason)
-
-
-def configured(folder: Path, **reason: object):
-    """A configuration for a model."""
-    dials = {f"reason.{name}": value for name, value in reason.items()}
-    return override(CONFIG, {**NUMPY, "reason.model": str(folder), **dials})
 
 
 class Ticks:

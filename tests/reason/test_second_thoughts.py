@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from made_models import made_model
+from made_models import configured, made_model
 
-from whyway.config import Config, override
 from whyway.driver import load_mind, make_planning, make_reasoner
 from whyway.maps.road import Road
 from whyway.reason.engine import Budget
@@ -181,11 +180,6 @@ def test_without_time_it_does_not_even_look(turning_unsaid: Trace) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ in the reasoner
-
-
-def configured(folder: Path, **dials: object) -> Config:
-    own = {f"reason.{name}": value for name, value in dials.items()}
-    return override(Config(), {"reason.backend": "numpy", "reason.model": str(folder), **own})
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -78,8 +78,7 @@ class Experiment:
 
 def main(e: Experiment) -> int:
     """Train all, judge all, tell."""
-    if e.threads:
-        repeatable(e.threads)
+    repeatable(e.threads or torch.get_num_threads())
     data = open_data(*e.data)
     others, family, judged = parts(data, e.family)
     common = {"data": e.data, "batch_size": e.batch_size, "resume": True}

@@ -22,11 +22,12 @@ from whyway.data.recipe import Recipe, split_of
 from whyway.data.ride import Ride, Seen
 from whyway.data.rows import Row, Rows
 from whyway.data.schema import Versions
-from whyway.data.shard import counted, decision_names, file_sha256, read_footer, write_shard
+from whyway.data.shard import counted, file_sha256, read_footer, write_shard
 from whyway.drives import provenance
 from whyway.evaluate.suites.drives_of import Item
 from whyway.evaluate.suites.job import code_hash, content_of, short_hash
 from whyway.maps.manoeuvre import ego_path
+from whyway.trace.integrity import decision_names
 from whyway.trace.meta_actions import meta_actions
 from whyway.trace.vocabulary import NotSayable
 from whyway.worlds import make_world

@@ -16,7 +16,8 @@ from pyarrow import parquet
 from whyway.data.recipe import DataError
 from whyway.data.rows import Row
 from whyway.data.schema import SCHEMA
-from whyway.types import CauseKind, Decision, Direction, Lateral, Longitudinal
+from whyway.trace.integrity import decision_names
+from whyway.types import CauseKind, Direction, Lateral, Longitudinal
 
 FOOTER = b"whyway"
 """Key of what a shard tells of itself, as JSON."""
@@ -74,12 +75,6 @@ def file_sha256(path: Path) -> str:
         while part := file.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()
-
-
-def decision_names(decision: Decision) -> tuple[str, str]:
-    """How the two halves of a decision are counted: "STOP", "TURN LEFT"."""
-    longitudinal, lateral, side = decision
-    return longitudinal.name, lateral.name if side == Direction.NONE else f"{lateral.name} {side.name}"  # fmt: skip
 
 
 def counted(rows: Sequence[Row]) -> dict[str, dict[str, int]]:

@@ -21,13 +21,13 @@ from whyway.reason.carry import carried
 from whyway.reason.checkpoint import Model, ModelError, load_model
 from whyway.reason.engine import Budget, Decoded, Engine
 from whyway.reason.memory import SceneMemory
-from whyway.reason.pace import KEPT, Pace
+from whyway.reason.pace import Pace
 from whyway.reason.rules import RuleReasoner
 from whyway.reason.scene_tokens import SceneEncoder
-from whyway.reason.second_thoughts import Foresee, SecondThoughts, Words
+from whyway.reason.second_thoughts import Foresee, SecondThoughts
 from whyway.reason.spec import SceneTokens
 from whyway.reason.stand_in import RULES, answer_of, fallback
-from whyway.trace.grammar import Grammar, Limits
+from whyway.trace.grammar import Grammar, Limits, Words
 from whyway.trace.integrity import scene_hash
 from whyway.trace.tokens import decode
 from whyway.trace.vocabulary import VOCABULARY_VERSION
@@ -127,7 +127,7 @@ class MicrogptReasoner:
         """Forget the drive so far."""
         self._memory = self._nothing
         self._last: Trace | None = None
-        self._rules_took_ms: tuple[float, ...] = ()
+        self._ruling = Pace()
 
     def step(self, scene: Scene) -> Trace:
         """The draft of a trace: all parts but the action, which is computed from the final trajectory."""
@@ -157,8 +157,8 @@ class MicrogptReasoner:
                 return None
             spent_ms = (self._clock() - begun_s) * 1e3
             # what is left must do for the rules, too, should the model have nothing to say
-            reserve_ms = max(self._rules_took_ms, default=0.0)
-            return Budget(self._budget_ms - spent_ms - reserve_ms, dials.budget_tokens)
+            left_ms = self._budget_ms - spent_ms - self._ruling.expect(1, 0)
+            return Budget(left_ms, dials.budget_tokens)
 
         left = budget()
         if left is not None and left.ms <= self._reading.expect(1, 0):
@@ -254,8 +254,7 @@ class MicrogptReasoner:
                 return fallback(again, f"{CARRIED} for {age_s:.1f} s: {why}")
         begun_s = self._clock()
         answer = answer_of(self._expert, scene, before, why)
-        took_ms = (self._clock() - begun_s) * 1e3
-        self._rules_took_ms = (*self._rules_took_ms[1 - KEPT :], took_ms)
+        self._ruling.took(1, 0, (self._clock() - begun_s) * 1e3)
         return answer
 
     def _integrity(self, scene: Scene) -> Integrity:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from whyway.reason.engine import Budget, Clock
 from whyway.reason.pace import Pace
+from whyway.trace.grammar import Words
+from whyway.trace.integrity import decision_names
 from whyway.trace.vocabulary import Field, token_of
-from whyway.types import Agreement, Direction, Longitudinal, Scene, Trace
+from whyway.types import Agreement, Longitudinal, Scene, Trace
 
 Foresee = Callable[[Scene, Trace], Trace | None]
 """(scene, draft) -> the draft with what would be driven, and whether that agrees; None where it cannot be told."""
-Words = frozenset[tuple[int, int]]
-"""(field, token): see `trace.grammar.Limits`."""
 Ask = Callable[[Mapping[int, Words]], Sequence[tuple[Trace | None, str]]]
 """Words not to be said, by the numbers of the scenes that are asked of -> what the model says to each of these."""
 
@@ -66,8 +66,7 @@ class SecondThoughts:
         for _ in range(MOST):
             if not without:
                 break
-            again = without
-            without = {}
+            again, without = without, {}
             for (i, words), (draft, _why) in zip(again.items(), ask(again), strict=True):
                 whole = None if draft is None else self._foresee(said[i][0], draft)
                 if draft is None or whole is None:
@@ -103,8 +102,7 @@ def _disagreement(whole: Trace) -> tuple[bool, int]:
 
 def owned_up(second: Trace, first: Trace) -> Trace:
     """What is said the second time, with a note of what was taken back."""
-    longitudinal, lateral, side = first.planning.decision
-    aside = lateral.name if side == Direction.NONE else f"{lateral.name} {side.name}"
-    note = f"{second.integrity.validator}, {INSTEAD_OF} {longitudinal.name}, {aside}"
+    words = ", ".join(decision_names(first.planning.decision))
+    note = f"{second.integrity.validator}, {INSTEAD_OF} {words}"
     integrity = dataclasses.replace(second.integrity, validator=note)
     return dataclasses.replace(second, integrity=integrity)

@@ -48,6 +48,8 @@ Position = tuple[int, int]
 """(field, slot)"""
 Values = Mapping[Position, int]
 """Tokens known so far."""
+Words = frozenset[tuple[int, int]]
+"""(field, token)"""
 Scores = NDArray[np.floating]
 Pick = Callable[[Scores, Bools], int]
 """(scores (V,), allowed (V,)) -> a token that is allowed: the most probable one, or one drawn."""
@@ -142,8 +144,8 @@ class Positions:
 class Limits:
     """What is not to be said this time, though the grammar has words for it."""
 
-    words: frozenset[tuple[int, int]] = frozenset()
-    """(field, token), of fields that are neither lists nor modes; some words are left in each."""
+    words: Words = frozenset()
+    """Of fields that are neither lists nor modes; some words are left in each."""
     silent: frozenset[int] = frozenset()
     """Slots of objects that are not to be cited."""
 

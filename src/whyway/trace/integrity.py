@@ -16,6 +16,7 @@ from whyway.types import (
     ActionTrace,
     Agreement,
     CauseKind,
+    Decision,
     Direction,
     LaneRelation,
     Lateral,
@@ -214,6 +215,12 @@ def complete(draft: Trace, scene: Scene, plan: Plan, path: LaneFrame | None) -> 
     return dataclasses.replace(draft, action=action, integrity=integrity)
 
 
+def decision_names(decision: Decision) -> tuple[str, str]:
+    """The two halves of a decision as they are told and counted: "STOP", "TURN LEFT"."""
+    longitudinal, lateral, side = decision
+    return longitudinal.name, lateral.name if side == Direction.NONE else f"{lateral.name} {side.name}"  # fmt: skip
+
+
 def objection(trace: Trace) -> str:
     """Why a whole trace's trajectory must not be driven, in one line; empty: nothing speaks against it.
 
@@ -221,11 +228,11 @@ def objection(trace: Trace) -> str:
     merely does not show yet what was decided (`UNSUPPORTED`) is driven.
     """
     said, done, integrity = trace.planning, trace.action, trace.integrity
-    side = "" if said.direction == Direction.NONE else f" {said.direction.name}"
+    longitudinal, lateral = decision_names(said.decision)
     axes = (
-        (integrity.longitudinal, said.longitudinal.name, done.meta_longitudinal),
-        (integrity.lateral, said.lateral.name + side, done.meta_lateral),
-        (integrity.lane, said.lateral.name + side, done.meta_lane),
+        (integrity.longitudinal, longitudinal, done.meta_longitudinal),
+        (integrity.lateral, lateral, done.meta_lateral),
+        (integrity.lane, lateral, done.meta_lane),
     )
     for agrees, decision, action in axes:
         if agrees == Agreement.CONTRADICTORY:

@@ -94,10 +94,10 @@ def sweep(before: set[str]) -> int:
 
 def _mapped() -> set[str]:
     """Names in shared memory that a process has mapped, as far as we may look: those of other users and containers stay unseen."""
-    names: set[str] = set()
+    ours, names = re.compile(rf" {re.escape(str(SHM))}/(\S+)$", re.M), set[str]()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with contextlib.suppress(OSError):  # gone meanwhile, or not ours to read
-            names |= set(re.findall(rf" {SHM}/(\S+)$", maps.read_text(errors="replace"), re.M))
+            names |= set(ours.findall(maps.read_text(errors="replace")))
     return names
 
 

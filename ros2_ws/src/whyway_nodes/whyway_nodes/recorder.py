@@ -63,9 +63,8 @@ class Recorder:
     def _check_ready(self) -> None:
         """A writer may know its reader before the reader knows it, and what it then writes is lost: the reader has to say so itself."""
         matched = all(reader.get_publisher_count() for reader in self._readers)
-        if (
-            matched or time.monotonic() - self._since_s > MATCHED_WITHIN_S
-        ):  # what is lost then is counted as missing
+        # what is lost when it is given up is counted as missing
+        if matched or time.monotonic() - self._since_s > MATCHED_WITHIN_S:
             self._ready.publish(String(data=graph.RECORDER))
             self._node.destroy_timer(self._timer)
 
