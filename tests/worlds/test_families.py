@@ -55,8 +55,14 @@ ASKED_FOR = [
     "sensor_fog",
     "false_detections",
     "stale_detections",
+    "motorway_lorry",
+    "motorway_jam",
+    "motorway_exit",
+    "dense_lane_change",
 ]
-YIELDED_TO = {"four_way_stop", "merge_from_ramp", "zipper_merge", "roundabout_entry", "lane_drop"}
+YIELDED_TO = {
+    "four_way_stop", "merge_from_ramp", "zipper_merge", "roundabout_entry", "lane_drop", "motorway_exit", "dense_lane_change",
+}  # fmt: skip
 """Others have manners there, too: they may let in even an ego that has none."""
 LONE = {"amber_dilemma", "sharp_curve"}
 """What hurts there is the road or the law."""
@@ -252,3 +258,35 @@ def test_a_family_sets_its_dials_and_says_so() -> None:
     world = family_world("sensor_fog", 2, CONFIG)
     assert 26.0 <= world.config.sim.sensor.range_m <= 36.0 < CONFIG.sim.sensor.range_m
     assert f"range_m={world.config.sim.sensor.range_m:g}" in world.notes["dials"]
+
+
+@pytest.mark.parametrize(("name", "left"), [("motorway_exit", False), ("dense_lane_change", True)])
+def test_a_way_to_the_lane_beside_changes_lanes(name: str, left: bool) -> None:
+    world = family_world(name, 3, CONFIG)
+    lanes = {lane.id: lane for lane in world.lane_map.lanes}
+    first, last = (lanes[i] for i in world.route.lane_ids.tolist())
+    assert last.id == (first.left_id if left else first.right_id)
+
+
+@pytest.mark.parametrize(
+    ("site", "says"),
+    [
+        ("{kind: bend, goal_lane: left}", "only on a road"),
+        ("{kind: road, goal_lane: up}", "own, left, right"),
+    ],
+)
+def test_a_goal_beside_where_there_can_be_none_is_refused(
+    tmp_path: Path, site: str, says: str
+) -> None:
+    file = tmp_path / "beside.yaml"
+    file.write_text(f"about: A goal in another lane.\nsite: {site}\nmap: {{piece: road}}\n")
+    with pytest.raises(FamilyError, match=says):
+        read_family(file)
+
+
+def test_a_road_without_a_lane_beside_is_no_place_for_a_goal_there(tmp_path: Path) -> None:
+    file = tmp_path / "beside.yaml"
+    site = "{kind: road, goal_lane: left, approach_m: 40, clear_m: 20}"
+    file.write_text(f"about: A goal in another lane.\nsite: {site}\nmap: {{piece: road}}\n")
+    with pytest.raises(InputError, match="no place"):
+        family_world(str(file), 1, CONFIG)

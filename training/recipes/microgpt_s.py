@@ -33,6 +33,8 @@ from whyway.reason.checkpoint import DEFAULT_MODEL, MODELS, add_file
 from whyway.types import InputError
 
 CARD = "card.md"
+FAST_AND_DENSE = ("motorway_lorry", "motorway_jam", "motorway_exit", "dense_lane_change")
+"""Families driven twice as often: nothing else has motorway speeds, or lanes full of cars on either side."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ class Recipe:
     """Of training; data have their own."""
     data: Path | None = None
     """A data set that is there already, instead of the step that makes one: to train with other seeds, on other machines."""
-    worlds: tuple[str, ...] = ("families=1000..1009", "town=1000..1079")
+    worlds: tuple[str, ...] = (
+        "families=1000..1009",
+        *(f"family:{name}=1010..1019" for name in FAST_AND_DENSE),
+        "town=1000..1079",
+    )
     """For the expert."""
     disturb: float = 0.06
     """Share of the time in which the expert's commands are disturbed: how to come back is learnt from it."""

@@ -63,6 +63,8 @@ class SiteSpec:
     """At least so many in the ego's direction."""
     lane: str = "any"
     """Which of them is the ego's: `left`, `right` (most) or `any`."""
+    goal_lane: str = "own"
+    """Of a road: where the goal lies, in the ego's lane or the one beside it: `own`, `left` or `right`."""
     oncoming: bool = False
     """Whether there must be a lane the other way beside ours (the ego is in the leftmost of its lanes)."""
     radius_m: Amount = 40.0
@@ -78,6 +80,9 @@ class SiteSpec:
         one_of(self.kind, KINDS, "kind")
         one_of(self.turn, TURNS, "turn")
         one_of(self.lane, ("left", "right", "any"), "lane")
+        one_of(self.goal_lane, ("own", "left", "right"), "goal_lane")
+        if self.goal_lane != "own" and self.kind != "road":
+            raise ValueError(f"goal_lane {self.goal_lane!r}: only on a road")
         one_of(
             self.control, ("signals", "stop", "all_way_stop", "give_way", "none", "any"), "control"
         )

@@ -36,8 +36,17 @@ def roads(lanes: Lanes, need: Need, rng: np.random.Generator) -> Iterator[Found]
         # what is needed behind the start may lie before a junction, or in the stretch itself
         before = lanes.upstream((first,), need.behind_m)[:-1]
         missing = max(need.behind_m - lanes.length_m(before), 0.0)
-        if total >= span + missing:
-            yield Found(run, missing + need.approach_m)
+        goal = _goal_lane(lanes, need, run[-1])
+        if total >= span + missing and goal is not None:
+            yield Found((*run, *goal), missing + need.approach_m)
+
+
+def _goal_lane(lanes: Lanes, need: Need, last: int) -> tuple[int, ...] | None:
+    """The lane beside the last one, if the way changes to it; None where there is none."""
+    if need.spec.goal_lane == "own":
+        return ()
+    beside = lanes.side(last, left=need.spec.goal_lane == "left")
+    return (beside,) if beside else None
 
 
 def _fits(lanes: Lanes, need: Need, lane_id: int) -> bool:
