@@ -208,19 +208,27 @@ def roll_out(
     """
     dt = float(t_s[1] - t_s[0])
     allowed, last = profile.allowed_mps.tolist(), len(profile.allowed_mps) - 1
-    possible = profile.possible_mps.tolist()
+    possible, step = profile.possible_mps.tolist(), profile.step_m
     in_the_way = _by_time(obstacles, t_s)
+    quickest, least, most = idm.a_mps2, limits.a_min_mps2, limits.a_max_mps2
+    jerk, emergency = limits.jerk_mps3, limits.emergency_jerk_mps3
+    end = float(last)
     s, v, a = 0.0, max(v_mps, 0.0), a_mps2
     rows: list[tuple[float, float, float, int, float]] = []
-    for k in range(len(t_s)):
-        reach = min(max(s + v * SPEED_TIME_S, 0.0) / profile.step_m, float(last))
-        i = min(int(reach), last - 1)
-        target = max(min(allowed[i] + (reach - i) * (allowed[i + 1] - allowed[i]), cap_mps), 0.1)
-        free = (
-            idm.a_mps2 * (1.0 - (v / target) ** 4)
-            if v <= target
-            else max((target - v) / SPEED_TIME_S, -SPEED_BRAKE_MPS2)
-        )
+    # conditions instead of min and max, and dials in names of their own: the loop takes half the time
+    for near in in_the_way:
+        reach = (s + v * SPEED_TIME_S) / step
+        reach = 0.0 if reach < 0.0 else end if reach > end else reach
+        i = int(reach)
+        i = i if i < last else last - 1
+        target = allowed[i] + (reach - i) * (allowed[i + 1] - allowed[i])
+        target = cap_mps if cap_mps < target else target
+        target = target if target > 0.1 else 0.1
+        if v <= target:
+            free = quickest * (1.0 - (v / target) ** 4)
+        else:
+            free = (target - v) / SPEED_TIME_S
+            free = free if free > -SPEED_BRAKE_MPS2 else -SPEED_BRAKE_MPS2
         if v > possible[i + 1]:
             free = min(free, (possible[i + 1] - v) / CURVE_TIME_S)
         wanted, binding = free, FREE
@@ -228,22 +236,27 @@ def roll_out(
             term = _halting(v, max(halt_m - s, 0.0), idm)
             if term < wanted:
                 wanted, binding = term, HALT
-        for row, rear, lead_v, lead_a in in_the_way[k]:
+        for row, rear, lead_v, lead_a in near:
             gap = rear - s - front_m
             if gap > -front_m:  # what we are beside the middle of does not hold us back any more
                 term = _following(v, gap, lead_v, lead_a, idm)
                 if term < wanted:
                     wanted, binding = term, row
-        pressure = max(free - wanted, 0.0)
-        wanted = min(max(wanted, limits.a_min_mps2), limits.a_max_mps2)
-        # the harder the braking that is called for, the quicker it may build up
-        build_up = _build_up(wanted, limits)
-        eased = min(a + _ease(v, a, limits) * dt, 0.0)
-        a = min(max(wanted, a - build_up * dt), a + max(limits.jerk_mps3, -a) * dt)
-        a = max(a, eased, -math.sqrt(2.0 * limits.emergency_jerk_mps3 * v), -v / dt)
+        pressure = free - wanted
+        wanted = least if wanted < least else most if wanted > most else wanted
+        # the harder the braking that is called for, the quicker it may build up: gently while gentle braking will do
+        share = (-wanted / HARD_BRAKE_MPS2 - 0.5) / 0.5
+        share = 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
+        falls = a - (jerk + share * (emergency - jerk)) * dt
+        rises = a + (jerk if jerk > -a else -a) * dt
+        eased = _eased(v, a, dt, limits) if a < 0.0 < v else -math.inf
+        a = wanted if wanted > falls else falls
+        a = a if a < rises else rises
+        a = max(a, eased, -math.sqrt(2.0 * emergency * v), -v / dt)
         rows.append((s, v, a, binding, pressure))
         s += v * dt + 0.5 * a * dt * dt
-        v = max(v + a * dt, 0.0)
+        v += a * dt
+        v = v if v > 0.0 else 0.0
     ahead, speed, acceleration, bound, held = zip(*rows, strict=True)
     return Rollout(
         t_s,
@@ -255,22 +268,14 @@ def roll_out(
     )
 
 
-def _build_up(wanted_mps2: float, limits: MotionLimits) -> float:
-    """The jerk with which braking may build up: gentle while gentle braking will do, and more the harder it has to get."""
-    share = min(max(-wanted_mps2 / HARD_BRAKE_MPS2 - 0.5, 0.0) / 0.5, 1.0)
-    return limits.jerk_mps3 + share * (limits.emergency_jerk_mps3 - limits.jerk_mps3)
-
-
-def _ease(v_mps: float, a_mps2: float, limits: MotionLimits) -> float:
-    """The jerk with which braking has to ease off now, so that the stop itself is no jerk; -inf while it need not.
+def _eased(v_mps: float, a_mps2: float, dt_s: float, limits: MotionLimits) -> float:
+    """What braking has to have eased off to after `dt_s`, so that the stop itself is no jerk; -inf while it need not.
 
     At constant jerk j braking ends together with the motion if v = a^2 / (2 j).
     """
-    if a_mps2 >= 0.0 or v_mps <= 0.0:
-        return -math.inf
     needed = a_mps2 * a_mps2 / (2.0 * v_mps)
     allowed = limits.emergency_jerk_mps3 if a_mps2 < -HARD_BRAKE_MPS2 else limits.jerk_mps3
-    return needed if needed >= allowed else -math.inf
+    return min(a_mps2 + needed * dt_s, 0.0) if needed >= allowed else -math.inf
 
 
 def _following(
@@ -317,7 +322,8 @@ def _by_time(obstacles: Obstacles, t_s: Floats) -> list[list[tuple[int, float, f
         return found
     rows, columns = np.nonzero(obstacles.blocks)
     rear, v = obstacles.rear_m[rows, columns].tolist(), obstacles.v_mps[rows, columns].tolist()
-    a = np.gradient(obstacles.v_mps, t_s, axis=1)[rows, columns].tolist()
+    met, at = np.unique(rows, return_inverse=True)
+    a = np.gradient(obstacles.v_mps[met], t_s, axis=1)[at, columns].tolist()
     for row, k, r, u, w in zip(rows.tolist(), columns.tolist(), rear, v, a, strict=True):
         found[k].append((row, r, u, w))
     return found

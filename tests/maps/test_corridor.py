@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whyway.config import Config
-from whyway.maps.corridor import Corridor, look
+from whyway.maps.corridor import Corridor, Surroundings, look
 from whyway.maps.manoeuvre import Place, manoeuvre
 from whyway.types import (
     Direction,
@@ -239,3 +239,13 @@ def test_an_oncoming_car_that_would_turn_across_our_way_waits():
     )  # fmt: skip
     car = dataclasses.replace(thing(7, 80.0, 3.5, v=-5.0), yaw_rad=math.pi, predictions=(turning,))
     assert not seen(car).inside.any()
+
+
+def test_a_path_is_surveyed_once_and_another_anew():
+    keep = manoeuvre(ROAD, Place(1, 30.0, 0.0), Lateral.KEEP_LANE, Direction.NONE, 100.0)
+    change = manoeuvre(ROAD, Place(1, 30.0, 0.0), Lateral.LANE_CHANGE, Direction.LEFT, 100.0)
+    around = Surroundings(EGO, [thing(7, 60.0, v=5.0)], T_S)
+    first = around.along(keep.path, keep.s_m)
+    assert around.along(keep.path, keep.s_m) is first
+    assert around.along(keep.path, keep.s_m + 1.0).ahead_m[0, 0] == first.ahead_m[0, 0] - 1.0
+    assert around.along(change.path, change.s_m).d_m[0, 0] == pytest.approx(-3.5, abs=0.01)

@@ -28,7 +28,10 @@ from made_scenes import (
 from roads import ids, road, straight
 
 from whyway.config import Config
+from whyway.maps.manoeuvre import place_of
 from whyway.reason import RuleReasoner
+from whyway.reason.facts import Facts
+from whyway.reason.proposals import Decider
 from whyway.types import (
     CauseKind,
     Direction,
@@ -475,3 +478,23 @@ def test_at_the_edge_of_a_narrow_lane_no_change_is_said_that_only_moves_back_to_
     ]
     trace = say(road(lanes, [1]), scene(ego(y=y, v=10.0), SLOW_LEAD))
     assert decision(trace)[1:] == (Lateral.KEEP_LANE, Direction.NONE)
+
+
+@situations
+def test_what_one_question_has_worked_out_answers_no_other(make, s):
+    """A scene's counterfactuals share what they can; who is asked only one of them says the same."""
+    road = make()
+    place = place_of(road, s.ego)
+    colors = {x.light_id: x.color for x in s.lights}
+    facts = Facts(s.ego, place, s.objects, colors, Direction.NONE, frozenset())
+    keys = [(CauseKind.OBJECT, o.id) for o in s.objects]
+    keys += [(kind, 0) for kind in (CauseKind.ROUTE, CauseKind.SPEED_LIMIT, CauseKind.CURVATURE)]
+    asked = [frozenset(), *(frozenset({k}) for k in keys), frozenset(keys), frozenset()]
+    knowing = Decider(CONFIG, road)
+    for without_them in asked:
+        one = knowing.decide(facts, without_them)
+        other = Decider(CONFIG, road).decide(facts, without_them)
+        for name in ("longitudinal", "lateral", "direction", "weights"):
+            assert getattr(one, name) == getattr(other, name)
+        assert same(one.chosen.rollout, other.chosen.rollout)
+        assert [o.prospect_m for o in one.others] == [o.prospect_m for o in other.others]

@@ -116,7 +116,7 @@ def look(
     vehicle: VehicleConfig,
     driving: DrivingConfig,
     t_s: Floats,
-    seen: Survey | None = None,
+    around: Surroundings | None = None,
 ) -> Corridor:
     """Who is in the way of a manoeuvre, by every likely hypothesis. O(hypotheses x predicted steps x path points).
 
@@ -127,10 +127,10 @@ def look(
       vehicle: the ego's size.
       driving: margins and how long a lane change takes.
       t_s: (T,) times of the corridor's columns.
-      seen: a survey of the same path, place and objects, if there is one already.
+      around: the surveys of the same ego, objects and times, where several manoeuvres are looked at.
     """
-    if seen is None:
-        seen = survey(m.path, m.s_m, ego, objects, t_s)
+    around = around or Surroundings(ego, objects, t_s)
+    seen = around.along(m.path, m.s_m)
     margin = _margin_m(ego.v_mps, driving)
     own = offset_at(t_s, m.d_m, driving)
     if m.shift is not None or m.leaving is None:
@@ -140,7 +140,7 @@ def look(
     corridor = _relative(m.path, m.s_m, own, seen, vehicle, margin)
     if m.leaving is None:
         return corridor
-    left = survey(m.leaving, m.leaving_s_m, ego, objects, t_s)
+    left = around.along(m.leaving, m.leaving_s_m)
     old = _relative(m.leaving, m.leaving_s_m, np.zeros(len(t_s)), left, vehicle, margin)
     if m.shift is None:
         in_the_way = old.inside & (t_s <= 0.5 * change_time_s(m.d_m, driving))
@@ -176,9 +176,9 @@ class _Rows:
     def of(objects: Sequence[TrackedObject]) -> _Rows:
         picked = [(o, p) for o in objects for p in hypotheses(o)]
         table = np.empty((4, len(picked), len(GRID_S)))
-        for row, (o, p) in enumerate(picked):
-            table[:, row, 0] = o.x_m, o.y_m, o.yaw_rad, math.hypot(o.vx_mps, o.vy_mps)
-            table[:, row, 1:] = _on_grid(p)
+        now = [(o.x_m, o.y_m, o.yaw_rad, math.hypot(o.vx_mps, o.vy_mps)) for o, _ in picked]
+        table[:, :, 0] = np.array(now).reshape(-1, 4).T
+        table[:, :, 1:] = _on_grid([p for _, p in picked])
         return _Rows(
             np.array([o.id for o, _ in picked], dtype=np.int64),
             np.array([p.probability for _, p in picked]),
@@ -191,18 +191,30 @@ class _Rows:
         )
 
 
-def _on_grid(p: PredictedPath) -> Floats:
-    """x, y, yaw, v (4, K - 1) at `GRID_S[1:]`; what ends sooner goes on straight at its last speed."""
+def _on_grid(paths: Sequence[PredictedPath]) -> Floats:
+    """x, y, yaw, v (4, H, K - 1) at `GRID_S[1:]`; what ends sooner goes on straight at its last speed."""
     count = len(GRID_S) - 1
-    columns = np.stack([p.x_m, p.y_m, p.yaw_rad, p.v_mps])
-    if p.dt_s == STEP_S and columns.shape[1] >= count:
-        return columns[:, :count]
-    times = p.dt_s * np.arange(1, columns.shape[1] + 1)
+    if not all(p.dt_s == STEP_S and len(p.x_m) >= count for p in paths):
+        paths = [_resampled(p) for p in paths]
+    columns = [
+        np.concatenate([column[:count] for column in each]).reshape(-1, count)
+        for each in zip(*((p.x_m, p.y_m, p.yaw_rad, p.v_mps) for p in paths), strict=True)
+    ]
+    return np.stack(columns) if columns else np.empty((4, 0, count))
+
+
+def _resampled(p: PredictedPath) -> PredictedPath:
+    """The same at `GRID_S[1:]`."""
+    if p.dt_s == STEP_S and len(p.x_m) >= len(GRID_S) - 1:
+        return p
+    times = p.dt_s * np.arange(1, len(p.x_m) + 1)
     nearest = np.clip(np.rint(GRID_S[1:] / p.dt_s).astype(np.int64) - 1, 0, len(times) - 1)
-    x, y, v = (np.interp(GRID_S[1:], times, columns[k]) for k in (0, 1, 3))
-    yaw = columns[2, nearest]  # not interpolated: it is wrapped
+    x, y, v = (np.interp(GRID_S[1:], times, column) for column in (p.x_m, p.y_m, p.v_mps))
+    yaw = p.yaw_rad[nearest]  # not interpolated: it is wrapped
     beyond = np.maximum(GRID_S[1:] - times[-1], 0.0) * p.v_mps[-1]
-    return np.stack([x + beyond * np.cos(yaw), y + beyond * np.sin(yaw), yaw, v])
+    return dataclasses.replace(
+        p, dt_s=STEP_S, x_m=x + beyond * np.cos(yaw), y_m=y + beyond * np.sin(yaw), yaw_rad=yaw, v_mps=v
+    )  # fmt: skip
 
 
 def _width(o: TrackedObject) -> float:
@@ -226,26 +238,41 @@ class Survey:
     """(H,)"""
 
 
-def survey(
-    path: LanePath, s0_m: float, ego: EgoState, objects: Sequence[TrackedObject], t_s: Floats
-) -> Survey:
-    """Where everybody who can be met is along a path, seen from an arc length on it."""
-    rows = _Rows.of([o for o in objects if _reachable(o, ego, float(t_s[-1]))])
-    line = _stretch(path.center, s0_m - BEHIND_M, s0_m + 200.0)
-    s, d = line.project(rows.x_m, rows.y_m) if len(rows.ids) else (rows.x_m, rows.y_m)
-    yaw_line = np.interp(s, line.s_m, line.yaw_rad)
-    relative_yaw = np.asarray(wrap_angle(rows.yaw_rad - yaw_line))
-    speed = rows.v_mps * np.cos(relative_yaw)
-    ahead, aside, speed = (_at_times(v, STEP_S, t_s) for v in (s - s0_m, d, speed))
-    # headings are wrapped, so they are taken from the nearest predicted step instead of interpolated
-    nearest = np.clip(np.rint(t_s / STEP_S).astype(np.int64), 0, rows.x_m.shape[1] - 1)
-    relative_yaw = relative_yaw[:, nearest]
-    c, sn = np.abs(np.cos(relative_yaw)), np.abs(np.sin(relative_yaw))
-    half_l, half_w = rows.length_m[:, None] / 2, rows.width_m[:, None] / 2
-    return Survey(
-        t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw,
-        c * half_l + sn * half_w, sn * half_l + c * half_w, _stands(rows),
-    )  # fmt: skip
+class Surroundings:
+    """Everybody who can be met, surveyed along one path after another, each path once."""
+
+    def __init__(self, ego: EgoState, objects: Sequence[TrackedObject], t_s: Floats) -> None:
+        """Of a scene, for (T,) times."""
+        self._t_s = t_s
+        self._rows = _Rows.of([o for o in objects if _reachable(o, ego, float(t_s[-1]))])
+        self._stands = _stands(self._rows)
+        self._known: dict[tuple[int, float], tuple[LanePath, Survey]] = {}
+        """By the path itself, which is kept so that no other gets its number."""
+
+    def along(self, path: LanePath, s0_m: float) -> Survey:
+        """Where everybody is along a path, seen from an arc length on it."""
+        key = (id(path), s0_m)
+        if key not in self._known:
+            self._known[key] = path, self._survey(path, s0_m)
+        return self._known[key][1]
+
+    def _survey(self, path: LanePath, s0_m: float) -> Survey:
+        rows, t_s = self._rows, self._t_s
+        line = _stretch(path.center, s0_m - BEHIND_M, s0_m + 200.0)
+        s, d = line.project(rows.x_m, rows.y_m) if len(rows.ids) else (rows.x_m, rows.y_m)
+        yaw_line = np.interp(s, line.s_m, line.yaw_rad)
+        relative_yaw = np.asarray(wrap_angle(rows.yaw_rad - yaw_line))
+        speed = rows.v_mps * np.cos(relative_yaw)
+        ahead, aside, speed = (_at_times(v, STEP_S, t_s) for v in (s - s0_m, d, speed))
+        # headings are wrapped, so they are taken from the nearest predicted step instead of interpolated
+        nearest = np.clip(np.rint(t_s / STEP_S).astype(np.int64), 0, rows.x_m.shape[1] - 1)
+        relative_yaw = relative_yaw[:, nearest]
+        c, sn = np.abs(np.cos(relative_yaw)), np.abs(np.sin(relative_yaw))
+        half_l, half_w = rows.length_m[:, None] / 2, rows.width_m[:, None] / 2
+        return Survey(
+            t_s, rows.ids, rows.probability, ahead, aside, speed, relative_yaw,
+            c * half_l + sn * half_w, sn * half_l + c * half_w, self._stands,
+        )  # fmt: skip
 
 
 def _relative(

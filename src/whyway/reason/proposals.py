@@ -15,18 +15,18 @@ import math
 import numpy as np
 
 from whyway.config import Config
-from whyway.maps.corridor import Corridor, Survey, look, survey
+from whyway.maps.corridor import Corridor, Surroundings, Survey, look
 from whyway.maps.manoeuvre import REACH_M, Manoeuvre, aside, manoeuvre, profile_along
 from whyway.maps.road import Road
 from whyway.maps.swerve import Swerve
-from whyway.motion import Rollout, SpeedProfile, roll_out
+from whyway.motion import Obstacles, Rollout, SpeedProfile, roll_out
 from whyway.reason.caution import Caution
 from whyway.reason.detours import Detour, Detours
 from whyway.reason.facts import Decision, Facts, Halt, Key, Option
 from whyway.reason.halts import Halts
 from whyway.reason.lane_change import LaneChanges
 from whyway.reason.wording import Wording
-from whyway.types import CYCLE_S, CauseKind, Direction, EgoState, Lateral
+from whyway.types import CYCLE_S, CauseKind, Direction, Floats, Lateral
 
 SEARCH_M, SEARCH_S = 120.0, 15.0
 """So far before a lane has to be left a gap is looked for."""
@@ -34,6 +34,21 @@ DETOUR_GAIN_M = 3.0
 """How much farther a way round has to lead to be taken."""
 
 _Seen = tuple[Manoeuvre | None, Survey | None, Corridor | None]
+
+
+class _Known:
+    """What has been worked out of one scene. Its counterfactuals ask for much of it again: whoever is left out of one is in few ways.
+
+    What is asked for by its number is kept as well, so that nothing else gets that number.
+    """
+
+    def __init__(self, facts: Facts, t_s: Floats) -> None:
+        self.facts = facts
+        self.around = Surroundings(facts.ego, facts.objects, t_s)
+        self.looks: dict[tuple[Lateral, Direction, bool, Swerve | None], _Seen] = {}
+        self.profiles: dict[tuple[int, bool, bool], tuple[Manoeuvre, SpeedProfile]] = {}
+        self.obstacles: dict[int, tuple[Corridor, Obstacles]] = {}
+        self.rolls: dict[tuple[int, int, float, float], tuple[SpeedProfile, Rollout]] = {}
 
 
 class Decider:
@@ -53,12 +68,13 @@ class Decider:
         self._caution = Caution(config, road)
         self._wording = Wording(config)
         self._t_s = np.arange(0.0, config.reason.horizon_s + CYCLE_S / 2, CYCLE_S)
-        self._facts: Facts | None = None
-        self._looks: dict[tuple[Lateral, Direction, bool, Swerve | None], _Seen] = {}
+        self._of_scene: _Known | None = None
         self._front_m = config.vehicle.front_m
 
     def decide(self, facts: Facts, without: frozenset[Key] = frozenset()) -> Decision:
         """The decision, as if the causes `without` were not there."""
+        if self._of_scene is None or self._of_scene.facts is not facts:
+            self._of_scene = _Known(facts, self._t_s)
         keep = self._option(facts, Lateral.KEEP_LANE, Direction.NONE, without)
         assert keep is not None
         wish = (
@@ -108,7 +124,7 @@ class Decider:
                 ways.append((self._detours.judged(facts, option, detour, seen, gone), detour))
         stand = self._detours.stand_off(facts, keep.manoeuvre, seen, gone)
         if stand is not None and (keep.halt is None or stand.ahead_m < keep.halt.ahead_m):
-            go = self._roll(facts.ego, keep.profile, keep.cap_mps, stand, keep.corridor)
+            go = self._roll(keep.profile, keep.cap_mps, stand, keep.corridor)
             keep = dataclasses.replace(keep, halt=stand, rollout=go)
         return keep, ways, before
 
@@ -125,7 +141,7 @@ class Decider:
             return keep
         if halt is not None and (keep.halt is None or halt.ahead_m < keep.halt.ahead_m):
             keep = dataclasses.replace(keep, halt=halt, yields_to=())
-        go = self._roll(facts.ego, keep.profile, keep.cap_mps, keep.halt, keep.corridor)
+        go = self._roll(keep.profile, keep.cap_mps, keep.halt, keep.corridor)
         return dataclasses.replace(keep, rollout=go)
 
     def _in_time(self, facts: Facts, o: Option, left_m: float) -> Option:
@@ -133,7 +149,7 @@ class Decider:
         cap = self._changes.in_time(o.manoeuvre, left_m)
         if o.manoeuvre.lateral == Lateral.NUDGE or cap >= o.cap_mps:
             return o
-        go = self._roll(facts.ego, o.profile, cap, o.halt, o.corridor)
+        go = self._roll(o.profile, cap, o.halt, o.corridor)
         return dataclasses.replace(o, cap_mps=cap, capped_by=(CauseKind.ROUTE, 0), rollout=go)
 
     # ------------------------------------------------------------------------------------------------- one option
@@ -147,15 +163,13 @@ class Decider:
         if m is None or seen is None or corridor is None:
             return None
         gone = [i for kind, i in without if kind == CauseKind.OBJECT]
-        if gone:
-            corridor = corridor.only(~np.isin(corridor.ids, gone))
-        profile = profile_along(
-            m, facts.ego, self._config.driving, REACH_M,
-            limits=(CauseKind.SPEED_LIMIT, 0) not in without, curves=(CauseKind.CURVATURE, 0) not in without,
-        )  # fmt: skip
+        left = ~np.isin(corridor.ids, gone)
+        if not left.all():
+            corridor = corridor.only(left)
+        profile = self._profile(m, without)
         cap, capped_by = self._cap(facts, m, profile, seen, without, detour)
         halt = self._halts.of_lines(facts, m, without)
-        go = self._roll(facts.ego, profile, cap, halt, corridor)
+        go = self._roll(profile, cap, halt, corridor)
         in_way, passed = self._halts.conflicts(facts, m, go, corridor)
         yields: tuple[int, ...] = ()
         possible = [y for y in in_way if self._halts.can_stop(facts.ego.v_mps, y[0])]
@@ -163,7 +177,7 @@ class Decider:
             ahead, object_id = min(possible)
             if halt is None or ahead < halt.ahead_m:
                 halt, yields = Halt(ahead, (CauseKind.OBJECT, object_id)), (object_id,)
-                go = self._roll(facts.ego, profile, cap, halt, corridor)
+                go = self._roll(profile, cap, halt, corridor)
         return Option(
             m, corridor, profile, cap, go, halt, yields, tuple(dict.fromkeys(passed)),
             round=detour.round if detour else (), capped_by=capped_by,
@@ -187,37 +201,62 @@ class Decider:
         self, facts: Facts, lateral: Lateral, direction: Direction, without: frozenset[Key],
         swerve: Swerve | None = None,
     ) -> _Seen:  # fmt: skip
-        """The manoeuvre and who is in its way; counterfactuals look at the same scene again, so the last one is remembered."""
-        if self._facts is not facts:
-            self._facts, self._looks = facts, {}
+        """The manoeuvre and who is in its way."""
+        known = self._of_scene
+        assert known is not None
         on_route = (CauseKind.ROUTE, 0) not in without
         key = (lateral, direction, on_route, swerve)
-        if key not in self._looks:
+        if key not in known.looks:
             m = manoeuvre(self._road, facts.place, lateral, direction, REACH_M, on_route=on_route)
             if m is None:
-                self._looks[key] = None, None, None
-                return self._looks[key]
+                known.looks[key] = None, None, None
+                return known.looks[key]
+            other = known.looks.get((lateral, direction, not on_route, swerve))
+            if other is not None and _same_way(m, other[0]):
+                known.looks[key] = other
+                return other
             if swerve is not None and (lateral != Lateral.LANE_CHANGE or m.leaving is not None):
                 m = aside(m, swerve, facts.ego)
-            if lateral != Lateral.NUDGE:
-                seen = survey(m.path, m.s_m, facts.ego, facts.objects, self._t_s)
-            else:
-                known = self._looks[(Lateral.KEEP_LANE, Direction.NONE, on_route, None)][1]
-                assert known is not None  # who is in the way was found there
-                seen = known
             driving, vehicle = self._config.driving, self._config.vehicle
-            corridor = look(m, facts.ego, facts.objects, vehicle, driving, self._t_s, seen)
-            self._looks[key] = m, seen, corridor
-        return self._looks[key]
+            corridor = look(m, facts.ego, facts.objects, vehicle, driving, self._t_s, known.around)
+            known.looks[key] = m, known.around.along(m.path, m.s_m), corridor
+        return known.looks[key]
+
+    def _profile(self, m: Manoeuvre, without: frozenset[Key]) -> SpeedProfile:
+        """The speed a manoeuvre's path allows, without the causes left out."""
+        known = self._of_scene
+        assert known is not None
+        limits, curves = (
+            (kind, 0) not in without for kind in (CauseKind.SPEED_LIMIT, CauseKind.CURVATURE)
+        )
+        key = (id(m), limits, curves)
+        if key not in known.profiles:
+            driving, ego = self._config.driving, known.facts.ego
+            known.profiles[key] = m, profile_along(m, ego, driving, REACH_M, limits=limits, curves=curves)  # fmt: skip
+        return known.profiles[key][1]
 
     def _roll(
-        self, ego: EgoState, profile: SpeedProfile, cap: float, halt: Halt | None, corridor: Corridor
-    ) -> Rollout:  # fmt: skip
-        driving = self._config.driving
-        return roll_out(
-            ego.v_mps, ego.a_mps2, profile, cap, halt.ahead_m if halt else math.inf,
-            corridor.obstacles(ego.v_mps), driving.idm, driving.limits, self._front_m, self._t_s,
-        )  # fmt: skip
+        self, profile: SpeedProfile, cap: float, halt: Halt | None, corridor: Corridor
+    ) -> Rollout:
+        """The ego of the scene driven forward."""
+        known = self._of_scene
+        assert known is not None
+        halt_m = halt.ahead_m if halt else math.inf
+        key = (id(profile), id(corridor), cap, halt_m)
+        if key not in known.rolls:
+            ego, driving = known.facts.ego, self._config.driving
+            if id(corridor) not in known.obstacles:
+                known.obstacles[id(corridor)] = corridor, corridor.obstacles(ego.v_mps)
+            known.rolls[key] = profile, roll_out(
+                ego.v_mps, ego.a_mps2, profile, cap, halt_m, known.obstacles[id(corridor)][1],
+                driving.idm, driving.limits, self._front_m, self._t_s,
+            )  # fmt: skip
+        return known.rolls[key][1]
+
+
+def _same_way(m: Manoeuvre, other: Manoeuvre | None) -> bool:
+    """Whether leaving the route out of account changes nothing: the ways are the very same."""
+    return other is not None and m.path is other.path and m.leaving is other.leaving
 
 
 def _best(

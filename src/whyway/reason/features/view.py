@@ -14,7 +14,7 @@ import numpy as np
 
 from whyway.config import Config
 from whyway.geometry import wrap_angle
-from whyway.maps.corridor import Corridor, Survey, look, survey
+from whyway.maps.corridor import Corridor, Surroundings, Survey, look
 from whyway.maps.manoeuvre import REACH_M, Manoeuvre, Place, manoeuvre, place_of, profile_along
 from whyway.maps.narrows import Narrows
 from whyway.maps.road import LanePath, Road
@@ -148,7 +148,8 @@ class Viewer:
         cap = float(np.max(profile.allowed_mps[:span]))
         lines, road_end = self._lines(scene, facts, keep)
         held = next((x.halt.ahead_m for x in lines if x.halt), math.inf)
-        seen = survey(keep.path, keep.s_m, ego, scene.objects, ROLL_S)
+        around = Surroundings(ego, scene.objects, ROLL_S)
+        seen = around.along(keep.path, keep.s_m)
         ids, first = np.unique(seen.ids, return_index=True)
         rows = dict(zip(ids.tolist(), first.tolist(), strict=True))
         objects = tuple(o for o in scene.objects if o.id in rows)
@@ -173,7 +174,7 @@ class Viewer:
             rows=rows,
             modes={o.id: hypotheses(o) for o in objects},
             seen=seen,
-            corridor=look(keep, ego, scene.objects, config.vehicle, config.driving, ROLL_S, seen),
+            corridor=look(keep, ego, scene.objects, config.vehicle, config.driving, ROLL_S, around),
             prospect_m=prospect_m(free),
             caps=_least(caps),
             visible_mps=min((v for v, k in caps if k[0] == CauseKind.VISIBILITY), default=math.inf),
