@@ -95,7 +95,8 @@ class Perception:
         self, tracks: Tracks, lights: Mapping[int, LightColor]
     ) -> tuple[TrackedObject, ...]:
         movers = [self._mover(t) for t in tracks]
-        self._places = {i: p for i, p in self._places.items() if i in set(tracks["id"].tolist())}
+        ids = set(tracks["id"].tolist())
+        self._places = {i: p for i, p in self._places.items() if i in ids}
         predictions = self._predictor.step(movers, lights)
         return tuple(
             TrackedObject(
