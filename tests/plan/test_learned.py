@@ -23,9 +23,11 @@ from made_scenes import (
 
 from whyway.config import Config, PlanConfig
 from whyway.geometry import wrap_angle
+from whyway.maps.pieces_roads import lane_drop
 from whyway.maps.road import Road
+from whyway.maps.routes import make_route
 from whyway.plan import PlannerView, WaypointPlanner, planner_view
-from whyway.plan.course import course_of, sample_times
+from whyway.plan.course import ENDS_SHARE, course_of, sample_times
 from whyway.plan.guard import CREEP_MPS, SHORT_M, guarded
 from whyway.plan.knots import at_knots
 from whyway.plan.learned import LearnedPlanner
@@ -203,6 +205,35 @@ def test_a_late_stop_is_braked_for_as_hard_as_it_takes():
     kept = motions(view, ROADS["one lane"], np.full(81, 12.0))
     assert kept.v_mps[-1] == pytest.approx(0.0, abs=0.05)
     assert kept.ahead_m[-1] == pytest.approx(view.decision.stop_distance_m - SHORT_M, abs=0.1)
+
+
+DROP = lane_drop(lanes=2, before_m=200.0, taper_m=40.0, after_m=200.0).lane_map
+ENDING = next(lane for lane in DROP.lanes if lane.left_id and not len(lane.successor_ids))
+DROPS = Road(DROP, make_route(DROP, [ENDING.id], (195.0, -5.0)))
+
+
+@settings(max_examples=40)
+@given(nets, st.floats(0.0, 16.0), st.floats(0.0, 60.0), st.sampled_from([0.0, 0.5]))
+def test_no_plan_goes_on_where_the_lane_ends(net, v, more, a):
+    """Whatever is said: nobody drives off the road because they still look for a gap."""
+    y = float(ENDING.center_y_m[0])
+    at = 180.0 - (v * v / (2 * 3.0) + 0.6 * v + 5.0) - more
+    w = planned(decided(ego(x=at, y=y, v=v, a=a), word=Longitudinal.GAP_SEARCH), DROPS, net)
+    front_m = w.x_m + CONFIG.vehicle.front_m
+    width = np.interp(front_m, ENDING.left_x_m, ENDING.left_y_m - ENDING.right_y_m)
+    assert width.min() > (ENDS_SHARE - 0.03) * CONFIG.vehicle.width_m
+
+
+def test_a_lane_change_goes_on_beside_a_lane_that_ends():
+    y = float(ENDING.center_y_m[0])
+    left = decided(ego(x=130.0, y=y, v=14.0), target=14.0, side=SIDES[1])
+    course = course_of(left, DROPS, CONFIG, sample_times(CONFIG))
+    assert course is not None and math.isinf(course.room_m)
+
+
+def test_where_the_map_ends_the_road_is_taken_to_go_on():
+    course = course_of(decided(ego(x=390.0)), ROADS["one lane"], CONFIG, sample_times(CONFIG))
+    assert course is not None and math.isinf(course.room_m)
 
 
 # --------------------------------------------------------------------------------------------------------- law two

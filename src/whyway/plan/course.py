@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whyway.config import Config, DrivingConfig, SafetyConfig
+from whyway.config import Config, DrivingConfig, SafetyConfig, VehicleConfig
 from whyway.geometry import wrap_angle
 from whyway.maps.corridor import Corridor, look
 from whyway.maps.manoeuvre import (
@@ -31,6 +31,8 @@ _TRIES = 3
 """So often a trajectory that turns too fast is tried slower ..."""
 _BELOW = 0.97
 """... by its excess, and a little more."""
+ENDS_SHARE = 0.75
+"""A lane that has narrowed to this share of the car's width has ended: a wheel would leave the road."""
 
 
 def sample_times(config: Config) -> Floats:
@@ -46,6 +48,8 @@ class Course:
     profile: SpeedProfile
     corridor: Corridor
     """The cited objects, at the times of the waypoints."""
+    room_m: float = math.inf
+    """How far `base_link` may go before the front is where the lane ends; inf where it goes on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +72,21 @@ def course_of(view: PlannerView, road: Road, config: Config, t_s: Floats) -> Cou
         return None
     driving = config.driving
     profile = profile_along(m, view.ego, driving, REACH_M)
-    return Course(m, profile, look(m, view.ego, view.objects, config.vehicle, driving, t_s))
+    corridor = look(m, view.ego, view.objects, config.vehicle, driving, t_s)
+    return Course(m, profile, corridor, _room_m(m, road, config.vehicle))
+
+
+def _room_m(m: Manoeuvre, road: Road, vehicle: VehicleConfig) -> float:
+    """See `Course.room_m`: a lane that has no successor and gets narrower than a car ends there; other ends are the map's."""
+    last = m.path.lane_ids[-1]
+    if len(road.lanes[last].lane.successor_ids):
+        return math.inf
+    s = np.arange(m.s_m + vehicle.front_m, m.path.length_m, 1.0)
+    narrow = 2.0 * m.path.half_width_at(s) < ENDS_SHARE * vehicle.width_m
+    narrow &= s >= m.path.lane_start_s[-1]
+    if not narrow.any() or narrow[0]:  # who is there already has to get on
+        return math.inf
+    return float(s[narrow.argmax()]) - m.s_m - vehicle.front_m
 
 
 def _meant(road: Road, ego: EgoState, decision: PlanningTrace) -> Manoeuvre | None:

@@ -6,7 +6,8 @@ Speeds r(t) of the net are tracked from the ego's state (s = 0, v, a) in steps o
       (target - v) / 0.3 s                                 to the said target speed; from above at most
       max((target - v) / 1.4 s, -1.25 m/s2)                half as firmly as the rule planner would
       (possible(s + 0.7 s v) - v) / 0.3 s                  where the bend ahead could not be taken
-      -b, b = u^2 / (2 (stop - 0.1 m - s))                 to the said stop, once b is B = 2.5 m/s2 or more, where
+      -b, b = u^2 / (2 (stop - 0.1 m - s))                 to the said stop, or where the lane ends if that is nearer, once b is
+                                                           B = 2.5 m/s2 or more, where
       u = v + max(a + B, 0)^2 / (2 jerk)                   counts what it still gains while braking builds up
   then within [a_min, a_max] of driving.limits, rising by jerk_mps3 at most (braking may ease off by its own size a second), falling
   by emergency_jerk_mps3 at most; braking never goes through standstill, and ends with no more than the emergency jerk.
@@ -34,7 +35,8 @@ CREEP_MPS, START_S, AT_STOP_M = 0.1, 1.0, 0.3
 
 
 def guarded(
-    speeds_mps: Floats, ego: EgoState, decision: PlanningTrace, profile: SpeedProfile, driving: DrivingConfig
+    speeds_mps: Floats, ego: EgoState, decision: PlanningTrace, profile: SpeedProfile, driving: DrivingConfig,
+    room_m: float = math.inf,
 ) -> Motion:  # fmt: skip
     """The motion nearest to planned speeds that the words and physics allow.
 
@@ -44,12 +46,13 @@ def guarded(
       decision: the said target speed and stop distance.
       profile: the speeds the way makes possible.
       driving: limits of acceleration and jerk.
+      room_m: how far the way goes (`Course.room_m`).
     """
     limits, dt = driving.limits, CYCLE_S
     planned = speeds_mps.tolist()
     rising = _soon(np.minimum(speeds_mps, decision.target_speed_mps)).tolist()
     possible, last = profile.possible_mps.tolist(), len(profile.possible_mps) - 1
-    target, stop = decision.target_speed_mps, decision.stop_distance_m - SHORT_M
+    target, stop = decision.target_speed_mps, min(decision.stop_distance_m, room_m) - SHORT_M
     s, v = 0.0, max(ego.v_mps, 0.0)
     a = min(max(ego.a_mps2, limits.a_min_mps2), limits.a_max_mps2)
     rows = []

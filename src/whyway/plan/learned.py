@@ -81,6 +81,8 @@ class LearnedPlanner:
 
         def drive(pace: float) -> Motion:
             profile = slower(course.profile, pace)
-            return guarded(pace * speeds_mps, view.ego, view.decision, profile, driving)
+            return guarded(
+                pace * speeds_mps, view.ego, view.decision, profile, driving, course.room_m
+            )
 
         return drivable(self._t_s, course, view.ego, self._config, drive, more_m)
