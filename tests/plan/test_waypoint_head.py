@@ -24,10 +24,10 @@ from whyway.plan.head_features import (
     head_example,
 )
 from whyway.plan.head_teacher import Teacher, edited_views
-from whyway.plan.knots import KNOTS, PER_KNOT, smooth
+from whyway.plan.knots import KNOT_S, KNOTS, PER_KNOT, smooth
 from whyway.plan.waypoint_head import HEAD_SHAPES, WaypointHead, reflect
 from whyway.reason import RuleReasoner
-from whyway.types import InputError, same
+from whyway.types import CYCLE_S, InputError, same
 
 CONFIG, ROAD = Config(), two_lanes()
 SCENE = scene(ego(), thing(7, 85.0, v=7.0), thing(8, 60.0, 3.5, v=9.0, lane_id=2), thing(9, 120.0))
@@ -124,9 +124,18 @@ def test_the_curve_goes_through_its_knots_and_not_beyond_them(v, slope):
     curve = smooth(v, slope)
     assert curve[::PER_KNOT] == pytest.approx(v)
     assert (curve >= 0.0).all()
-    pieces = curve[PER_KNOT:-1].reshape(-1, PER_KNOT)
-    low, high = np.minimum(v[1:-1], v[2:]), np.maximum(v[1:-1], v[2:])
+    pieces = curve[2 * PER_KNOT : -1].reshape(-1, PER_KNOT)
+    low, high = np.minimum(v[2:-1], v[3:]), np.maximum(v[2:-1], v[3:])
     assert (pieces >= low[:, None] - 1e-9).all() and (pieces <= high[:, None] + 1e-9).all()
+
+
+@given(st.floats(-4.0, 2.0), st.floats(-2.0, 2.0))
+def test_jerk_that_is_even_is_kept_at_the_beginning(a, jerk):
+    """What is driven is the beginning, planned anew ten times a second: braking has to end when it is planned to."""
+    t = KNOT_S * np.arange(KNOTS + 1)
+    begins = CYCLE_S * np.arange(PER_KNOT + 1)
+    curve = smooth(100.0 + a * t + 0.5 * jerk * t * t, a)[: PER_KNOT + 1]
+    assert curve == pytest.approx(100.0 + a * begins + 0.5 * jerk * begins**2, abs=1e-9)
 
 
 def test_what_stands_at_the_knots_stands_between_them():

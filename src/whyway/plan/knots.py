@@ -27,14 +27,17 @@ _BASIS = np.stack([
 def smooth(values: Floats, slope: float) -> Floats:
     """A curve (KNOTS * PER_KNOT + 1,) every `CYCLE_S` through values (KNOTS + 1,) at 0 and the knots, beginning with a slope.
 
-    Piecewise cubic, without overshoot behind the first interval: Fritsch and Butland, "A method for constructing local monotone
-    piecewise cubic interpolants", SIAM J. Sci. Stat. Comput. 5 (1984), with the harmonic mean of even spacing. What is nowhere
-    negative stays so.
+    Piecewise cubic, without overshoot behind the second interval: Fritsch and Butland, "A method for constructing local monotone
+    piecewise cubic interpolants", SIAM J. Sci. Stat. Comput. 5 (1984), with the harmonic mean of even spacing, but for the first
+    knot. What is nowhere negative stays so.
     """
     secant = np.diff(values) / KNOT_S
     product = secant[:-1] * secant[1:]
     total = secant[:-1] + secant[1:]
     inner = np.where(product > 0.0, 2.0 * product / np.where(product > 0.0, total, 1.0), 0.0)
+    # what is driven before the next plan is its beginning: the mean of the secants is exact there while the jerk is even, the harmonic
+    # one hardly eases off: braking that ends would last twice as long
+    inner[0] = 0.5 * total[0]
     slopes = np.concatenate([[slope], inner, secant[-1:]])
     ends = np.stack([values[:-1], slopes[:-1], values[1:], slopes[1:]], axis=-1)
     curve = np.append((ends @ _BASIS).reshape(-1), values[-1])
