@@ -246,9 +246,11 @@ def test_worlds_are_named_as_everywhere_else(tmp_path, suite):
         return [j.name for j in jobs_of(Order(worlds, (1000, 1001), tmp_path))]
 
     assert names("town") == ["town-seed1000", "town-seed1001"]
-    assert len(names("families")) == 2 * len(family_names()), "a suite's own seeds are not used"
+    count = 2 * len(family_names())
+    assert len(names("families")) == count, "a suite's own seeds are not used"
     assert names("family:cut_in@town")[0] == "family-cut_in-town-seed1000"
-    assert len({j.key for j in jobs_of(Order(("town", "families"), (1000, 1001), tmp_path))}) == 62
+    both = jobs_of(Order(("town", "families"), (1000, 1001), tmp_path))
+    assert len({j.key for j in both}) == 2 + count
     assert names("town=2000..2002", "family:cut_in") == [
         "town-seed2000", "town-seed2001", "town-seed2002", "family-cut_in-seed1000", "family-cut_in-seed1001",
     ]  # fmt: skip
