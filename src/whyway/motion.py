@@ -215,7 +215,7 @@ def roll_out(
     end = float(last)
     s, v, a = 0.0, max(v_mps, 0.0), a_mps2
     rows: list[tuple[float, float, float, int, float]] = []
-    # conditions instead of min and max, and dials in names of their own: the loop takes half the time
+    # conditions instead of min and max, and dials in names of their own: a quarter less time (0.24 to 0.18 ms)
     for near in in_the_way:
         reach = (s + v * SPEED_TIME_S) / step
         reach = 0.0 if reach < 0.0 else end if reach > end else reach

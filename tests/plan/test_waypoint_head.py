@@ -127,6 +127,10 @@ def test_the_curve_goes_through_its_knots_and_not_beyond_them(v, slope):
     pieces = curve[2 * PER_KNOT : -1].reshape(-1, PER_KNOT)
     low, high = np.minimum(v[2:-1], v[3:]), np.maximum(v[2:-1], v[3:])
     assert (pieces >= low[:, None] - 1e-9).all() and (pieces <= high[:, None] + 1e-9).all()
+    # the second interval begins with the mean of two secants, and goes beyond its knots by what that may do and no more
+    beyond = 4.0 / 27.0 * KNOT_S * abs(v[2] - v[0]) / (2.0 * KNOT_S) + 1e-9
+    second = curve[PER_KNOT : 2 * PER_KNOT]
+    assert second.min() >= min(v[1:3]) - beyond and second.max() <= max(v[1:3]) + beyond
 
 
 @given(st.floats(-4.0, 2.0), st.floats(-2.0, 2.0))

@@ -29,18 +29,14 @@ from training import sft, waypoint_head
 from training.recipes.card import write_card
 from training.recipes.steps import Step, StepError, console, do, program
 from whyway.cli.common import cores
+from whyway.evaluate.suites.drives_of import READY
+from whyway.evaluate.suites.schema import read_suite
 from whyway.reason.checkpoint import DEFAULT_MODEL, MODELS, add_file
 from whyway.types import InputError
 
 CARD = "card.md"
-THIRTY = (
-    "amber_dilemma", "bicycle_crossing", "blocked_lane", "construction", "cut_in", "cut_out_to_stopped", "door_opening",
-    "double_parked_oncoming", "emergency_vehicle_behind", "false_detections", "four_way_stop", "jaywalker", "lane_drop",
-    "lead_brakes_hard", "merge_from_ramp", "narrow_street", "oncoming_in_our_lane", "pedestrian_behind_van", "red_light_runner",
-    "reversing_car", "right_turn_across_bicycle", "roundabout_entry", "school_zone", "sensor_fog", "sharp_curve",
-    "stale_detections", "stop_sign", "tailgater", "unprotected_left", "zipper_merge",
-)  # fmt: skip
-"""Families that are learnt from; docs/training.md says what came of the other four."""
+FAMILIES = tuple(name for row in read_suite(READY / "held_out.yaml").rows for name in row.family)
+"""What is learnt from is what drivers are judged with, with other seeds; docs/training.md says what came of the other four."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Recipe:
     data: Path | None = None
     """A data set that is there already, instead of the step that makes one: to train with other seeds, on other machines."""
     worlds: tuple[str, ...] = (
-        *(f"family:{name}=1000..1009" for name in THIRTY),
+        *(f"family:{name}=1000..1009" for name in FAMILIES),
         "town=1000..1079",
     )
     """For the expert."""
@@ -83,7 +79,7 @@ class Recipe:
     dagger_data: Path | None = None
     """Data of such a round that are there already, instead of one more."""
     dagger_worlds: tuple[str, ...] = (
-        *(f"family:{name}=2000..2004" for name in THIRTY),
+        *(f"family:{name}=2000..2004" for name in FAMILIES),
         "town=2000..2019",
     )
     """For the model."""

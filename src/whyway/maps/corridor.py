@@ -194,8 +194,7 @@ class _Rows:
 def _on_grid(paths: Sequence[PredictedPath]) -> Floats:
     """x, y, yaw, v (4, H, K - 1) at `GRID_S[1:]`; what ends sooner goes on straight at its last speed."""
     count = len(GRID_S) - 1
-    if not all(p.dt_s == STEP_S and len(p.x_m) >= count for p in paths):
-        paths = [_resampled(p) for p in paths]
+    paths = [_resampled(p) for p in paths]
     columns = [
         np.concatenate([column[:count] for column in each]).reshape(-1, count)
         for each in zip(*((p.x_m, p.y_m, p.yaw_rad, p.v_mps) for p in paths), strict=True)
@@ -204,7 +203,7 @@ def _on_grid(paths: Sequence[PredictedPath]) -> Floats:
 
 
 def _resampled(p: PredictedPath) -> PredictedPath:
-    """The same at `GRID_S[1:]`."""
+    """The same at `GRID_S[1:]` at least, as most come."""
     if p.dt_s == STEP_S and len(p.x_m) >= len(GRID_S) - 1:
         return p
     times = p.dt_s * np.arange(1, len(p.x_m) + 1)
